@@ -1,0 +1,67 @@
+// One ESM bundle: dist/parley.js, which bin/parley runs. Spawn to ready takes half as long as from node_modules.
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { build } from "esbuild";
+import { root } from "./files.mjs";
+
+const dist = join(root, "dist");
+const dayMs = 86_400_000;
+
+const { outputFiles } = await build({
+  absWorkingDir: root,
+  entryPoints: { main: "src/main.ts" },
+  // Chunks lie beside the entry, so that new URL("./migrations/", import.meta.url) means the same in each of them.
+  entryNames: "[name]-[hash]",
+  chunkNames: "[name]-[hash]",
+  outdir: dist,
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node22.18",
+  // A native addon: it finds its binary from where its package lies.
+  external: ["better-sqlite3"],
+  sourcemap: "linked",
+  sourcesContent: false,
+  legalComments: "none",
+  minifySyntax: true,
+  minifyWhitespace: true,
+  // CommonJS packages inside an ES module still ask for these.
+  banner: {
+    js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url),__filename=import.meta.filename,__dirname=import.meta.dirname;',
+  },
+  write: false,
+  logLevel: "warning",
+});
+
+mkdirSync(dist, { recursive: true });
+for (const file of outputFiles) replace(file.path, file.contents);
+for (const from of ["src/store/migrations"]) {
+  if (existsSync(join(root, from))) cpSync(join(root, from), join(dist, basename(from)), { recursive: true });
+}
+
+// The entry turns V8's code cache on before anything heavy loads; NODE_COMPILE_CACHE would be inherited by every tool the engine starts.
+const main = outputFiles.map((file) => basename(file.path)).find((name) => /^main-\w+\.js$/.test(name));
+replace(
+  join(dist, "parley.js"),
+  `import { constants, enableCompileCache } from "node:module";
+import { homedir } from "node:os";
+import { join } from "node:path";
+const { status } = enableCompileCache(join(import.meta.dirname, ".cache"));
+// An installed package may be read-only.
+if (status === constants.compileCacheStatus.FAILED) enableCompileCache(join(homedir(), ".cache", "parley"));
+await import("./${main}");
+`,
+);
+
+// Not at once: an engine that runs from an older build may still load its chunks.
+const current = new Set(["parley.js", ...outputFiles.map((file) => basename(file.path))]);
+for (const name of readdirSync(dist)) {
+  if (!/\.js(\.map)?$/.test(name) || current.has(name)) continue;
+  if (Date.now() - statSync(join(dist, name)).mtimeMs > dayMs) rmSync(join(dist, name));
+}
+
+function replace(path, content) {
+  writeFileSync(`${path}.tmp`, content);
+  renameSync(`${path}.tmp`, path);
+}
