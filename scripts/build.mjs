@@ -1,5 +1,5 @@
 // One ESM bundle: dist/parley.js, which bin/parley runs. Spawn to ready takes half as long as from node_modules.
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { build } from "esbuild";
 import { root } from "./files.mjs";
@@ -10,7 +10,6 @@ const dayMs = 86_400_000;
 const { outputFiles } = await build({
   absWorkingDir: root,
   entryPoints: { main: "src/main.ts" },
-  // Chunks lie beside the entry, so that new URL("./migrations/", import.meta.url) means the same in each of them.
   entryNames: "[name]-[hash]",
   chunkNames: "[name]-[hash]",
   outdir: dist,
@@ -36,9 +35,6 @@ const { outputFiles } = await build({
 
 mkdirSync(dist, { recursive: true });
 for (const file of outputFiles) replace(file.path, file.contents);
-for (const from of ["src/store/migrations"]) {
-  if (existsSync(join(root, from))) cpSync(join(root, from), join(dist, basename(from)), { recursive: true });
-}
 
 // The entry turns V8's code cache on before anything heavy loads; NODE_COMPILE_CACHE would be inherited by every tool the engine starts.
 const main = outputFiles.map((file) => basename(file.path)).find((name) => /^main-\w+\.js$/.test(name));

@@ -26,8 +26,12 @@ function install() {
 
 // Somebody ran npm install or npm ci by hand: npm's own record then says the same as the lock file, and a second install would be for nothing.
 function installedMatchesLock() {
-  const [lock, installed] = ["package-lock.json", "node_modules/.package-lock.json"].map((file) => JSON.parse(readOr(file, "{}")).packages ?? {});
-  return Object.entries(lock).every(([path, entry]) => path === "" || installed[path]?.version === entry.version || entry.optional || entry.peer);
+  const [lock, installed] = ["package-lock.json", "node_modules/.package-lock.json"].map(
+    (file) => JSON.parse(readOr(file, "{}")).packages ?? {},
+  );
+  return Object.entries(lock).every(
+    ([path, entry]) => path === "" || installed[path]?.version === entry.version || entry.optional || entry.peer,
+  );
 }
 
 function generate() {
@@ -40,8 +44,13 @@ function build() {
   if (!existsSync(join(root, "src/main.ts"))) return;
   const bundle = join(root, "dist/parley.js");
   const built = existsSync(bundle) ? statSync(bundle).mtimeMs : 0;
-  const inputs = ["package-lock.json", "scripts/build.mjs", ...["src", "gen/ts"].flatMap((folder) => [folder, ...filesUnder(folder)])];
-  if (inputs.some((file) => statSync(join(root, file)).mtimeMs > built)) step("building dist/", node, ["scripts/build.mjs"]);
+  const inputs = [
+    "package-lock.json",
+    "scripts/build.mjs",
+    ...["src", "gen/ts"].flatMap((folder) => [folder, ...filesUnder(folder)]),
+  ];
+  if (inputs.some((file) => statSync(join(root, file)).mtimeMs > built))
+    step("building dist/", node, ["scripts/build.mjs"]);
 }
 
 function step(title, command, args) {
