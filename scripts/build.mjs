@@ -33,6 +33,8 @@ const { outputFiles } = await build({
   logLevel: "warning",
 });
 
+// For a package: nothing of an older build may be shipped.
+if (process.argv.includes("--clean")) rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 for (const file of outputFiles) replace(file.path, file.contents);
 
