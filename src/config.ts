@@ -1,0 +1,127 @@
+import { homedir } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
+import { DomainError } from "./errors.ts";
+import type { Profile } from "./profile/profile.ts";
+
+export const DEFAULT_HOST = "127.0.0.1";
+export const DEFAULT_PORT = 7433;
+
+/** The model of the profile `openai` where `OPENAI_MODEL` names none. */
+const DEFAULT_OPENAI_MODEL = "gpt-5-mini";
+
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
+
+/** Everything an engine is told at its start. */
+export interface Config {
+  readonly host: string;
+  /** 0 = a free one. */
+  readonly port: number;
+  /** Absolute. */
+  readonly dataDir: string;
+  /** The admin token; undefined = the one in the data directory, made where there is none. */
+  readonly token: string | undefined;
+  /** Other origins whose pages may call, each exactly. */
+  readonly allowOrigins: readonly string[];
+  /** Names besides loopback and `host` that a request may be addressed to. */
+  readonly allowHosts: readonly string[];
+  readonly logLevel: LogLevel;
+  readonly profiles: readonly Profile[];
+  readonly defaultProfile: string;
+}
+
+/** What the command line may say; undefined = not said. */
+export interface Flags {
+  readonly host?: string | undefined;
+  readonly port?: string | undefined;
+  readonly dataDir?: string | undefined;
+  readonly allowOrigin?: readonly string[] | undefined;
+  readonly allowHost?: readonly string[] | undefined;
+  readonly logLevel?: string | undefined;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Flags, else environment, else defaults. Pure: nothing else reads the environment. Throws DomainError `INVALID_CONFIG`
+ * that names the flag or variable.
+ */
+export function readConfig(env: Environment, flags: Flags = {}): Config {
+  const profiles = readProfiles(env);
+  return {
+    host: flags.host ?? (env["PARLEY_HOST"] || DEFAULT_HOST),
+    port: readPort(env, flags),
+    dataDir: readDataDir(env, flags.dataDir),
+    token: readToken(env),
+    allowOrigins: (flags.allowOrigin ?? []).map(readOrigin),
+    allowHosts: flags.allowHost ?? [],
+    logLevel: readLogLevel(flags.logLevel ?? (env["PARLEY_LOG_LEVEL"] || "info")),
+    profiles,
+    defaultProfile: profiles.some(({ name }) => name === "openai") ? "openai" : "demo",
+  };
+}
+
+/** Where an engine keeps everything; also how a client finds the engine. */
+export function readDataDir(env: Environment, flag?: string): string {
+  const given = flag ?? (env["PARLEY_DATA_DIR"] || undefined);
+  if (given === "") throw invalidConfig("--data-dir is empty; name a folder");
+  if (given === undefined) return join(env["HOME"] || homedir(), ".parley");
+  return isAbsolute(given) ? given : resolve(given);
+}
+
+function readPort(env: Environment, flags: Flags): number {
+  const [source, text] = flags.port === undefined ? ["PARLEY_PORT", env["PARLEY_PORT"]] : ["--port", flags.port];
+  if (text === undefined || text === "") return DEFAULT_PORT;
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (port <= 65_535) return port;
+  throw invalidConfig(`${source} is ${text}; give a number from 0 (a free port) to 65535`);
+}
+
+function readToken(env: Environment): string | undefined {
+  const token = env["PARLEY_TOKEN"];
+  if (token === undefined || token === "") return undefined;
+  if (/^[\x21-\x7e]{16,512}$/.test(token)) return token;
+  throw invalidConfig("PARLEY_TOKEN must be 16 to 512 visible ASCII characters");
+}
+
+function readOrigin(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && url.origin === text.toLowerCase() && /^https?:$/.test(url.protocol)) return url.origin;
+  throw invalidConfig(`--allow-origin ${text} is no origin; write it like https://app.example.com`);
+}
+
+function readLogLevel(text: string): LogLevel {
+  const level = LOG_LEVELS.find((known) => known === text);
+  if (level !== undefined) return level;
+  throw invalidConfig(`the log level ${text} is not one of ${LOG_LEVELS.join(", ")}`);
+}
+
+function readProfiles(env: Environment): readonly Profile[] {
+  const demo: Profile = {
+    name: "demo",
+    provider: "demo",
+    model: "demo",
+    baseUrl: "",
+    apiKey: undefined,
+    description: "The built-in demo model: no key, no network, no AI.",
+  };
+  const apiKey = env["OPENAI_API_KEY"] || undefined;
+  const baseUrl = env["OPENAI_BASE_URL"] || "";
+  if (apiKey === undefined && baseUrl === "") return [demo];
+  if (baseUrl !== "" && !/^https?:\/\//.test(baseUrl)) {
+    throw invalidConfig("OPENAI_BASE_URL must begin with http:// or https://");
+  }
+  const openai: Profile = {
+    name: "openai",
+    provider: "openai_chat",
+    model: env["OPENAI_MODEL"] || DEFAULT_OPENAI_MODEL,
+    baseUrl,
+    apiKey,
+    description: "OpenAI Chat Completions, from OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL.",
+  };
+  return [demo, openai];
+}
+
+function invalidConfig(message: string): DomainError {
+  return new DomainError("invalid", "INVALID_CONFIG", message);
+}

@@ -1,0 +1,91 @@
+import type { Clock } from "../clock.ts";
+import type { Database, Statement } from "../store/database.ts";
+import type { DeltaKind, LoggedDelta } from "./event.ts";
+
+/** Text of whole messages is removed from the store about this often, and in pieces of this many rows, so that nobody waits for it. */
+const SWEEP_MS = 1000;
+const SWEEP_ROWS = 5000;
+
+/** One stored piece of a message that was never completed. */
+export interface DeltaRow {
+  readonly session_key: number;
+  readonly seq: number;
+  readonly kind: DeltaKind;
+  readonly target: string;
+  readonly text: string;
+}
+
+/**
+ * The rows that hold the text of messages that are still being made. They are written in the order of time, and all rows
+ * before the first one that an open message needs are removed in the background.
+ */
+export interface DeltaTable {
+  insert(sessionKey: number, entry: LoggedDelta): Statement;
+  /** The message is whole: its rows are no longer needed. */
+  complete(messageId: string): void;
+  /** Removes what is left over and stops. */
+  close(): Promise<void>;
+}
+
+export function createDeltaTable(db: Database, clock: Clock): DeltaTable {
+  const firstRowOfOpen = new Map<string, number>();
+  let nextId = 1;
+  let sweptTo = 1;
+  let cancelSweep: (() => void) | undefined;
+  let sweeping: Promise<void> = Promise.resolve();
+
+  function neededFrom(): number {
+    let first = nextId;
+    for (const id of firstRowOfOpen.values()) first = Math.min(first, id);
+    return first;
+  }
+
+  function scheduleSweep(): void {
+    cancelSweep ??= clock.after(SWEEP_MS, () => {
+      cancelSweep = undefined;
+      sweeping = sweep();
+    });
+  }
+
+  async function sweep(): Promise<void> {
+    const to = Math.min(neededFrom(), sweptTo + SWEEP_ROWS);
+    if (to <= sweptTo) return;
+    // A disk that refuses is told about by those who have something to lose; this is tried again at the next start.
+    const isSwept = await db.transact([{ sql: "DELETE FROM deltas WHERE id < ?", params: [to] }]).then(
+      () => true,
+      () => false,
+    );
+    if (!isSwept) return;
+    sweptTo = to;
+    if (neededFrom() > sweptTo) scheduleSweep();
+  }
+
+  return {
+    insert(sessionKey, { seq, delta }) {
+      const id = nextId++;
+      if (!firstRowOfOpen.has(delta.messageId)) firstRowOfOpen.set(delta.messageId, id);
+      return {
+        sql: "INSERT INTO deltas (id, session_key, seq, kind, target, stream, text) VALUES (?, ?, ?, ?, ?, '', ?)",
+        params: [id, sessionKey, seq, delta.kind, delta.messageId, delta.text],
+      };
+    },
+    complete(messageId) {
+      if (firstRowOfOpen.delete(messageId)) scheduleSweep();
+    },
+    close: async () => {
+      cancelSweep?.();
+      await sweeping;
+      await db.transact([{ sql: "DELETE FROM deltas WHERE id < ?", params: [neededFrom()] }]);
+    },
+  };
+}
+
+/** All text that a dead engine left behind, in order. Read at start, before anything is written. */
+export function selectDeltas(): Statement {
+  return { sql: "SELECT session_key, seq, kind, target, text FROM deltas ORDER BY id", params: [] };
+}
+
+/** Removes all of it, once every open message has been completed from it. */
+export function deleteDeltas(): Statement {
+  return { sql: "DELETE FROM deltas", params: [] };
+}

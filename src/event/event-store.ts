@@ -1,0 +1,44 @@
+import type { Statement } from "../store/database.ts";
+import type { LoggedEvent } from "./event.ts";
+
+export interface LogEndRow {
+  readonly key: number;
+  readonly last_seq: number;
+}
+
+export interface EventRow {
+  readonly seq: number;
+  readonly create_time_ms: number;
+  readonly turn_id: string;
+  readonly actor: string;
+  readonly payload: Uint8Array;
+}
+
+export function selectLogEnd(sessionId: string): Statement {
+  return { sql: "SELECT key, last_seq FROM sessions WHERE id = ?", params: [sessionId] };
+}
+
+/** Moves the end of a log on. Its claim is lost where somebody else wrote to it, or it is gone. */
+export function setLogEnd(sessionKey: number, before: number, after: number): Statement {
+  return {
+    sql: "UPDATE sessions SET last_seq = ? WHERE key = ? AND last_seq = ?",
+    params: [after, sessionKey, before],
+    claim: "log end",
+  };
+}
+
+export function insertEvent(sessionKey: number, event: LoggedEvent): Statement {
+  return {
+    sql: "INSERT INTO events (session_key, seq, create_time_ms, turn_id, actor, payload) VALUES (?, ?, ?, ?, ?, ?)",
+    params: [sessionKey, event.seq, event.createTimeMs, event.turnId, event.actor, event.payload],
+  };
+}
+
+/** Events with `after` < seq <= `end`, in order. */
+export function selectEvents(sessionKey: number, after: number, end: number, limit: number): Statement {
+  return {
+    sql: `SELECT seq, create_time_ms, turn_id, actor, payload FROM events
+      WHERE session_key = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+    params: [sessionKey, after, end, limit],
+  };
+}

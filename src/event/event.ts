@@ -1,0 +1,85 @@
+import type { JsonObject, Message, Role, ToolOutcome } from "../message/message.ts";
+import type { Session } from "../session/session.ts";
+import type { Turn, TurnEndReason, TurnError } from "../turn/turn.ts";
+import type { Usage } from "../usage/usage.ts";
+
+/** A fact of a session's log. Text that is still being made is a `Delta`, not one of these. */
+export type EventPayload =
+  | { readonly kind: "turn_started"; readonly turn: Turn }
+  | {
+      readonly kind: "turn_ended";
+      readonly reason: TurnEndReason;
+      readonly usage: Usage;
+      readonly error: TurnError | undefined;
+    }
+  | { readonly kind: "step_started"; readonly step: number; readonly model: string }
+  | { readonly kind: "message_started"; readonly messageId: string; readonly role: Role; readonly model: string }
+  | { readonly kind: "message_completed"; readonly message: Message }
+  | {
+      readonly kind: "tool_call_requested";
+      readonly callId: string;
+      readonly name: string;
+      readonly arguments: JsonObject;
+      readonly messageId: string;
+    }
+  | {
+      readonly kind: "tool_call_started";
+      readonly callId: string;
+      readonly name: string;
+      readonly arguments: JsonObject;
+    }
+  | {
+      readonly kind: "tool_call_ended";
+      readonly callId: string;
+      readonly outcome: ToolOutcome;
+      readonly text: string;
+      readonly messageId: string;
+    }
+  | {
+      readonly kind: "usage_reported";
+      readonly messageId: string;
+      readonly usage: Usage;
+      readonly turnUsage: Usage;
+    }
+  | {
+      readonly kind: "retry_scheduled";
+      readonly attempt: number;
+      readonly maxAttempts: number;
+      readonly delayMs: number;
+      readonly error: TurnError;
+    }
+  | { readonly kind: "model_changed"; readonly profile: string; readonly model: string }
+  | { readonly kind: "session_changed"; readonly session: Session }
+  | { readonly kind: "warning"; readonly reason: string; readonly message: string };
+
+/** Turns a fact into the bytes that are stored; passed in, so that the log knows no wire format. */
+export type EncodePayload = (payload: EventPayload) => Uint8Array;
+
+export type DeltaKind = "text" | "reasoning";
+
+/** Text added to a message that is still being made. */
+export interface Delta {
+  readonly kind: DeltaKind;
+  readonly messageId: string;
+  readonly text: string;
+}
+
+interface Entry {
+  readonly seq: number;
+  readonly createTimeMs: number;
+  readonly turnId: string;
+}
+
+/** A fact as the log holds it. */
+export interface LoggedEvent extends Entry {
+  /** The name of the token that caused it; empty = the engine. */
+  readonly actor: string;
+  readonly payload: Uint8Array;
+}
+
+/** A delta as the log holds it: what one commit held of one part of one message. */
+export interface LoggedDelta extends Entry {
+  readonly delta: Delta;
+}
+
+export type LogEntry = LoggedEvent | LoggedDelta;

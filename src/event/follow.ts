@@ -1,0 +1,114 @@
+import type { Clock } from "../clock.ts";
+import { DomainError } from "../errors.ts";
+import type { LogEntry } from "./event.ts";
+import type { EventLog } from "./event-log.ts";
+import type { Listener } from "./session-log.ts";
+
+/** After this much silence a reader is told that the stream lives. */
+const HEARTBEAT_MS = 15_000;
+
+/** Where a reader is. */
+export interface FollowCheckpoint {
+  readonly lastSeq: number;
+  readonly caughtUp: boolean;
+}
+
+/** A run of entries, or where the reader is. */
+export type Followed = { readonly entries: readonly LogEntry[] } | { readonly checkpoint: FollowCheckpoint };
+
+export interface FollowOptions {
+  readonly sessionId: string;
+  /** The last number the reader has; 0 = none. */
+  readonly afterSeq: number;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+/**
+ * Reads a log from a number on, for ever: a checkpoint at once, what is stored, then what comes. It is a cursor, not a
+ * queue: a slow reader slows only itself. Ends by throwing: `signal.reason`, `SEQ_AHEAD`, `SESSION_NOT_FOUND`,
+ * `SESSION_DELETED`, `ENGINE_STOPPING`.
+ */
+export async function* follow(log: EventLog, options: FollowOptions): AsyncGenerator<Followed, never> {
+  const { sessionId, afterSeq, signal, clock } = options;
+  const doorbell = createDoorbell(signal, clock);
+  const unlisten = await log.listen(sessionId, doorbell);
+  try {
+    const target = await log.end(sessionId);
+    if (afterSeq > target) throw seqAhead(sessionId, afterSeq, target);
+    let cursor = afterSeq;
+    let caughtUp = cursor === target;
+    yield { checkpoint: { lastSeq: target, caughtUp } };
+    for (;;) {
+      signal.throwIfAborted();
+      const page = await log.readAfter(sessionId, cursor);
+      const moved = page.cursor > cursor;
+      cursor = page.cursor;
+      if (page.entries.length > 0) yield { entries: page.entries };
+      if (!caughtUp && (cursor >= target || !moved)) {
+        caughtUp = true;
+        yield { checkpoint: { lastSeq: await log.end(sessionId), caughtUp } };
+      }
+      if (moved) continue;
+      const rang = await doorbell.wait(HEARTBEAT_MS);
+      if (!rang) yield { checkpoint: { lastSeq: await log.end(sessionId), caughtUp } };
+    }
+  } finally {
+    unlisten();
+    doorbell.close();
+  }
+}
+
+function seqAhead(sessionId: string, afterSeq: number, lastSeq: number): DomainError {
+  return new DomainError(
+    "out_of_range",
+    "SEQ_AHEAD",
+    `after_seq ${afterSeq} is beyond the end of the log of session ${sessionId}, ${lastSeq}; watch again from 0`,
+    { session_id: sessionId, last_seq: String(lastSeq) },
+  );
+}
+
+interface Doorbell extends Listener {
+  /** True when it rang since the last wait, false after that much silence. */
+  wait(timeoutMs: number): Promise<boolean>;
+  close(): void;
+}
+
+/** Remembers a ring that came while nobody waited; so none is ever lost. */
+function createDoorbell(signal: AbortSignal, clock: Clock): Doorbell {
+  let hasRung = false;
+  let failure: Error | undefined;
+  let wake: (() => void) | undefined;
+  const onAbort = (): void => wake?.();
+  signal.addEventListener("abort", onAbort);
+  return {
+    ring() {
+      hasRung = true;
+      wake?.();
+    },
+    fail(error) {
+      failure = error;
+      wake?.();
+    },
+    async wait(timeoutMs) {
+      if (!hasRung && failure === undefined && !signal.aborted) {
+        await new Promise<void>((resolve) => {
+          const cancel = clock.after(timeoutMs, resolve);
+          wake = () => {
+            cancel();
+            resolve();
+          };
+        });
+        wake = undefined;
+      }
+      signal.throwIfAborted();
+      if (failure !== undefined) throw failure;
+      const rang = hasRung;
+      hasRung = false;
+      return rang;
+    },
+    close() {
+      signal.removeEventListener("abort", onAbort);
+    },
+  };
+}

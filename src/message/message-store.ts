@@ -1,0 +1,108 @@
+import type { Database, Row, Statement } from "../store/database.ts";
+import type { Usage } from "../usage/usage.ts";
+import type { Message, MessageStatus, Part, Role } from "./message.ts";
+
+interface MessageRow extends Row {
+  id: string;
+  session_id: string;
+  turn_id: string;
+  seq: number;
+  role: Role;
+  status: MessageStatus;
+  parts: string;
+  model: string;
+  usage: string;
+  create_time_ms: number;
+}
+
+/** A message with its place in the conversation. */
+export type StoredMessage = Message & { readonly seq: number };
+
+function fromRow(row: MessageRow): StoredMessage {
+  return {
+    id: row.id,
+    sessionId: row.session_id,
+    turnId: row.turn_id,
+    seq: row.seq,
+    role: row.role,
+    status: row.status,
+    parts: JSON.parse(row.parts) as Part[],
+    model: row.model,
+    usage: row.usage === "" ? undefined : (JSON.parse(row.usage) as Usage),
+    createTimeMs: row.create_time_ms,
+  };
+}
+
+export function insertMessage(sessionKey: number, message: Message, seq: number): Statement {
+  return {
+    sql: `INSERT INTO messages (id, session_key, session_id, turn_id, seq, role, status, parts, model, usage, create_time_ms)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    params: [
+      message.id,
+      sessionKey,
+      message.sessionId,
+      message.turnId,
+      seq,
+      message.role,
+      message.status,
+      JSON.stringify(message.parts),
+      message.model,
+      message.usage === undefined ? "" : JSON.stringify(message.usage),
+      message.createTimeMs,
+    ],
+  };
+}
+
+/** Completes a message that was being made. Its claim is lost where it is complete already. */
+export function completeMessage(message: Message): Statement {
+  return {
+    sql: "UPDATE messages SET status = ?, parts = ?, usage = ? WHERE id = ? AND status = 'streaming'",
+    params: [
+      message.status,
+      JSON.stringify(message.parts),
+      message.usage === undefined ? "" : JSON.stringify(message.usage),
+      message.id,
+    ],
+    claim: "message",
+  };
+}
+
+/** The whole conversation, in order, with the message that is being made. */
+export async function listConversation(db: Database, sessionKey: number): Promise<StoredMessage[]> {
+  const rows = await db.all<MessageRow>({
+    sql: "SELECT * FROM messages WHERE session_key = ? ORDER BY seq",
+    params: [sessionKey],
+  });
+  return rows.map(fromRow);
+}
+
+/** Whole messages before a place, the newest first; ends after `maxBytes` of parts. */
+export async function listMessagesBefore(
+  db: Database,
+  sessionKey: number,
+  beforeSeq: number | undefined,
+  limit: number,
+  maxBytes: number,
+): Promise<StoredMessage[]> {
+  let bytes = 0;
+  const rows = await db.all<MessageRow>(
+    {
+      sql: `SELECT * FROM messages WHERE session_key = ? AND seq < ? AND status <> 'streaming' ORDER BY seq DESC LIMIT ?`,
+      params: [sessionKey, beforeSeq ?? Number.MAX_SAFE_INTEGER, limit],
+    },
+    (row) => {
+      bytes += row.parts.length;
+      return bytes >= maxBytes;
+    },
+  );
+  return rows.map(fromRow);
+}
+
+/** The newest message of a turn that is whole or being made. */
+export async function findLastOfTurn(db: Database, sessionKey: number, turnId: string): Promise<StoredMessage | undefined> {
+  const row = await db.get<MessageRow>({
+    sql: "SELECT * FROM messages WHERE session_key = ? AND turn_id = ? ORDER BY seq DESC LIMIT 1",
+    params: [sessionKey, turnId],
+  });
+  return row === undefined ? undefined : fromRow(row);
+}

@@ -1,0 +1,27 @@
+import type { EventLog } from "../event/event-log.ts";
+import { sessionNotFound } from "../event/event-log.ts";
+import { ClaimLost, type Database } from "../store/database.ts";
+import type { RemovedSessions } from "./removed-sessions.ts";
+import { getSession, removeSession } from "./session-store.ts";
+
+export interface DeleteSessionDeps {
+  readonly db: Database;
+  readonly log: EventLog;
+  readonly removed: RemovedSessions;
+  /** Cancels the session's turn and waits a bounded time for its end. */
+  readonly stopTurn: (sessionId: string, turnId: string) => Promise<unknown>;
+}
+
+/** Stops a session's turn, then takes it away at once; its rows go in the background. Throws DomainError `SESSION_NOT_FOUND`. */
+export async function deleteSession(deps: DeleteSessionDeps, sessionId: string): Promise<void> {
+  const session = await getSession(deps.db, sessionId);
+  if (session.runningTurnId !== "") await deps.stopTurn(sessionId, session.runningTurnId);
+  try {
+    await deps.db.transact(removeSession(session), { essential: true });
+  } catch (error) {
+    if (error instanceof ClaimLost) throw sessionNotFound(sessionId);
+    throw error;
+  }
+  deps.log.remove(sessionId);
+  deps.removed.sweep();
+}

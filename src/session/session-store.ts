@@ -1,0 +1,168 @@
+import type { Database, Row, Statement } from "../store/database.ts";
+import type { Limits } from "../turn/turn.ts";
+import { DEFAULT_LIMITS } from "../turn/turn.ts";
+import type { Usage } from "../usage/usage.ts";
+import { sessionNotFound } from "../event/event-log.ts";
+import type { Session, SessionSettings, SessionState } from "./session.ts";
+
+interface SessionRow extends Row {
+  key: number;
+  id: string;
+  title: string;
+  profile: string;
+  model: string;
+  system_prompt: string;
+  labels: string;
+  limits: string;
+  starred: number;
+  resume_after_restart: number;
+  retry_partial: number;
+  state: SessionState;
+  running_turn_id: string;
+  last_turn_id: string;
+  last_seq: number;
+  input_tokens: number;
+  output_tokens: number;
+  reasoning_tokens: number;
+  cached_input_tokens: number;
+  model_calls: number;
+  create_time_ms: number;
+  update_time_ms: number;
+}
+
+/** A session with the number that its rows in other tables carry. */
+export type StoredSession = Session & { readonly key: number };
+
+function fromRow(row: SessionRow): StoredSession {
+  return {
+    key: row.key,
+    id: row.id,
+    title: row.title,
+    profile: row.profile,
+    model: row.model,
+    systemPrompt: row.system_prompt,
+    labels: JSON.parse(row.labels) as Record<string, string>,
+    limits: { ...DEFAULT_LIMITS, ...(JSON.parse(row.limits) as Partial<Limits>) },
+    starred: row.starred === 1,
+    resumeAfterRestart: row.resume_after_restart === 1,
+    retryPartial: row.retry_partial === 1,
+    state: row.state,
+    runningTurnId: row.running_turn_id,
+    lastTurnId: row.last_turn_id,
+    lastSeq: row.last_seq,
+    usage: {
+      inputTokens: row.input_tokens,
+      outputTokens: row.output_tokens,
+      reasoningTokens: row.reasoning_tokens,
+      cachedInputTokens: row.cached_input_tokens,
+      modelCalls: row.model_calls,
+    },
+    createTimeMs: row.create_time_ms,
+    updateTimeMs: row.update_time_ms,
+  };
+}
+
+export async function findSession(db: Database, id: string): Promise<StoredSession | undefined> {
+  const row = await db.get<SessionRow>({ sql: "SELECT * FROM sessions WHERE id = ?", params: [id] });
+  return row === undefined ? undefined : fromRow(row);
+}
+
+/** Throws DomainError `SESSION_NOT_FOUND`. */
+export async function getSession(db: Database, id: string): Promise<StoredSession> {
+  const session = await findSession(db, id);
+  if (session === undefined) throw sessionNotFound(id);
+  return session;
+}
+
+/** Sessions made before the one with `beforeKey` (undefined = from the newest), the newest first. */
+export async function listSessionsBefore(
+  db: Database,
+  beforeKey: number | undefined,
+  limit: number,
+): Promise<StoredSession[]> {
+  const rows = await db.all<SessionRow>({
+    sql: "SELECT * FROM sessions WHERE key < ? ORDER BY key DESC LIMIT ?",
+    params: [beforeKey ?? Number.MAX_SAFE_INTEGER, limit],
+  });
+  return rows.map(fromRow);
+}
+
+export async function countSessions(db: Database): Promise<readonly { state: SessionState; count: number }[]> {
+  return db.all({ sql: "SELECT state, count(*) AS count FROM sessions GROUP BY state ORDER BY state", params: [] });
+}
+
+function settingsParams(settings: SessionSettings) {
+  return [
+    settings.title,
+    settings.profile,
+    settings.model,
+    settings.systemPrompt,
+    JSON.stringify(settings.labels),
+    JSON.stringify(settings.limits),
+    settings.starred ? 1 : 0,
+    settings.resumeAfterRestart ? 1 : 0,
+    settings.retryPartial ? 1 : 0,
+  ] as const;
+}
+
+export function insertSession(id: string, settings: SessionSettings, nowMs: number): Statement {
+  return {
+    sql: `INSERT INTO sessions (id, title, profile, model, system_prompt, labels, limits, starred, resume_after_restart,
+      retry_partial, state, running_turn_id, last_turn_id, last_seq, input_tokens, output_tokens, reasoning_tokens,
+      cached_input_tokens, model_calls, create_time_ms, update_time_ms)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'idle', '', '', 0, 0, 0, 0, 0, 0, ?, ?)`,
+    params: [id, ...settingsParams(settings), nowMs, nowMs],
+  };
+}
+
+/** Its claim is lost where the session was changed after `before` was read. */
+export function updateSettings(before: Session, settings: SessionSettings, nowMs: number): Statement {
+  return {
+    sql: `UPDATE sessions SET title = ?, profile = ?, model = ?, system_prompt = ?, labels = ?, limits = ?, starred = ?,
+      resume_after_restart = ?, retry_partial = ?, update_time_ms = ? WHERE id = ? AND update_time_ms = ?`,
+    params: [...settingsParams(settings), nowMs, before.id, before.updateTimeMs],
+    claim: "settings",
+  };
+}
+
+/** Makes a turn the running one. Its claim is lost where another runs, or the last one is not `expectedLast` (empty = any). */
+export function setRunning(id: string, turnId: string, expectedLast: string, nowMs: number): Statement {
+  return {
+    sql: `UPDATE sessions SET state = 'running', running_turn_id = ?, last_turn_id = ?,
+      update_time_ms = max(update_time_ms + 1, ?) WHERE id = ? AND running_turn_id = '' AND (? = '' OR last_turn_id = ?)`,
+    params: [turnId, turnId, nowMs, id, expectedLast, expectedLast],
+    claim: "idle",
+  };
+}
+
+export function setIdle(id: string, turnId: string, nowMs: number): Statement {
+  return {
+    sql: `UPDATE sessions SET state = 'idle', running_turn_id = '', update_time_ms = max(update_time_ms + 1, ?)
+      WHERE id = ? AND running_turn_id = ?`,
+    params: [nowMs, id, turnId],
+  };
+}
+
+export function addSessionUsage(id: string, usage: Usage): Statement {
+  return {
+    sql: `UPDATE sessions SET input_tokens = input_tokens + ?, output_tokens = output_tokens + ?,
+      reasoning_tokens = reasoning_tokens + ?, cached_input_tokens = cached_input_tokens + ?,
+      model_calls = model_calls + ? WHERE id = ?`,
+    params: [
+      usage.inputTokens,
+      usage.outputTokens,
+      usage.reasoningTokens,
+      usage.cachedInputTokens,
+      usage.modelCalls,
+      id,
+    ],
+  };
+}
+
+/** Takes a session away at once; what belongs to it is removed later, by its key. */
+export function removeSession(session: StoredSession): readonly Statement[] {
+  return [
+    { sql: "DELETE FROM sessions WHERE key = ?", params: [session.key], claim: "session" },
+    { sql: "INSERT INTO removed_sessions (session_key) VALUES (?)", params: [session.key] },
+  ];
+}

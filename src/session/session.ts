@@ -1,0 +1,34 @@
+import type { Limits } from "../turn/turn.ts";
+import type { Usage } from "../usage/usage.ts";
+
+export type SessionState = "idle" | "running";
+
+/** What the owner of a session decides about it. */
+export interface SessionSettings {
+  readonly title: string;
+  /** Empty = the default profile. */
+  readonly profile: string;
+  /** Empty = the profile's. */
+  readonly model: string;
+  readonly systemPrompt: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly limits: Limits;
+  readonly starred: boolean;
+  readonly resumeAfterRestart: boolean;
+  readonly retryPartial: boolean;
+}
+
+/** A conversation with one agent. */
+export interface Session extends SessionSettings {
+  readonly id: string;
+  readonly state: SessionState;
+  /** Empty when none runs. */
+  readonly runningTurnId: string;
+  /** The newest turn, running or not; empty when there was none. */
+  readonly lastTurnId: string;
+  /** The number of its last event that is not a delta. */
+  readonly lastSeq: number;
+  readonly usage: Usage;
+  readonly createTimeMs: number;
+  readonly updateTimeMs: number;
+}

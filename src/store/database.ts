@@ -1,0 +1,66 @@
+/** What SQL columns hold. Integers stay below 2^53. */
+export type SqlValue = string | number | null | Uint8Array;
+
+/** One row, by column name. */
+export type Row = Record<string, SqlValue>;
+
+/** One SQL statement with its parameters, in portable SQL with `?` marks. */
+export interface Statement {
+  readonly sql: string;
+  readonly params: readonly SqlValue[];
+  /**
+   * Set: the statement must touch exactly one row. If it does not, its whole transaction is undone and rejected with
+   * `ClaimLost` of this name. This is the compare-and-set that settles every race.
+   */
+  readonly claim?: string;
+}
+
+/** A statement of a transaction found that somebody else was first. Nothing of the transaction was stored. */
+export class ClaimLost extends Error {
+  override readonly name = "ClaimLost";
+  readonly claim: string;
+
+  constructor(claim: string) {
+    super(`claim lost: ${claim}`);
+    this.claim = claim;
+  }
+}
+
+/** A transaction on its way to the disk. */
+export interface Transaction {
+  readonly statements: readonly Statement[];
+  /** Written even where the disk is full, from the space kept for that: ends, cancels, removals. */
+  readonly essential?: boolean;
+  /** Told the outcome, before anything else runs: after the commit, or with why there is none. */
+  settle(error: Error | undefined): void;
+}
+
+/** Work that is made up only when a commit is about to be written. */
+export interface DeferredWork {
+  /** Hands over what there is now. */
+  collect(): readonly Transaction[];
+}
+
+/**
+ * The store. Asynchronous on the outside, so that writing may move to another thread or machine; a transaction is a list
+ * of statements, so that no caller ever waits inside one. Throws DomainError `STORAGE_FULL` or `STORAGE_FAILED` where the
+ * disk refuses.
+ */
+export interface Database {
+  /** All rows. With `stop`, ends after the first row for which it answers true. */
+  all<R = Row>(statement: Statement, stop?: (row: R) => boolean): Promise<R[]>;
+  /** The first row, or undefined. */
+  get<R = Row>(statement: Statement): Promise<R | undefined>;
+  /** Several reads of one moment, between two commits, after what the last one changed in memory is in place. */
+  read(statements: readonly Statement[]): Promise<Row[][]>;
+  /** Stores all of the statements or none; resolves after the commit is on the disk. */
+  transact(statements: readonly Statement[], options?: { readonly essential?: boolean }): Promise<void>;
+  /** The same for callers that must know in the very moment of the commit. */
+  enqueue(transaction: Transaction): void;
+  /** Registers work to be collected at each commit. */
+  defer(work: DeferredWork): void;
+  /** Says that deferred work of about this many bytes waits; a commit comes by the pace of the committer. */
+  requestCommit(pendingBytes: number): void;
+  /** Commits what waits, then closes. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,41 @@
+import type BetterSqlite3 from "better-sqlite3";
+import { DomainError } from "../errors.ts";
+import { core } from "./migrations/0001-core.ts";
+
+/** "PRLY": marks the file as ours, so that no other program's database is ever touched. */
+const APPLICATION_ID = 0x50524c59;
+
+/** In order; the number of each is its place, from 1. Entries are never changed once released, only added. */
+const MIGRATIONS: readonly string[] = [core];
+
+/**
+ * Brings the database to the newest schema, each migration in a transaction of its own. Refuses a file that is not
+ * Parley's or was written by a newer engine, without changing it.
+ */
+export function migrate(db: BetterSqlite3.Database): void {
+  const applicationId = db.pragma("application_id", { simple: true }) as number;
+  const version = db.pragma("user_version", { simple: true }) as number;
+  const isNew = applicationId === 0 && version === 0 && countTables(db) === 0;
+  if (!isNew && applicationId !== APPLICATION_ID) {
+    throw new DomainError("unavailable", "STORE_FOREIGN", "the database is not one of parley; name another data directory");
+  }
+  if (version > MIGRATIONS.length) {
+    throw new DomainError(
+      "unavailable",
+      "STORE_NEWER",
+      `the database has version ${version}, this engine knows up to ${MIGRATIONS.length}; start the newer engine`,
+    );
+  }
+  for (const [index, sql] of MIGRATIONS.entries()) {
+    if (index < version) continue;
+    db.exec("BEGIN IMMEDIATE");
+    db.exec(sql);
+    db.pragma(`application_id = ${APPLICATION_ID}`);
+    db.pragma(`user_version = ${index + 1}`);
+    db.exec("COMMIT");
+  }
+}
+
+function countTables(db: BetterSqlite3.Database): number {
+  return db.prepare("SELECT count(*) FROM sqlite_schema").pluck().get() as number;
+}

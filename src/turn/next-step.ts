@@ -1,0 +1,52 @@
+import type { StoredMessage } from "../message/message-store.ts";
+import type { ToolCall } from "./tool-call-store.ts";
+import type { Limits, Turn, TurnEndReason, TurnError } from "./turn.ts";
+
+/** All that decides what a turn does next, as the store has it. */
+export interface TurnView {
+  readonly turn: Pick<Turn, "state" | "steps" | "usage">;
+  readonly limits: Limits;
+  /** The newest message of the turn; undefined for a retry that has not begun. */
+  readonly lastMessage: Pick<StoredMessage, "role" | "status" | "parts"> | undefined;
+  /** The turn's calls, in the order they were asked for. */
+  readonly calls: readonly ToolCall[];
+}
+
+/** How a turn ends. */
+export interface TurnEnd {
+  readonly reason: TurnEndReason;
+  readonly error?: TurnError;
+}
+
+export type NextStep =
+  | { readonly kind: "call_model" }
+  | { readonly kind: "run_tools"; readonly calls: readonly ToolCall[] }
+  | { readonly kind: "end"; readonly end: TurnEnd };
+
+/** What to do next. Pure: a restart of the engine asks the same question and gets the same answer. */
+export function nextStep({ turn, limits, lastMessage, calls }: TurnView): NextStep {
+  if (turn.state === "cancelling") return { kind: "end", end: { reason: "cancelled" } };
+  const requested = calls.filter((call) => call.state === "requested");
+  if (requested.length > 0) return { kind: "run_tools", calls: requested };
+  if (isFinalAnswer(lastMessage)) return { kind: "end", end: { reason: "completed" } };
+  if (turn.steps >= limits.maxSteps) {
+    return limitReached("STEPS_EXHAUSTED", `the turn used its ${limits.maxSteps} steps; raise limits.max_steps or retry to go on`);
+  }
+  const tokens = turn.usage.inputTokens + turn.usage.outputTokens;
+  if (limits.maxTokens > 0 && tokens >= limits.maxTokens) {
+    return limitReached("TOKENS_EXHAUSTED", `the turn used ${tokens} of its ${limits.maxTokens} tokens; raise limits.max_tokens or retry to go on`);
+  }
+  return { kind: "call_model" };
+}
+
+function isFinalAnswer(message: TurnView["lastMessage"]): boolean {
+  return (
+    message?.role === "assistant" &&
+    message.status === "complete" &&
+    !message.parts.some((part) => part.kind === "tool_call")
+  );
+}
+
+function limitReached(reason: string, message: string): NextStep {
+  return { kind: "end", end: { reason: "limit_reached", error: { reason, message, retryable: true } } };
+}

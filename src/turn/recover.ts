@@ -1,0 +1,106 @@
+import { deleteDeltas, selectDeltas, type DeltaRow } from "../event/delta-table.ts";
+import type { EventPayload } from "../event/event.ts";
+import type { Part } from "../message/message.ts";
+import { completeMessage, findLastOfTurn } from "../message/message-store.ts";
+import { findSession, type StoredSession } from "../session/session-store.ts";
+import type { Database, Statement } from "../store/database.ts";
+import { endTurn, UNKNOWN_RESULT } from "./end-turn.ts";
+import type { TurnEnd } from "./next-step.ts";
+import { toolCallEnded } from "./tool-step.ts";
+import { listCalls } from "./tool-call-store.ts";
+import type { TurnDeps } from "./turn-deps.ts";
+import type { TurnRunner } from "./turn-runner.ts";
+import { listOpenTurns, setRecovered, type StoredTurn } from "./turn-store.ts";
+
+/** A turn that has been gone on with so often has something in it that kills engines. */
+const MAX_RECOVERIES = 3;
+
+/**
+ * Brings every turn that a dead engine left open to where it can be used: the partial answer is completed from what was
+ * stored of it, calls that had started are UNKNOWN, and the turn ends INTERRUPTED, or goes on where its session wants
+ * that. Runs before anything else writes. Returns how many turns it found.
+ */
+export async function recoverTurns(deps: TurnDeps, runner: TurnRunner): Promise<number> {
+  const rows = await deps.db.all<DeltaRow>(selectDeltas());
+  await keepNumbers(deps.db, rows);
+  const partsByMessage = collectParts(rows);
+  const turns = await listOpenTurns(deps.db);
+  for (const turn of turns) {
+    const session = await findSession(deps.db, turn.sessionId);
+    if (session !== undefined) await recoverTurn(deps, runner, session, turn, partsByMessage);
+  }
+  if (rows.length > 0) await deps.db.transact([deleteDeltas()]);
+  return turns.length;
+}
+
+/** Numbers that were shown are never given out again, even if no event came after them. */
+async function keepNumbers(db: Database, rows: readonly DeltaRow[]): Promise<void> {
+  const lastSeq = new Map<number, number>();
+  for (const row of rows) lastSeq.set(row.session_key, Math.max(row.seq, lastSeq.get(row.session_key) ?? 0));
+  const statements = [...lastSeq].map(([key, seq]): Statement => ({
+    sql: "UPDATE sessions SET last_seq = max(last_seq, ?) WHERE key = ?",
+    params: [seq, key],
+  }));
+  if (statements.length > 0) await db.transact(statements);
+}
+
+function collectParts(rows: readonly DeltaRow[]): Map<string, Part[]> {
+  const byMessage = new Map<string, Part[]>();
+  for (const { target, kind, text } of rows) {
+    const parts = byMessage.get(target) ?? [];
+    byMessage.set(target, parts);
+    const last = parts.at(-1);
+    if (last?.kind === kind) parts[parts.length - 1] = { kind, text: last.text + text };
+    else parts.push({ kind, text });
+  }
+  return byMessage;
+}
+
+async function recoverTurn(
+  deps: TurnDeps,
+  runner: TurnRunner,
+  session: StoredSession,
+  turn: StoredTurn,
+  partsByMessage: ReadonlyMap<string, readonly Part[]>,
+): Promise<void> {
+  const partial = await closePartial(deps, session, turn, partsByMessage);
+  const end = endOfRecovered(session, turn);
+  if (end !== undefined) return endTurn(deps, session, turn.id, end, partial, true);
+  const started = (await listCalls(deps.db, turn.id)).filter((call) => call.state === "started");
+  const unknown = started.map((call) => toolCallEnded(deps, session, turn.id, call.id, UNKNOWN_RESULT));
+  await deps.log.append(session.id, {
+    turnId: turn.id,
+    events: [...partial.events, ...unknown.flatMap((closed) => closed.events)],
+    changes: (firstSeq, nowMs) => [
+      ...partial.changes(),
+      ...unknown.flatMap((closed, i) => closed.changes(firstSeq + partial.events.length + i, nowMs)),
+      setRecovered(turn.id, turn.recoveries + 1),
+    ],
+  });
+  runner.run(turn);
+}
+
+/** The answer that was being made, completed with the text that had been stored of it. */
+async function closePartial(
+  deps: TurnDeps,
+  session: StoredSession,
+  turn: StoredTurn,
+  partsByMessage: ReadonlyMap<string, readonly Part[]>,
+): Promise<{ events: readonly EventPayload[]; changes(): readonly Statement[] }> {
+  const last = await findLastOfTurn(deps.db, session.key, turn.id);
+  if (last?.status !== "streaming") return { events: [], changes: () => [] };
+  const message = { ...last, status: "interrupted", parts: partsByMessage.get(last.id) ?? [] } as const;
+  return { events: [{ kind: "message_completed", message }], changes: () => [completeMessage(message)] };
+}
+
+/** Undefined: the turn goes on by itself. */
+function endOfRecovered(session: StoredSession, turn: StoredTurn): TurnEnd | undefined {
+  if (turn.state === "cancelling") return { reason: "cancelled" };
+  if (!session.resumeAfterRestart) {
+    const message = "the engine was stopped while the turn ran; retry to go on";
+    return { reason: "interrupted", error: { reason: "ENGINE_STOPPED", message, retryable: true } };
+  }
+  if (turn.recoveries < MAX_RECOVERIES) return undefined;
+  const message = `the engine was stopped ${turn.recoveries + 1} times while the turn ran; retry to go on`;
+  return { reason: "failed", error: { reason: "RECOVERY_LIMIT", message, retryable: true } };
+}

@@ -1,0 +1,118 @@
+import type { EventPayload } from "../event/event.ts";
+import type { ToolOutcome } from "../message/message.ts";
+import { insertMessage } from "../message/message-store.ts";
+import type { StoredSession } from "../session/session-store.ts";
+import type { Statement } from "../store/database.ts";
+import type { Tool } from "../tool/tool.ts";
+import { setCallEnded, setCallStarted, type ToolCall } from "./tool-call-store.ts";
+import type { TurnDeps } from "./turn-deps.ts";
+import type { StoredTurn } from "./turn-store.ts";
+
+/** The most of a result that the model is told, in characters. */
+const MAX_RESULT_CHARS = 64 * 1024;
+
+/** Runs the calls of one answer side by side. Each is recorded as started before it runs, and with its result when it ends. */
+export async function toolStep(
+  deps: TurnDeps,
+  session: StoredSession,
+  turn: StoredTurn,
+  calls: readonly ToolCall[],
+  signal: AbortSignal,
+): Promise<void> {
+  const tools = new Map(deps.tools.map((tool) => [tool.name, tool]));
+  const runnable = calls.filter((call) => tools.has(call.name) && call.invalidArguments === "");
+  if (runnable.length > 0) {
+    await deps.log.append(session.id, {
+      turnId: turn.id,
+      events: runnable.map((call) => ({
+        kind: "tool_call_started",
+        callId: call.id,
+        name: call.name,
+        arguments: call.arguments,
+      })),
+      changes: () => runnable.map((call) => setCallStarted(call.id)),
+    });
+  }
+  await Promise.all(
+    calls.map(async (call) => {
+      const result = await runCall(call, tools.get(call.name), { deps, session, turn, signal });
+      await deps.log.append(session.id, toolCallEnded(deps, session, turn.id, call.id, result));
+    }),
+  );
+}
+
+interface CallResult {
+  readonly outcome: ToolOutcome;
+  readonly text: string;
+}
+
+interface CallScope {
+  readonly deps: TurnDeps;
+  readonly session: StoredSession;
+  readonly turn: StoredTurn;
+  readonly signal: AbortSignal;
+}
+
+/** Rejects only when the turn is stopped; whatever the tool throws is what the model is told. */
+async function runCall(call: ToolCall, tool: Tool | undefined, scope: CallScope): Promise<CallResult> {
+  const { session, turn, signal } = scope;
+  if (tool === undefined) return { outcome: "failed", text: `There is no tool named ${call.name}.` };
+  if (call.invalidArguments !== "") {
+    return { outcome: "failed", text: "The arguments were not a JSON object; the tool was not run." };
+  }
+  try {
+    const context = { sessionId: session.id, turnId: turn.id, callId: call.id, signal };
+    const text = await untilAborted(tool.run(call.arguments, context), signal);
+    return { outcome: "succeeded", text: cutResult(text) };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { outcome: "failed", text: cutResult(error instanceof Error ? error.message : String(error)) };
+  }
+}
+
+/** A tool that does not listen to its signal does not hold up the end of its turn. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    if (signal.aborted) onAbort();
+  });
+}
+
+function cutResult(text: string): string {
+  if (text.length <= MAX_RESULT_CHARS) return text;
+  const cut = text.slice(0, MAX_RESULT_CHARS).toWellFormed();
+  return `${cut}\n[cut: ${text.length - MAX_RESULT_CHARS} of ${text.length} characters are not shown]`;
+}
+
+/** The facts of a call that is over: its end, which is also its message. */
+export function toolCallEnded(
+  deps: Pick<TurnDeps, "newId">,
+  session: StoredSession,
+  turnId: string,
+  callId: string,
+  { outcome, text }: CallResult,
+) {
+  const messageId = deps.newId("msg");
+  const events: EventPayload[] = [{ kind: "tool_call_ended", callId, outcome, text, messageId }];
+  const changes = (seq: number, createTimeMs: number): readonly Statement[] => [
+    setCallEnded(callId, outcome),
+    insertMessage(
+      session.key,
+      {
+        id: messageId,
+        sessionId: session.id,
+        turnId,
+        role: "tool",
+        status: "complete",
+        parts: [{ kind: "tool_result", callId, outcome, text }],
+        model: "",
+        usage: undefined,
+        createTimeMs,
+      },
+      seq,
+    ),
+  ];
+  return { turnId, events, changes };
+}

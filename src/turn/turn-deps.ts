@@ -1,0 +1,22 @@
+import type { Clock } from "../clock.ts";
+import type { EventLog } from "../event/event-log.ts";
+import type { NewId } from "../id.ts";
+import type { ModelCache } from "../model/model-cache.ts";
+import type { Profiles } from "../profile/profile.ts";
+import type { Database } from "../store/database.ts";
+import type { Tool } from "../tool/tool.ts";
+
+/** What turns need of the engine. */
+export interface TurnDeps {
+  readonly db: Database;
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly newId: NewId;
+  readonly profiles: Profiles;
+  readonly models: ModelCache;
+  readonly tools: readonly Tool[];
+  /** For jitter; between 0 and 1. */
+  readonly random: () => number;
+  /** Told of failures that nobody foresaw. */
+  readonly onBug: (what: string, error: unknown) => void;
+}

@@ -1,0 +1,132 @@
+import { DomainError } from "../errors.ts";
+import { findLastOfTurn } from "../message/message-store.ts";
+import { findSession, type StoredSession } from "../session/session-store.ts";
+import { ClaimLost } from "../store/database.ts";
+import { endTurnAtLast } from "./end-turn.ts";
+import { modelStep, type StepOutcome } from "./model-step.ts";
+import { nextStep } from "./next-step.ts";
+import { listCalls } from "./tool-call-store.ts";
+import { toolStep } from "./tool-step.ts";
+import type { TurnDeps } from "./turn-deps.ts";
+import { getTurn, type StoredTurn } from "./turn-store.ts";
+import { endOfStopped, TurnStop, type StopCause } from "./turn-stop.ts";
+
+/** Runs turns: each is a loop of its own that ends with the turn, never with the call that started it. */
+export interface TurnRunner {
+  /** Goes on with a turn from whatever the store says. */
+  run(turn: Pick<StoredTurn, "id" | "sessionId">): void;
+  /** Aborts what a turn is doing. False where it is not running here. */
+  stop(turnId: string, cause: StopCause): boolean;
+  /** Resolves when a turn is no longer running here. */
+  whenDone(turnId: string): Promise<void>;
+  /** How many run. */
+  count(): number;
+  /** Ends all turns INTERRUPTED, but leaves those of sessions that go on after a restart as they are. */
+  stopAll(): Promise<void>;
+}
+
+interface Running {
+  readonly controller: AbortController;
+  readonly done: Promise<void>;
+}
+
+export function createTurnRunner(deps: TurnDeps): TurnRunner {
+  const running = new Map<string, Running>();
+  const engine = new AbortController();
+
+  async function loop(turnId: string, sessionId: string, controller: AbortController): Promise<void> {
+    const { signal } = controller;
+    const startedAt = deps.clock.monotonic();
+    let failedBefore = 0;
+    for (;;) {
+      const session = await findSession(deps.db, sessionId);
+      if (session === undefined) return;
+      const turn = await getTurn(deps.db, sessionId, turnId);
+      const remainingMs = session.limits.maxWorkingTimeMs - (deps.clock.monotonic() - startedAt);
+      const cancelTimer = deps.clock.after(Math.max(0, remainingMs), () => controller.abort(new TurnStop("time_exhausted")));
+      try {
+        const outcome = await step(session, turn, failedBefore, signal);
+        failedBefore = outcome.hasFailed === true ? failedBefore + 1 : 0;
+        if (outcome.end === undefined) continue;
+        if (isLeftForRecovery(session, signal)) return;
+        return await endTurnAtLast(deps, session, turn, outcome.end, outcome.closing, engine.signal);
+      } finally {
+        cancelTimer();
+      }
+    }
+  }
+
+  /** Does the next thing. A stop from outside is an outcome like any other. */
+  async function step(session: StoredSession, turn: StoredTurn, failedBefore: number, signal: AbortSignal): Promise<StepOutcome> {
+    const lastMessage = await findLastOfTurn(deps.db, session.key, turn.id);
+    const calls = await listCalls(deps.db, turn.id);
+    const next = nextStep({ turn, limits: session.limits, lastMessage, calls });
+    try {
+      if (next.kind === "end") return { end: next.end };
+      signal.throwIfAborted();
+      if (next.kind === "call_model") return await modelStep(deps, session, turn, failedBefore, signal);
+      await toolStep(deps, session, turn, next.calls, signal);
+      return {};
+    } catch (error) {
+      if (error instanceof TurnStop) return { end: endOfStopped(error.stopCause) };
+      throw error;
+    }
+  }
+
+  async function guarded(turnId: string, sessionId: string, controller: AbortController): Promise<void> {
+    try {
+      await loop(turnId, sessionId, controller);
+    } catch (error) {
+      if (isGone(error) || engine.signal.aborted) return;
+      deps.onBug(`turn ${turnId}`, error);
+      await endBroken(turnId, sessionId);
+    } finally {
+      running.delete(turnId);
+    }
+  }
+
+  /** A bug ends its turn, not the engine. */
+  async function endBroken(turnId: string, sessionId: string): Promise<void> {
+    const session = await findSession(deps.db, sessionId);
+    if (session === undefined) return;
+    const turn = await getTurn(deps.db, sessionId, turnId);
+    const error = { reason: "INTERNAL", message: "internal error; see the engine's log", retryable: true };
+    try {
+      await endTurnAtLast(deps, session, turn, { reason: "failed", error }, undefined, engine.signal);
+    } catch (second) {
+      deps.onBug(`end of turn ${turnId}`, second);
+    }
+  }
+
+  return {
+    run({ id, sessionId }) {
+      const controller = new AbortController();
+      running.set(id, { controller, done: guarded(id, sessionId, controller) });
+    },
+    stop(turnId, cause) {
+      const turn = running.get(turnId);
+      turn?.controller.abort(new TurnStop(cause));
+      return turn !== undefined;
+    },
+    whenDone: (turnId) => running.get(turnId)?.done ?? Promise.resolve(),
+    count: () => running.size,
+    stopAll: async () => {
+      const all = [...running.values()];
+      for (const { controller } of all) controller.abort(new TurnStop("engine_stopping"));
+      await Promise.all(all.map(({ done }) => done));
+      engine.abort(new TurnStop("engine_stopping"));
+    },
+  };
+}
+
+/** Sessions that go on by themselves after a restart keep their turn open for it. */
+function isLeftForRecovery(session: StoredSession, signal: AbortSignal): boolean {
+  const reason: unknown = signal.reason;
+  return session.resumeAfterRestart && reason instanceof TurnStop && reason.stopCause === "engine_stopping";
+}
+
+/** The session was removed, or the turn was ended, by somebody else: nothing is left to do. */
+function isGone(error: unknown): boolean {
+  if (error instanceof ClaimLost) return error.claim === "turn";
+  return error instanceof DomainError && ["SESSION_NOT_FOUND", "SESSION_DELETED", "TURN_NOT_FOUND"].includes(error.reason);
+}

@@ -1,0 +1,137 @@
+import { DomainError } from "../errors.ts";
+import type { Database, Row, Statement } from "../store/database.ts";
+import type { Usage } from "../usage/usage.ts";
+import type { Turn, TurnEndReason, TurnError, TurnState } from "./turn.ts";
+
+interface TurnRow extends Row {
+  id: string;
+  session_key: number;
+  session_id: string;
+  first_seq: number;
+  state: TurnState;
+  end_reason: TurnEndReason | "";
+  error: string;
+  model: string;
+  model_override: string;
+  actor: string;
+  steps: number;
+  usage: string;
+  recoveries: number;
+  create_time_ms: number;
+  end_time_ms: number | null;
+}
+
+/** A turn with what only its runner needs. */
+export interface StoredTurn extends Turn {
+  readonly sessionKey: number;
+  /** A model for this turn only; empty = the session's. */
+  readonly modelOverride: string;
+  /** The name of the token that started it. */
+  readonly actor: string;
+  /** How often a start of the engine has gone on with it. */
+  readonly recoveries: number;
+}
+
+function fromRow(row: TurnRow): StoredTurn {
+  return {
+    id: row.id,
+    sessionKey: row.session_key,
+    sessionId: row.session_id,
+    firstSeq: row.first_seq,
+    state: row.state,
+    endReason: row.end_reason === "" ? undefined : row.end_reason,
+    error: row.error === "" ? undefined : (JSON.parse(row.error) as TurnError),
+    model: row.model,
+    modelOverride: row.model_override,
+    actor: row.actor,
+    steps: row.steps,
+    usage: JSON.parse(row.usage) as Usage,
+    recoveries: row.recoveries,
+    createTimeMs: row.create_time_ms,
+    endTimeMs: row.end_time_ms ?? undefined,
+  };
+}
+
+/** Throws DomainError `TURN_NOT_FOUND`, also for a turn of another session. */
+export async function getTurn(db: Database, sessionId: string, turnId: string): Promise<StoredTurn> {
+  const row = await db.get<TurnRow>({
+    sql: "SELECT * FROM turns WHERE id = ? AND session_id = ?",
+    params: [turnId, sessionId],
+  });
+  if (row === undefined) {
+    throw new DomainError("not_found", "TURN_NOT_FOUND", `session ${sessionId} has no turn ${turnId}`, {
+      session_id: sessionId,
+      turn_id: turnId,
+    });
+  }
+  return fromRow(row);
+}
+
+/** A session's turns that began before `beforeSeq` (undefined = from the newest), the newest first. */
+export async function listTurnsBefore(
+  db: Database,
+  sessionKey: number,
+  beforeSeq: number | undefined,
+  limit: number,
+): Promise<StoredTurn[]> {
+  const rows = await db.all<TurnRow>({
+    sql: "SELECT * FROM turns WHERE session_key = ? AND first_seq < ? ORDER BY first_seq DESC LIMIT ?",
+    params: [sessionKey, beforeSeq ?? Number.MAX_SAFE_INTEGER, limit],
+  });
+  return rows.map(fromRow);
+}
+
+export async function listOpenTurns(db: Database): Promise<StoredTurn[]> {
+  const rows = await db.all<TurnRow>({
+    sql: "SELECT * FROM turns WHERE state <> 'ended' ORDER BY create_time_ms",
+    params: [],
+  });
+  return rows.map(fromRow);
+}
+
+export function insertTurn(turn: StoredTurn): Statement {
+  return {
+    sql: `INSERT INTO turns (id, session_key, session_id, first_seq, state, end_reason, error, model, model_override, actor,
+      steps, usage, recoveries, create_time_ms, end_time_ms)
+      VALUES (?, ?, ?, ?, ?, '', '', ?, ?, ?, ?, ?, 0, ?, NULL)`,
+    params: [
+      turn.id,
+      turn.sessionKey,
+      turn.sessionId,
+      turn.firstSeq,
+      turn.state,
+      turn.model,
+      turn.modelOverride,
+      turn.actor,
+      turn.steps,
+      JSON.stringify(turn.usage),
+      turn.createTimeMs,
+    ],
+  };
+}
+
+export function setTurnSteps(turnId: string, steps: number): Statement {
+  return { sql: "UPDATE turns SET steps = ? WHERE id = ?", params: [steps, turnId] };
+}
+
+export function setTurnUsage(turnId: string, usage: Usage): Statement {
+  return { sql: "UPDATE turns SET usage = ? WHERE id = ?", params: [JSON.stringify(usage), turnId] };
+}
+
+/** Accepts a cancel. Changes nothing of a turn that has ended. */
+export function setCancelling(turnId: string): Statement {
+  return { sql: "UPDATE turns SET state = 'cancelling' WHERE id = ? AND state = 'running'", params: [turnId] };
+}
+
+export function setRecovered(turnId: string, recoveries: number): Statement {
+  return { sql: "UPDATE turns SET recoveries = ? WHERE id = ?", params: [recoveries, turnId] };
+}
+
+/** Ends a turn. Its claim is lost where it has ended already: a turn has one end. */
+export function setTurnEnded(turnId: string, reason: TurnEndReason, error: TurnError | undefined, nowMs: number): Statement {
+  return {
+    sql: "UPDATE turns SET state = 'ended', end_reason = ?, error = ?, end_time_ms = ? WHERE id = ? AND state <> 'ended'",
+    params: [reason, error === undefined ? "" : JSON.stringify(error), nowMs, turnId],
+    claim: "turn",
+  };
+}
