@@ -1,0 +1,99 @@
+import { getOption, type DescMethod } from "@bufbuild/protobuf";
+import { Access_Scope, access } from "../../../gen/ts/parley/v1/access_pb.ts";
+import { DomainError } from "../../errors.ts";
+import type { FindPrincipal, Principal, Scope } from "./principal.ts";
+
+/** What a method asks of its caller: nothing, or a scope. */
+export type Requirement = "open" | Scope;
+
+const RANK: Readonly<Record<Scope, number>> = { read: 1, operate: 2, admin: 3 };
+
+// The standard services carry no option of ours. Load balancers ask for health without a token.
+const STANDARD: Readonly<Record<string, Requirement>> = {
+  "grpc.health.v1.Health": "open",
+  "grpc.reflection.v1.ServerReflection": "read",
+  "grpc.reflection.v1alpha.ServerReflection": "read",
+};
+
+const requirements = new WeakMap<DescMethod, { readonly value: Requirement | undefined }>();
+
+/** What a method asks of its caller; undefined where its proto does not say. */
+export function requirementOf(method: DescMethod): Requirement | undefined {
+  let known = requirements.get(method);
+  if (known === undefined) {
+    known = { value: STANDARD[method.parent.typeName] ?? scopeOf(method) };
+    requirements.set(method, known);
+  }
+  return known.value;
+}
+
+function scopeOf(method: DescMethod): Scope | undefined {
+  switch (getOption(method, access).scope) {
+    case Access_Scope.READ:
+      return "read";
+    case Access_Scope.OPERATE:
+      return "operate";
+    case Access_Scope.ADMIN:
+      return "admin";
+    default:
+      // A number from a newer proto is no permission.
+      return undefined;
+  }
+}
+
+/**
+ * Reads an `Authorization` header. For plain HTTP routes too.
+ * @throws DomainError unauthenticated: `TOKEN_MISSING`, `TOKEN_INVALID`.
+ */
+export function authenticate(authorization: string | null | undefined, findPrincipal: FindPrincipal): Principal {
+  const token = /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+  if (token === undefined) {
+    throw new DomainError(
+      "unauthenticated",
+      "TOKEN_MISSING",
+      "this call needs a token: send the header `authorization: Bearer TOKEN`; see the file `token` in the engine's data directory",
+    );
+  }
+  const principal = findPrincipal(token);
+  if (principal === undefined) {
+    throw new DomainError(
+      "unauthenticated",
+      "TOKEN_INVALID",
+      "the token of this call is not one of this engine's; see the file `token` in the engine's data directory",
+    );
+  }
+  return principal;
+}
+
+/** @throws DomainError denied: `SCOPE_INSUFFICIENT`. */
+export function authorize(principal: Principal, required: Scope): void {
+  if (RANK[principal.scope] >= RANK[required]) return;
+  throw new DomainError(
+    "denied",
+    "SCOPE_INSUFFICIENT",
+    `this call needs a token of scope ${required}; the one that was sent has scope ${principal.scope}`,
+    { required, scope: principal.scope },
+  );
+}
+
+/**
+ * Decides who may call a method.
+ * @throws DomainError as `authenticate` and `authorize`; denied (`ACCESS_UNDEFINED`) where the method has no rule.
+ */
+export function admit(
+  method: DescMethod,
+  authorization: string | null,
+  findPrincipal: FindPrincipal,
+): Principal | undefined {
+  const required = requirementOf(method);
+  if (required === undefined)
+    throw new DomainError(
+      "denied",
+      "ACCESS_UNDEFINED",
+      `method ${method.name} has no access rule, so nobody may call it`,
+    );
+  if (required === "open") return undefined;
+  const principal = authenticate(authorization, findPrincipal);
+  authorize(principal, required);
+  return principal;
+}

@@ -1,0 +1,146 @@
+import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
+import { compressionGzip } from "@connectrpc/connect-node";
+import { systemClock, type Clock } from "../clock.ts";
+import { DomainError } from "../errors.ts";
+import { toConnectError } from "../rpc/interceptors/errors.ts";
+import { createJudge, type GuardOptions, type Judge, type RequestHead, type Verdict } from "./guard.ts";
+import { defaultLimits, type Limits } from "./limits.ts";
+import { createListener, type Address, type ServerReply, type ServerRequest } from "./listener.ts";
+import type { PlainHandler } from "./plain.ts";
+import { createRpcHandler } from "./rpc-handler.ts";
+
+export interface AppDeps {
+  readonly routes: (router: ConnectRouter) => void;
+  /** Who may call and what becomes of errors: what `createInterceptors` returns. */
+  readonly rpc: Pick<ConnectRouterOptions, "interceptors" | "requestGate">;
+  readonly guard: GuardOptions;
+  /** Whether `/readyz` says so. */
+  readonly isReady: () => boolean;
+  /** Told of a failure that no caller can be told of; `where` is the request's path. */
+  readonly onError: (error: unknown, where: string) => void;
+  readonly limits?: Partial<Limits>;
+  readonly clock?: Clock;
+  /** Replaces the guard; only for tests that show what it is for. */
+  readonly judge?: Judge;
+}
+
+/** Everything that is served on the engine's port. */
+export interface App {
+  /** @throws DomainError as `Listener.listen` does, and invalid where the guard's options are no hosts or origins. */
+  listen(where: { readonly host: string; readonly port: number }): Promise<Address>;
+  /** Ends open calls with UNAVAILABLE `ENGINE_STOPPING`, waits at most `graceMs`, then cuts what is left. */
+  close(options: { readonly graceMs: number }): Promise<void>;
+  /** How many connections are open. */
+  connections(): number;
+}
+
+export function createApp(deps: AppDeps): App {
+  const limits = { ...defaultLimits, ...deps.limits };
+  const clock = deps.clock ?? systemClock;
+  const shutdown = new AbortController();
+  const rpc = createRpcHandler({
+    routes: deps.routes,
+    // Brotli is left out: no client here asks for it alone, and it is another parser for hostile bytes.
+    options: {
+      ...deps.rpc,
+      readMaxBytes: limits.maxMessageBytes,
+      acceptCompression: [compressionGzip],
+      shutdownSignal: shutdown.signal,
+    },
+    limits,
+    clock,
+    onError: deps.onError,
+  });
+  const plain = createLazyPlain(deps);
+  let judge: Judge | undefined;
+
+  const listener = createListener({
+    limits,
+    clock,
+    onRequest(request, reply) {
+      const verdict = judge?.(headOf(request)) ?? NOT_LISTENING;
+      if (verdict.kind !== "pass") return answer(request, reply, verdict);
+      if (verdict.headers !== undefined) setHeaders(reply, verdict.headers);
+      if (!rpc(request, reply)) plain(request, reply);
+    },
+  });
+
+  return {
+    async listen(where) {
+      judge = deps.judge ?? createJudge({ ...deps.guard, host: where.host });
+      return await listener.listen(where);
+    },
+    async close(options) {
+      shutdown.abort(stopping());
+      await listener.close(options);
+    },
+    connections: () => listener.connections(),
+  };
+}
+
+/** What calls are ended with when the engine stops. */
+export function stopping(): Error {
+  return toConnectError(new DomainError("unavailable", "ENGINE_STOPPING", "the engine is stopping; connect again"));
+}
+
+const NOT_LISTENING: Verdict = {
+  kind: "refuse",
+  status: 503,
+  reason: "NOT_READY",
+  message: "the engine is starting; try again",
+};
+
+function createLazyPlain(deps: AppDeps): PlainHandler {
+  let loading: Promise<PlainHandler> | undefined;
+  return (request, reply) => {
+    loading ??= import("./plain.ts").then(({ createPlainHandler }) => createPlainHandler(deps));
+    loading.then(
+      (handle) => handle(request, reply),
+      (error: unknown) => {
+        deps.onError(error, request.url ?? "");
+        reply.destroy();
+      },
+    );
+  };
+}
+
+function headOf(request: ServerRequest): RequestHead {
+  const { headers } = request;
+  const authority = "authority" in request ? request.authority : undefined;
+  // Both are checked where an HTTP/2 client sent both: routing must not see a name that the guard has not.
+  const authorities = authority === undefined || authority === "" ? [] : [authority];
+  if (headers.host !== undefined && headers.host !== authority) authorities.push(headers.host);
+  return {
+    method: request.method ?? "",
+    target: request.url ?? "",
+    authorities,
+    origin: headers.origin,
+    fetchSite: single(headers["sec-fetch-site"]),
+    corsMethod: headers["access-control-request-method"],
+    corsPrivateNetwork: single(headers["access-control-request-private-network"]),
+  };
+}
+
+function answer(request: ServerRequest, reply: ServerReply, verdict: Exclude<Verdict, { kind: "pass" }>): void {
+  if (verdict.kind === "preflight") {
+    setHeaders(reply, verdict.headers);
+    reply.statusCode = 204;
+    reply.end();
+    return;
+  }
+  // In the shape of a Connect error, so that clients show the message; gRPC clients go by the status.
+  const body = JSON.stringify({ code: "permission_denied", message: verdict.message, reason: verdict.reason });
+  reply.statusCode = verdict.status;
+  setHeaders(reply, { "content-type": "application/json", "content-length": `${Buffer.byteLength(body)}` });
+  // A body that nobody asked for is not waited for.
+  if (request.httpVersionMajor === 1) reply.setHeader("connection", "close");
+  reply.end(body);
+}
+
+function setHeaders(reply: ServerReply, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) reply.setHeader(name, value);
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value.join(", ") : value;
+}

@@ -1,0 +1,97 @@
+import {
+  Code,
+  ConnectError,
+  createConnectRouter,
+  type ConnectRouter,
+  type ConnectRouterOptions,
+} from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { Clock } from "../clock.ts";
+import type { Limits } from "./limits.ts";
+import type { ServerReply, ServerRequest } from "./listener.ts";
+
+export interface RpcHandlerDeps {
+  readonly routes: (router: ConnectRouter) => void;
+  readonly options: ConnectRouterOptions;
+  readonly limits: Limits;
+  readonly clock: Clock;
+  /** Told of what went wrong outside of a method: a bug, or a peer that left. */
+  readonly onError: (error: unknown, method: string) => void;
+}
+
+/**
+ * Serves the RPCs; the returned function says whether the request was one. Connect's own adapters for Node and fastify do
+ * the same in as many lines, but write errors to the console, wait for a body without limit, and cut an HTTP/1.1
+ * connection whose request was refused half-read, so that the refusal never arrives.
+ */
+export function createRpcHandler(deps: RpcHandlerDeps): (request: ServerRequest, reply: ServerReply) => boolean {
+  const router = createConnectRouter(deps.options);
+  deps.routes(router);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  return (request, reply) => {
+    const handler = handlers.get(pathOf(request.url ?? ""));
+    if (handler === undefined) return false;
+    // A rejection is a peer that left, or a bug of the framework: nothing that its caller could still be told.
+    serve(handler, request, reply, deps).catch((error: unknown) => {
+      reply.destroy();
+      if (ConnectError.from(error).code !== Code.Aborted) deps.onError(error, handler.requestPath);
+    });
+    return true;
+  };
+}
+
+async function serve(
+  handler: UniversalHandler,
+  request: ServerRequest,
+  reply: ServerReply,
+  deps: RpcHandlerDeps,
+): Promise<void> {
+  // Refusing a request must not destroy it: over HTTP/1.1 that would be the whole connection.
+  const body = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array<ArrayBuffer>>;
+  const hasOneMessage = handler.method.methodKind === "unary" || handler.method.methodKind === "server_streaming";
+  const bounded = hasOneMessage ? boundWait(body, request, deps) : { [Symbol.asyncIterator]: () => body };
+  // The adapter's type calls its third argument parsed JSON; any byte stream is taken as the body.
+  const answer = await handler(
+    universalRequestFromNodeRequest(request as never, reply as never, bounded as never, undefined),
+  );
+  if (!request.complete) reply.once("finish", () => linger(request, deps));
+  await universalResponseToNodeResponse(answer, reply as never);
+}
+
+/** The body, with an end put to a pause that is too long, and to a trickle that never ends. */
+function boundWait(
+  body: AsyncIterator<Uint8Array<ArrayBuffer>>,
+  request: ServerRequest,
+  { clock, limits }: RpcHandlerDeps,
+): AsyncIterable<Uint8Array<ArrayBuffer>> {
+  const deadlineMs = clock.monotonic() + limits.requestMs;
+  const next = (): Promise<IteratorResult<Uint8Array<ArrayBuffer>>> => {
+    if (request.complete) return body.next();
+    return new Promise((resolve, reject) => {
+      const waitMs = Math.max(0, Math.min(limits.bodyStallMs, deadlineMs - clock.monotonic()));
+      const cancel = clock.after(waitMs, () =>
+        reject(new ConnectError("the rest of the request did not come in time", Code.DeadlineExceeded)),
+      );
+      body.next().then(resolve, reject).finally(cancel);
+    });
+  };
+  return { [Symbol.asyncIterator]: () => ({ next }) };
+}
+
+/** Lets an answer arrive whose request is still being sent: reads on for a moment, then cuts. */
+function linger(request: ServerRequest, { clock, limits }: RpcHandlerDeps): void {
+  if (request.complete) return;
+  const cancel = clock.after(limits.lingerMs, () => {
+    if ("stream" in request) request.stream.close();
+    else request.socket.destroy();
+  });
+  request.once("close", cancel).once("end", cancel);
+  request.resume();
+}
+
+function pathOf(url: string): string {
+  const query = url.indexOf("?");
+  return query < 0 ? url : url.slice(0, query);
+}
