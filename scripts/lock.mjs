@@ -34,7 +34,7 @@ function platform(name) {
   const libc =
     words.includes("musl") || words.includes("musleabihf")
       ? "musl"
-      : words.some((w) => /^gnu/.test(w))
+      : words.some((word) => word.startsWith("gnu"))
         ? "glibc"
         : undefined;
   return { cpu: [foundCpu], ...(libc ? { libc: [libc] } : {}), ...(foundOs ? { os: [foundOs] } : {}) };
