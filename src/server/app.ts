@@ -68,7 +68,7 @@ export function createApp(deps: AppDeps): App {
   return {
     async listen(where) {
       judge = deps.judge ?? createJudge({ ...deps.guard, host: where.host });
-      return await listener.listen(where);
+      return listener.listen(where);
     },
     async close(options) {
       shutdown.abort(stopping());

@@ -133,7 +133,7 @@ function listenError(
   { host, port }: { readonly host: string; readonly port: number },
 ): Error {
   const where = `${urlHost(host)}:${port}`;
-  switch (error.code) {
+  switch (error.code ?? "") {
     case "EADDRINUSE":
       return new DomainError(
         "unavailable",

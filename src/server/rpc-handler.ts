@@ -53,11 +53,9 @@ async function serve(
   const hasOneMessage = handler.method.methodKind === "unary" || handler.method.methodKind === "server_streaming";
   const bounded = hasOneMessage ? boundWait(body, request, deps) : { [Symbol.asyncIterator]: () => body };
   // The adapter's type calls its third argument parsed JSON; any byte stream is taken as the body.
-  const answer = await handler(
-    universalRequestFromNodeRequest(request as never, reply as never, bounded as never, undefined),
-  );
+  const answer = await handler(universalRequestFromNodeRequest(request, reply, bounded as never, undefined));
   if (!request.complete) reply.once("finish", () => linger(request, deps));
-  await universalResponseToNodeResponse(answer, reply as never);
+  await universalResponseToNodeResponse(answer, reply);
 }
 
 /** The body, with an end put to a pause that is too long, and to a trickle that never ends. */

@@ -27,18 +27,15 @@ export function requirementOf(method: DescMethod): Requirement | undefined {
   return known.value;
 }
 
+// A number that is not here, from a newer proto or not set at all, is no permission.
+const SCOPES: ReadonlyMap<Access_Scope, Scope> = new Map([
+  [Access_Scope.READ, "read"],
+  [Access_Scope.OPERATE, "operate"],
+  [Access_Scope.ADMIN, "admin"],
+]);
+
 function scopeOf(method: DescMethod): Scope | undefined {
-  switch (getOption(method, access).scope) {
-    case Access_Scope.READ:
-      return "read";
-    case Access_Scope.OPERATE:
-      return "operate";
-    case Access_Scope.ADMIN:
-      return "admin";
-    default:
-      // A number from a newer proto is no permission.
-      return undefined;
-  }
+  return SCOPES.get(getOption(method, access).scope);
 }
 
 /**

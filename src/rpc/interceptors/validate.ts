@@ -22,10 +22,9 @@ export function createValidation(): Validation {
   return {
     interceptor: (next) => async (request) => {
       const ready = validator ?? (await load());
-      if (request.stream)
-        return await next({ ...request, message: checked(ready, request.method.input, request.message) });
+      if (request.stream) return next({ ...request, message: checked(ready, request.method.input, request.message) });
       check(ready, request.method.input, request.message);
-      return await next(request);
+      return next(request);
     },
     async warm(services) {
       const ready = await load();
