@@ -19,7 +19,7 @@ export interface Config {
   readonly port: number;
   /** Absolute. */
   readonly dataDir: string;
-  /** The admin token; undefined = the one in the data directory, made where there is none. */
+  /** An admin token besides the one that is kept in the data directory. */
   readonly token: string | undefined;
   /** Other origins whose pages may call, each exactly. */
   readonly allowOrigins: readonly string[];

@@ -61,6 +61,8 @@ export interface Database {
   defer(work: DeferredWork): void;
   /** Says that deferred work of about this many bytes waits; a commit comes by the pace of the committer. */
   requestCommit(pendingBytes: number): void;
+  /** Bytes on the disk. */
+  size(): Promise<number>;
   /** Commits what waits, then closes. */
   close(): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import Sqlite from "better-sqlite3";
 import type BetterSqlite3 from "better-sqlite3";
 import { systemClock, type Clock } from "../clock.ts";
@@ -118,6 +119,7 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
     enqueue,
     defer: (work) => committer.defer(work),
     requestCommit: (pendingBytes) => committer.requestCommit(pendingBytes),
+    size: async () => ["", "-wal"].reduce((sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0), 0),
     close: async () => {
       committer.flush();
       await ballast?.filled;

@@ -25,6 +25,9 @@ export interface TurnRunner {
   stopAll(): Promise<void>;
 }
 
+/** How long turns have to end when the engine stops; a part of the 10 s that a stop may take. */
+const STOP_MS = 4000;
+
 interface Running {
   readonly controller: AbortController;
   readonly done: Promise<void>;
@@ -113,8 +116,10 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     stopAll: async () => {
       const all = [...running.values()];
       for (const { controller } of all) controller.abort(new TurnStop("engine_stopping"));
+      // A disk that refuses an end must not hold up the stop: the next start ends what is left.
+      const cancelTimer = deps.clock.after(STOP_MS, () => engine.abort(new TurnStop("engine_stopping")));
       await Promise.all(all.map(({ done }) => done));
-      engine.abort(new TurnStop("engine_stopping"));
+      cancelTimer();
     },
   };
 }

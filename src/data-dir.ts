@@ -1,0 +1,97 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Sqlite from "better-sqlite3";
+import { DomainError } from "./errors.ts";
+
+/** What a running engine tells those who look for it. */
+export interface EngineFile {
+  readonly url: string;
+  readonly pid: number;
+  readonly version: string;
+}
+
+/** 32 random bytes, as security.md asks. */
+const TOKEN_BYTES = 32;
+
+/** Makes the folder, readable by its owner alone. Throws DomainError `DATA_DIR_UNUSABLE`. */
+export function openDataDir(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const probe = join(path, `.probe-${process.pid}`);
+    writeFileSync(probe, "", { mode: 0o600 });
+    rmSync(probe);
+    chmodSync(path, 0o700);
+  } catch (error) {
+    const { code = "unknown" } = error as NodeJS.ErrnoException;
+    throw new DomainError(
+      "unavailable",
+      "DATA_DIR_UNUSABLE",
+      `the data directory ${path} cannot be written (${code}); name another with --data-dir or mend its permissions`,
+      {},
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Takes the folder for this process alone; the returned function gives it back. The lock is a transaction held open, which
+ * the system ends with the process, however it dies. Throws DomainError `DATA_DIR_LOCKED` that names the holder.
+ */
+export function lockDataDir(path: string): () => void {
+  const lock = new Sqlite(join(path, "lock.db"), { timeout: 0 });
+  try {
+    lock.exec("BEGIN EXCLUSIVE");
+  } catch (error) {
+    lock.close();
+    if ((error as { code?: string }).code !== "SQLITE_BUSY") throw error;
+    const other = readEngineFile(path);
+    const who = other === undefined ? "another engine" : `the engine at ${other.url} (process ${other.pid})`;
+    throw new DomainError(
+      "unavailable",
+      "DATA_DIR_LOCKED",
+      `${who} uses the data directory ${path}; stop it, or name another directory with --data-dir`,
+    );
+  }
+  return () => lock.close();
+}
+
+/** The admin token that is kept in the folder; made where there is none. */
+export function readOrMakeToken(path: string): string {
+  const file = join(path, "token");
+  try {
+    const token = readFileSync(file, "utf8").trim();
+    if (token !== "") return token;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  const token = randomBytes(TOKEN_BYTES).toString("base64url");
+  writeAtomically(file, `${token}\n`);
+  return token;
+}
+
+/** Tells clients on this machine where the engine is. */
+export function writeEngineFile(path: string, engine: EngineFile): void {
+  writeAtomically(join(path, "engine.json"), `${JSON.stringify(engine)}\n`);
+}
+
+export function removeEngineFile(path: string): void {
+  rmSync(join(path, "engine.json"), { force: true });
+}
+
+function readEngineFile(path: string): EngineFile | undefined {
+  try {
+    return JSON.parse(readFileSync(join(path, "engine.json"), "utf8")) as EngineFile;
+  } catch {
+    // Not there yet, or half a file of a crashed system: only the refusal is less precise.
+    return undefined;
+  }
+}
+
+/** Whole or not at all, and from its first moment readable by its owner alone. */
+function writeAtomically(file: string, text: string): void {
+  const temporary = `${file}.${process.pid}.tmp`;
+  rmSync(temporary, { force: true });
+  writeFileSync(temporary, text, { mode: 0o600, flag: "wx" });
+  renameSync(temporary, file);
+}

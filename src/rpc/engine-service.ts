@@ -1,0 +1,44 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { EngineService } from "../../gen/ts/parley/v1/engine_service_pb.ts";
+import type { EventLog } from "../event/event-log.ts";
+import type { Profiles } from "../profile/profile.ts";
+import { countSessions } from "../session/session-store.ts";
+import type { Database } from "../store/database.ts";
+import type { Tool } from "../tool/tool.ts";
+import type { TurnRunner } from "../turn/turn-runner.ts";
+import { profileToProto } from "./profile-proto.ts";
+import { sessionStateToProto } from "./session-proto.ts";
+
+export interface EngineServiceDeps {
+  readonly db: Database;
+  readonly log: EventLog;
+  readonly runner: TurnRunner;
+  readonly profiles: Profiles;
+  readonly tools: readonly Tool[];
+  readonly version: string;
+  readonly logEpoch: string;
+  readonly startTimeMs: number;
+}
+
+export function createEngineService(deps: EngineServiceDeps): ServiceImpl<typeof EngineService> {
+  const { db, profiles, version, logEpoch } = deps;
+  const startTime = timestampFromMs(deps.startTimeMs);
+  return {
+    getInfo: () => ({ version, logEpoch, startTime, tools: deps.tools.map((tool) => tool.name) }),
+
+    getStatus: async () => {
+      const counts = await countSessions(db);
+      return {
+        version,
+        sessionCounts: counts.map(({ state, count }) => ({ state: sessionStateToProto(state), count: BigInt(count) })),
+        runningTurns: deps.runner.count(),
+        profiles: profiles.list().map((profile) => profileToProto(profile, profiles)),
+        storeBytes: BigInt(await db.size()),
+        readers: deps.log.readerCount(),
+        memoryBytes: BigInt(process.memoryUsage.rss()),
+        startTime,
+      };
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import { create, fromBinary, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { EventSchema, type Event } from "../../gen/ts/parley/v1/event_pb.ts";
+import type { EventPayload, LogEntry } from "../event/event.ts";
+import { messageToProto, outcomeToProto, roleToProto, structOf, toolResultToProto } from "./message-proto.ts";
+import { sessionToProto } from "./session-proto.ts";
+import { endReasonToProto, turnErrorToProto, turnToProto } from "./turn-proto.ts";
+import { usageToProto } from "./usage-proto.ts";
+
+type PayloadInit = NonNullable<MessageInitShape<typeof EventSchema>["payload"]>;
+
+/** What an old client may ignore without showing something false. */
+const SKIPPABLE: ReadonlySet<EventPayload["kind"]> = new Set([
+  "step_started",
+  "usage_reported",
+  "retry_scheduled",
+  "warning",
+]);
+
+/** The bytes a row of the log holds: an Event without what the row's own columns say. */
+export function encodePayload(payload: EventPayload): Uint8Array {
+  return toBinary(EventSchema, create(EventSchema, { skippable: SKIPPABLE.has(payload.kind), payload: payloadToProto(payload) }));
+}
+
+/** An entry of the log as clients see it. */
+export function entryToProto(entry: LogEntry): Event {
+  const event = "delta" in entry ? create(EventSchema, { payload: deltaToProto(entry.delta) }) : fromBinary(EventSchema, entry.payload);
+  event.seq = BigInt(entry.seq);
+  event.createTime = timestampFromMs(entry.createTimeMs);
+  event.turnId = entry.turnId;
+  if ("actor" in entry) event.actor = entry.actor;
+  return event;
+}
+
+function deltaToProto({ kind, messageId, text }: Extract<LogEntry, { delta: unknown }>["delta"]): PayloadInit {
+  const value = { messageId, text };
+  return kind === "text" ? { case: "textDelta", value } : { case: "reasoningDelta", value };
+}
+
+function payloadToProto(payload: EventPayload): PayloadInit {
+  switch (payload.kind) {
+    case "turn_started":
+      return { case: "turnStarted", value: { turn: turnToProto(payload.turn) } };
+    case "turn_ended": {
+      const { error } = payload;
+      const reason = endReasonToProto(payload.reason);
+      const usage = usageToProto(payload.usage);
+      return { case: "turnEnded", value: { reason, usage, ...(error !== undefined && { error: turnErrorToProto(error) }) } };
+    }
+    case "step_started":
+      return { case: "stepStarted", value: { step: payload.step, model: payload.model } };
+    case "message_started": {
+      const { messageId, model } = payload;
+      return { case: "messageStarted", value: { messageId, role: roleToProto(payload.role), model } };
+    }
+    case "message_completed":
+      return { case: "messageCompleted", value: { message: messageToProto(payload.message) } };
+    case "tool_call_requested": {
+      const { callId, name, messageId } = payload;
+      return { case: "toolCallRequested", value: { callId, name, arguments: structOf(payload.arguments), messageId } };
+    }
+    case "tool_call_started": {
+      const { callId, name } = payload;
+      return { case: "toolCallStarted", value: { callId, name, arguments: structOf(payload.arguments) } };
+    }
+    case "tool_call_ended": {
+      const { callId, messageId } = payload;
+      const state = outcomeToProto(payload.outcome);
+      return { case: "toolCallEnded", value: { callId, state, result: toolResultToProto(payload), messageId } };
+    }
+    case "usage_reported": {
+      const { messageId } = payload;
+      const turnUsage = usageToProto(payload.turnUsage);
+      return { case: "usageReported", value: { messageId, usage: usageToProto(payload.usage), turnUsage } };
+    }
+    case "retry_scheduled": {
+      const { attempt, maxAttempts } = payload;
+      const delay = durationFromMs(payload.delayMs);
+      return { case: "retryScheduled", value: { attempt, maxAttempts, delay, error: turnErrorToProto(payload.error) } };
+    }
+    case "model_changed":
+      return { case: "modelChanged", value: { profile: payload.profile, model: payload.model } };
+    case "session_changed":
+      return { case: "sessionChanged", value: { session: sessionToProto(payload.session) } };
+    case "warning":
+      return { case: "warning", value: { reason: payload.reason, message: payload.message } };
+  }
+}

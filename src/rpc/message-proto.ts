@@ -1,0 +1,98 @@
+import { create, type JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  MessageSchema,
+  MessageStatus,
+  PartSchema,
+  Role,
+  ToolCallState,
+  ToolResultSchema,
+  type Message as MessageProto,
+  type Part as PartProto,
+  type ToolResult,
+} from "../../gen/ts/parley/v1/message_pb.ts";
+import { invalidField } from "../errors.ts";
+import type * as domain from "../message/message.ts";
+import { usageToProto } from "./usage-proto.ts";
+
+const ROLES: Readonly<Record<domain.Role, Role>> = {
+  system: Role.SYSTEM,
+  user: Role.USER,
+  assistant: Role.ASSISTANT,
+  tool: Role.TOOL,
+};
+
+const OUTCOMES: Readonly<Record<domain.ToolOutcome, ToolCallState>> = {
+  succeeded: ToolCallState.SUCCEEDED,
+  failed: ToolCallState.FAILED,
+  cancelled: ToolCallState.CANCELLED,
+  unknown: ToolCallState.UNKNOWN,
+};
+
+/** A message that is being made is never shown as a message; were it, it would have no status. */
+const STATUSES: Readonly<Record<domain.MessageStatus, MessageStatus>> = {
+  streaming: MessageStatus.UNSPECIFIED,
+  complete: MessageStatus.COMPLETE,
+  cancelled: MessageStatus.CANCELLED,
+  failed: MessageStatus.FAILED,
+  interrupted: MessageStatus.INTERRUPTED,
+};
+
+export function roleToProto(role: domain.Role): Role {
+  return ROLES[role];
+}
+
+export function outcomeToProto(outcome: domain.ToolOutcome): ToolCallState {
+  return OUTCOMES[outcome];
+}
+
+export function messageToProto(message: domain.Message): MessageProto {
+  return create(MessageSchema, {
+    id: message.id,
+    sessionId: message.sessionId,
+    turnId: message.turnId,
+    role: ROLES[message.role],
+    status: STATUSES[message.status],
+    parts: message.parts.map(partToProto),
+    model: message.model,
+    ...(message.usage !== undefined && { usage: usageToProto(message.usage) }),
+    createTime: timestampFromMs(message.createTimeMs),
+  });
+}
+
+function partToProto(part: domain.Part): PartProto {
+  switch (part.kind) {
+    case "text":
+      return create(PartSchema, { content: { case: "text", value: part.text } });
+    case "reasoning":
+      return create(PartSchema, { content: { case: "reasoning", value: { text: part.text } } });
+    case "tool_call": {
+      const { callId, name, invalidArguments = "" } = part;
+      const value = { callId, name, arguments: structOf(part.arguments), invalidArguments };
+      return create(PartSchema, { content: { case: "toolCall", value } });
+    }
+    case "tool_result":
+      return create(PartSchema, { content: { case: "toolResult", value: toolResultToProto(part) } });
+  }
+}
+
+export function toolResultToProto(result: Omit<domain.ToolResultPart, "kind">): ToolResult {
+  return create(ToolResultSchema, {
+    callId: result.callId,
+    state: OUTCOMES[result.outcome],
+    text: result.text,
+  });
+}
+
+/** A JSON object as `google.protobuf.Struct` holds it. */
+export function structOf(object: domain.JsonObject): ProtoJsonObject {
+  return object as ProtoJsonObject;
+}
+
+/** What a user says: text only. Throws DomainError `INVALID_FIELD` for any other part. */
+export function userPartsFromProto(parts: readonly PartProto[]): domain.Part[] {
+  return parts.map((part, i) => {
+    if (part.content.case === "text") return { kind: "text", text: part.content.value };
+    throw invalidField(`parts[${i}]`, "a user message holds text only; set text");
+  });
+}

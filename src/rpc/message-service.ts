@@ -1,0 +1,75 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import { MessageService, type SendMessageRequest, type StartTurnRequest } from "../../gen/ts/parley/v1/message_service_pb.ts";
+import { DomainError } from "../errors.ts";
+import { getSession } from "../session/session-store.ts";
+import { cancelTurn } from "../turn/cancel-turn.ts";
+import { retryTurn, startTurn, type StartTurnDeps } from "../turn/start-turn.ts";
+import { getTurn, listTurnsBefore } from "../turn/turn-store.ts";
+import { actorOf } from "./actor.ts";
+import { userPartsFromProto } from "./message-proto.ts";
+import { cutPage, fromPageToken, pageSize, toPageToken } from "./page.ts";
+import { turnToProto } from "./turn-proto.ts";
+import { watch, type WatchDeps } from "./watch.ts";
+
+const DEFAULT_CANCEL_WAIT_MS = 10_000;
+
+export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceImpl<typeof MessageService> {
+  return {
+    async *sendMessage(request, context) {
+      const turn = await startTurn(deps, { ...turnRequest(request), actor: actorOf(context) });
+      const where = { sessionId: turn.sessionId, afterSeq: turn.firstSeq - 1 };
+      for await (const payload of watch(deps, where, context.signal)) {
+        yield { payload };
+        if (payload.case === "event" && payload.value.payload.case === "turnEnded" && payload.value.turnId === turn.id) return;
+      }
+    },
+
+    startTurn: async (request, context) => {
+      const turn = await startTurn(deps, { ...turnRequest(request), actor: actorOf(context) });
+      return { turn: turnToProto(turn) };
+    },
+
+    async *watchSession({ sessionId, afterSeq, logEpoch }, context) {
+      if (logEpoch !== undefined && logEpoch !== deps.logEpoch) throw logChanged(deps.logEpoch);
+      for await (const payload of watch(deps, { sessionId, afterSeq: Number(afterSeq) }, context.signal)) yield { payload };
+    },
+
+    getTurn: async ({ sessionId, turnId }) => {
+      await getSession(deps.db, sessionId);
+      return { turn: turnToProto(await getTurn(deps.db, sessionId, turnId)) };
+    },
+
+    listTurns: async (request) => {
+      const session = await getSession(deps.db, request.sessionId);
+      const scope = { method: "ListTurns", args: [session.id] };
+      const size = pageSize(request.pageSize, 50, 500);
+      const found = await listTurnsBefore(deps.db, session.key, fromPageToken(scope, request.pageToken), size + 1);
+      const { page, hasMore } = cutPage(found, size);
+      return {
+        turns: page.map(turnToProto),
+        nextPageToken: hasMore ? toPageToken(scope, page.at(-1)?.firstSeq ?? 0) : "",
+      };
+    },
+
+    cancelTurn: async ({ sessionId, turnId, wait }) => {
+      const waitMs = wait === undefined ? DEFAULT_CANCEL_WAIT_MS : durationMs(wait);
+      return { turn: turnToProto(await cancelTurn(deps, { sessionId, turnId, waitMs })) };
+    },
+
+    retryTurn: async ({ sessionId, idempotencyKey, model, expectedTurnId }, context) => {
+      const request = { sessionId, idempotencyKey, model, expectedTurnId, actor: actorOf(context) };
+      return { turn: turnToProto(await retryTurn(deps, request)) };
+    },
+  };
+}
+
+function turnRequest({ sessionId, idempotencyKey, parts, model, expectedTurnId }: SendMessageRequest | StartTurnRequest) {
+  return { sessionId, idempotencyKey, parts: userPartsFromProto(parts), model, expectedTurnId };
+}
+
+function logChanged(logEpoch: string): DomainError {
+  return new DomainError("out_of_range", "LOG_CHANGED", "log_epoch is not this store's: it was restored from a backup; watch again from 0", {
+    log_epoch: logEpoch,
+  });
+}

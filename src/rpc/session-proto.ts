@@ -1,0 +1,73 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { SessionSchema, SessionState, type Session as SessionProto } from "../../gen/ts/parley/v1/session_pb.ts";
+import type {
+  CreateSessionRequest,
+  UpdateSessionRequest,
+} from "../../gen/ts/parley/v1/session_service_pb.ts";
+import { modelInForce, type Profiles } from "../profile/profile.ts";
+import type * as domain from "../session/session.ts";
+import type { Session, SessionSettings } from "../session/session.ts";
+import { limitsFromProto, limitsToProto } from "./turn-proto.ts";
+import { usageToProto } from "./usage-proto.ts";
+
+const STATES: Readonly<Record<domain.SessionState, SessionState>> = {
+  idle: SessionState.IDLE,
+  running: SessionState.RUNNING,
+};
+
+export function sessionStateToProto(state: domain.SessionState): SessionState {
+  return STATES[state];
+}
+
+/** `profiles` fills in the model in force; leave it out where the session names it already. */
+export function sessionToProto(session: Session, profiles?: Profiles): SessionProto {
+  const model = profiles === undefined ? session.model : modelInForce(profiles, session).model;
+  return create(SessionSchema, {
+    id: session.id,
+    title: session.title,
+    state: STATES[session.state],
+    profile: session.profile,
+    model,
+    systemPrompt: session.systemPrompt,
+    limits: limitsToProto(session.limits),
+    labels: { ...session.labels },
+    starred: session.starred,
+    lastSeq: BigInt(session.lastSeq),
+    usage: usageToProto(session.usage),
+    createTime: timestampFromMs(session.createTimeMs),
+    updateTime: timestampFromMs(session.updateTimeMs),
+    runningTurnId: session.runningTurnId,
+    resumeAfterRestart: session.resumeAfterRestart,
+    retryPartial: session.retryPartial,
+  });
+}
+
+export function settingsFromProto(request: CreateSessionRequest): SessionSettings {
+  return {
+    title: request.title,
+    profile: request.profile,
+    model: request.model,
+    systemPrompt: request.systemPrompt,
+    labels: request.labels,
+    limits: limitsFromProto(request.limits),
+    starred: false,
+    resumeAfterRestart: request.resumeAfterRestart,
+    retryPartial: request.retryPartial,
+  };
+}
+
+/** Only what the request sets. */
+export function changesFromProto(request: UpdateSessionRequest): Partial<SessionSettings> {
+  return {
+    ...(request.title !== undefined && { title: request.title }),
+    ...(request.profile !== undefined && { profile: request.profile }),
+    ...(request.model !== undefined && { model: request.model }),
+    ...(request.systemPrompt !== undefined && { systemPrompt: request.systemPrompt }),
+    ...(request.labels !== undefined && { labels: request.labels.values }),
+    ...(request.limits !== undefined && { limits: limitsFromProto(request.limits) }),
+    ...(request.starred !== undefined && { starred: request.starred }),
+    ...(request.resumeAfterRestart !== undefined && { resumeAfterRestart: request.resumeAfterRestart }),
+    ...(request.retryPartial !== undefined && { retryPartial: request.retryPartial }),
+  };
+}

@@ -1,0 +1,60 @@
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Sqlite from "better-sqlite3";
+import { expect, test } from "vitest";
+import { describeDatabase } from "./database-contract.ts";
+import { openSqlite } from "./sqlite.ts";
+
+describeDatabase("sqlite in memory", async () => openSqlite(":memory:"));
+describeDatabase("sqlite on the disk", async () => openSqlite(freshPath()));
+
+function freshPath(): string {
+  return join(mkdtempSync(join(tmpdir(), "parley-store-")), "parley.db");
+}
+
+async function makeStore(): Promise<string> {
+  const path = freshPath();
+  await openSqlite(path).close();
+  return path;
+}
+
+test("a commit is on the disk when it resolves: synchronous is FULL", async () => {
+  const db = openSqlite(freshPath());
+  expect(await db.get({ sql: "PRAGMA synchronous", params: [] })).toEqual({ synchronous: 2 });
+  expect(await db.get({ sql: "PRAGMA journal_mode", params: [] })).toEqual({ journal_mode: "wal" });
+  await db.close();
+});
+
+test("a store written by a newer engine is refused and left as it is", async () => {
+  const path = await makeStore();
+  const raw = new Sqlite(path);
+  raw.pragma("user_version = 999");
+  raw.pragma("wal_checkpoint(TRUNCATE)");
+  raw.close();
+  const before = readFileSync(path);
+  expect(() => openSqlite(path)).toThrow(expect.objectContaining({ reason: "STORE_NEWER" }));
+  expect(readFileSync(path).equals(before)).toBe(true);
+});
+
+test("another program's database is refused and left as it is", () => {
+  const path = freshPath();
+  const raw = new Sqlite(path);
+  raw.exec("CREATE TABLE theirs (x)");
+  raw.close();
+  expect(() => openSqlite(path)).toThrow(expect.objectContaining({ reason: "STORE_FOREIGN" }));
+});
+
+test.each([
+  ["a file that is no database", () => Buffer.from("this is not a database, whatever its name says".repeat(200))],
+  ["a database whose first page is overwritten", (bytes: Buffer) => bytes.fill(0x5a, 0, 2000)],
+  ["a database that was cut off", (bytes: Buffer) => bytes.subarray(0, Math.floor(bytes.length / 3))],
+])("%s is refused by name and left as it is", async (_name, damage) => {
+  const path = await makeStore();
+  const damaged = damage(readFileSync(path));
+  writeFileSync(path, damaged);
+  expect(() => openSqlite(path)).toThrow(
+    expect.objectContaining({ reason: "STORE_DAMAGED", message: expect.stringContaining(path) as string }),
+  );
+  expect(readFileSync(path).equals(damaged)).toBe(true);
+});
