@@ -1,14 +1,8 @@
 import type { DescFile, DescService } from "@bufbuild/protobuf";
-import { Code, type ConnectRouter } from "@connectrpc/connect";
+import { Code, type ConnectRouter, type ServiceImpl } from "@connectrpc/connect";
 import { ServerReflection, type ServerReflectionRequest } from "../../gen/ts/grpc/reflection/v1/reflection_pb.ts";
-import {
-  ServerReflection as ServerReflectionAlpha,
-  type ServerReflectionRequest as ServerReflectionRequestAlpha,
-} from "../../gen/ts/grpc/reflection/v1alpha/reflection_pb.ts";
+import { ServerReflection as ServerReflectionAlpha } from "../../gen/ts/grpc/reflection/v1alpha/reflection_pb.ts";
 import { createReflectionIndex, encodeFile, withImports, type ReflectionIndex } from "./reflection-index.ts";
-
-// The two versions differ in their name only.
-type Request = ServerReflectionRequest | ServerReflectionRequestAlpha;
 
 /**
  * Server reflection, v1 and v1alpha: what lets a caller without our protos see and call these services. Files come with all they
@@ -18,7 +12,7 @@ export function reflectionRoutes(services: readonly DescService[]): (router: Con
   const served = [...services, ServerReflection, ServerReflectionAlpha];
   let index: ReflectionIndex | undefined;
 
-  async function* reflect(requests: AsyncIterable<Request>) {
+  async function* reflect(requests: AsyncIterable<ServerReflectionRequest>) {
     const sent = new Set<DescFile>();
     for await (const request of requests) {
       // Built with the first question: a start has no time for it.
@@ -33,12 +27,14 @@ export function reflectionRoutes(services: readonly DescService[]): (router: Con
 
   return (router) => {
     router.service(ServerReflection, { serverReflectionInfo: reflect });
-    router.service(ServerReflectionAlpha, { serverReflectionInfo: reflect });
+    // The two versions differ in their names only; what goes in and out has the same fields and numbers.
+    type Alpha = ServiceImpl<typeof ServerReflectionAlpha>["serverReflectionInfo"];
+    router.service(ServerReflectionAlpha, { serverReflectionInfo: reflect as unknown as Alpha });
   };
 }
 
 function respond(
-  { messageRequest: asked }: Request,
+  { messageRequest: asked }: ServerReflectionRequest,
   served: readonly DescService[],
   index: ReflectionIndex,
   sent: Set<DescFile>,

@@ -5,6 +5,7 @@ import { DomainError } from "../errors.ts";
 import { toConnectError } from "../rpc/interceptors/errors.ts";
 import { createJudge, type GuardOptions, type Judge, type RequestHead, type Verdict } from "./guard.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
+import { linger } from "./linger.ts";
 import { createListener, type Address, type ServerReply, type ServerRequest } from "./listener.ts";
 import type { PlainHandler } from "./plain.ts";
 import { createRpcHandler } from "./rpc-handler.ts";
@@ -59,7 +60,10 @@ export function createApp(deps: AppDeps): App {
     clock,
     onRequest(request, reply) {
       const verdict = judge?.(headOf(request)) ?? NOT_LISTENING;
-      if (verdict.kind !== "pass") return answer(request, reply, verdict);
+      if (verdict.kind !== "pass") {
+        linger(request, reply, { limits, clock });
+        return answer(reply, verdict);
+      }
       if (verdict.headers !== undefined) setHeaders(reply, verdict.headers);
       if (!rpc(request, reply)) plain(request, reply);
     },
@@ -121,7 +125,7 @@ function headOf(request: ServerRequest): RequestHead {
   };
 }
 
-function answer(request: ServerRequest, reply: ServerReply, verdict: Exclude<Verdict, { kind: "pass" }>): void {
+function answer(reply: ServerReply, verdict: Exclude<Verdict, { kind: "pass" }>): void {
   if (verdict.kind === "preflight") {
     setHeaders(reply, verdict.headers);
     reply.statusCode = 204;
@@ -132,8 +136,6 @@ function answer(request: ServerRequest, reply: ServerReply, verdict: Exclude<Ver
   const body = JSON.stringify({ code: "permission_denied", message: verdict.message, reason: verdict.reason });
   reply.statusCode = verdict.status;
   setHeaders(reply, { "content-type": "application/json", "content-length": `${Buffer.byteLength(body)}` });
-  // A body that nobody asked for is not waited for.
-  if (request.httpVersionMajor === 1) reply.setHeader("connection", "close");
   reply.end(body);
 }
 

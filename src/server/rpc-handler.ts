@@ -9,6 +9,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Clock } from "../clock.ts";
 import type { Limits } from "./limits.ts";
+import { cutLater, linger } from "./linger.ts";
 import type { ServerReply, ServerRequest } from "./listener.ts";
 
 export interface RpcHandlerDeps {
@@ -54,7 +55,9 @@ async function serve(
   const bounded = hasOneMessage ? boundWait(body, request, deps) : { [Symbol.asyncIterator]: () => body };
   // The adapter's type calls its third argument parsed JSON; any byte stream is taken as the body.
   const answer = await handler(universalRequestFromNodeRequest(request, reply, bounded as never, undefined));
-  if (!request.complete) reply.once("finish", () => linger(request, deps));
+  // The one message has been read or refused; a stream of messages may go on until the answer ends.
+  if (hasOneMessage) linger(request, reply, deps);
+  else reply.once("finish", () => cutLater(request, deps));
   await universalResponseToNodeResponse(answer, reply);
 }
 
@@ -76,17 +79,6 @@ function boundWait(
     });
   };
   return { [Symbol.asyncIterator]: () => ({ next }) };
-}
-
-/** Lets an answer arrive whose request is still being sent: reads on for a moment, then cuts. */
-function linger(request: ServerRequest, { clock, limits }: RpcHandlerDeps): void {
-  if (request.complete) return;
-  const cancel = clock.after(limits.lingerMs, () => {
-    if ("stream" in request) request.stream.close();
-    else request.socket.destroy();
-  });
-  request.once("close", cancel).once("end", cancel);
-  request.resume();
 }
 
 function pathOf(url: string): string {
