@@ -42,13 +42,21 @@ export type ModelEvent =
     }
   | { readonly kind: "stop"; readonly reason: StopReason };
 
+/**
+ * A sign of life that is no piece of the answer: the provider works on something that is not told yet, such as the
+ * arguments of a call. Without it a long file being written would count as silence. `callModel` passes none on.
+ */
+export interface ModelPulse {
+  readonly kind: "pulse";
+}
+
 /** A provider that answers. One client belongs to one resolved configuration and never changes. */
 export interface Model {
   /**
    * Makes one model call. Throws `ModelError` for whatever the provider does wrong, and `signal.reason` when aborted.
    * Pieces of text never end in the first half of a surrogate pair.
    */
-  stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent>;
+  stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent | ModelPulse>;
   /** Frees its connections. A call that runs is aborted. */
   close(): Promise<void>;
 }

@@ -1,0 +1,163 @@
+import { type Clock, delay } from "../clock.ts";
+import type { Message, ToolCallPart } from "../message/message.ts";
+import { readScript, type Script, splitWords } from "./demo-script.ts";
+import { ModelError, type Model, type ModelEvent, type ModelRequest } from "./model.ts";
+
+const INTRO = "I am no AI: I am Parley's built-in demo, and I follow a script.";
+/** So often a script without pauses lets others run: a few tenths of a millisecond. */
+const WORDS_BETWEEN_BREAKS = 100;
+
+/**
+ * A model that needs no key and no network. The same conversation always gets the same answer; "help" lists what it
+ * understands (`demo-script.ts` has the table). Its first answer says that it is no AI, except an echo, which is exact.
+ * Counts words as tokens.
+ */
+export function createDemoModel({ clock }: { readonly clock: Clock }): Model {
+  const running = new Set<AbortController>();
+  // "fail 2 times" has to know which try this is; a retry sends the same request again.
+  const tries = new WeakMap<ModelRequest, number>();
+
+  async function* stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
+    const controller = new AbortController();
+    const onAbort = (): void => controller.abort(signal.reason);
+    signal.throwIfAborted();
+    signal.addEventListener("abort", onAbort, { once: true });
+    running.add(controller);
+    try {
+      const tryNumber = (tries.get(request) ?? 0) + 1;
+      tries.set(request, tryNumber);
+      const script = prepare(request);
+      if (tryNumber <= script.failFirstTries) throw asked(Number.isFinite(script.failFirstTries));
+      yield* perform(script, request, controller.signal, clock);
+    } finally {
+      running.delete(controller);
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  return {
+    stream,
+    async close() {
+      const reason = new ModelError("PROVIDER_BROKE_OFF", "the demo model was closed", { retryable: false });
+      for (const controller of running) controller.abort(reason);
+    },
+  };
+}
+
+/** What to do for a request: what the user's last words ask for, or, once the tools have answered, to tell what they said. */
+function prepare({ messages, tools }: ModelRequest): Script {
+  const script = readScript(lastUserText(messages));
+  if (script.timezones.length > 0) {
+    const said = resultsOf(messages);
+    const canAsk = tools.some((tool) => tool.name === "now");
+    if (said === "" && canAsk) script.answer = splitWords("Let me look at the clock.");
+    else {
+      script.timezones = [];
+      script.answer = splitWords(said === "" ? "I would ask the tool now, but this session does not have it." : said);
+      // The manner was for the first part of the turn.
+      script.reasoning = "";
+    }
+  }
+  const isIntroduced = messages.some((message) => message.role === "assistant" && textOf(message).includes(INTRO));
+  if (!isIntroduced && !script.isExact) script.answer = chain(splitWords(`${INTRO}\n\n`), script.answer);
+  return script;
+}
+
+async function* perform(
+  script: Script,
+  request: ModelRequest,
+  signal: AbortSignal,
+  clock: Clock,
+): AsyncGenerator<ModelEvent> {
+  const pause = createPacer(script.paceMs, clock, signal);
+  let reasoningTokens = 0;
+  for (const word of splitWords(script.reasoning)) {
+    await pause(reasoningTokens++);
+    yield { kind: "reasoning", text: word };
+  }
+  let words = 0;
+  for (const word of script.answer) {
+    if (words === script.stallAfterWords) await untilAborted(signal);
+    if (words === script.failAfterWords) throw asked(true);
+    await pause(reasoningTokens + words++);
+    yield { kind: "text", text: word };
+  }
+  // Asked for more words than there were.
+  if (script.stallAfterWords !== undefined) await untilAborted(signal);
+  if (script.failAfterWords !== undefined) throw asked(true);
+  const callsBefore = request.messages.flatMap(callsOf).length;
+  for (const [i, timezone] of script.timezones.entries()) {
+    const argumentsJson = JSON.stringify(timezone === "" ? {} : { timezone });
+    yield { kind: "tool_call", providerCallId: `demo_${callsBefore + i + 1}`, name: "now", argumentsJson };
+  }
+  const outputTokens = reasoningTokens + words;
+  const inputTokens = countInput(request);
+  yield { kind: "usage", usage: { inputTokens, outputTokens, reasoningTokens, cachedInputTokens: 0, modelCalls: 1 } };
+  yield { kind: "stop", reason: script.timezones.length > 0 ? "tool_calls" : "end" };
+}
+
+/** Waits until the word of this number is due, counted from the first so that no delay adds up. */
+function createPacer(paceMs: number, clock: Clock, signal: AbortSignal): (word: number) => Promise<void> | undefined {
+  const start = clock.monotonic();
+  return (word) => {
+    signal.throwIfAborted();
+    if (paceMs === 0) return (word + 1) % WORDS_BETWEEN_BREAKS === 0 ? breather() : undefined;
+    const dueInMs = start + (word + 1) * paceMs - clock.monotonic();
+    return dueInMs > 0 ? delay(clock, dueInMs, signal) : undefined;
+  };
+}
+
+function breather(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+function asked(retryable: boolean): ModelError {
+  return new ModelError("PROVIDER_ERROR", "the demo model fails because it was asked to", { retryable });
+}
+
+function* chain(first: Iterable<string>, second: Iterable<string>): Generator<string> {
+  yield* first;
+  yield* second;
+}
+
+function textOf({ parts }: Message): string {
+  return parts.map((part) => (part.kind === "text" ? part.text : "")).join("");
+}
+
+function lastUserText(messages: readonly Message[]): string {
+  const last = messages.findLast((message) => message.role === "user");
+  return last === undefined ? "" : textOf(last);
+}
+
+function callsOf({ parts }: Message): ToolCallPart[] {
+  return parts.filter((part) => part.kind === "tool_call");
+}
+
+/** What the tools said since the user spoke, a line each; empty where they were not asked. */
+function resultsOf(messages: readonly Message[]): string {
+  const sinceUser = messages.slice(messages.findLastIndex((message) => message.role === "user") + 1);
+  const calls = new Map(sinceUser.flatMap(callsOf).map((call) => [call.callId, call]));
+  const lines = sinceUser
+    .flatMap(({ parts }) => parts)
+    .flatMap((part) => {
+      if (part.kind !== "tool_result") return [];
+      const timezone = calls.get(part.callId)?.arguments.timezone;
+      const where = typeof timezone === "string" ? ` in ${timezone}` : "";
+      return part.outcome === "succeeded" ? [`It is ${part.text}.`] : [`I cannot tell the time${where}: ${part.text}`];
+    });
+  return lines.join("\n");
+}
+
+/** Words of everything sent, as if they were tokens. */
+function countInput({ systemPrompt, messages }: ModelRequest): number {
+  const texts = messages.flatMap(({ parts }) => parts).map((part) => ("text" in part ? part.text : part.name));
+  return [systemPrompt, ...texts].reduce((sum, text) => sum + (text.match(/\S+/g)?.length ?? 0), 0);
+}

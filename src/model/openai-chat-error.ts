@@ -1,0 +1,130 @@
+import { ModelError, type ModelErrorReason } from "./model.ts";
+import { parseRetryAfter } from "./retry-after.ts";
+
+/** What the package throws where the provider answered with an error, or sent one in the middle of its stream. */
+interface ApiFailure {
+  /** Undefined where it came in the stream. */
+  readonly status: number | undefined;
+  readonly headers: Headers | undefined;
+  readonly error: unknown;
+  readonly message: string;
+  readonly code?: unknown;
+  readonly type?: unknown;
+}
+
+/** What an error is told with. */
+export interface ErrorContext {
+  /** The provider's host, to be named. */
+  readonly host: string;
+  /** Not to be named. */
+  readonly apiKey: string | undefined;
+  readonly nowMs: number;
+  /** Whether the provider's stream had begun. */
+  readonly isStreaming: boolean;
+}
+
+/** As much of a provider's text as an error holds. */
+const MAX_PROVIDER_TEXT = 500;
+
+/** Whatever a call threw, as a ModelError. The original is not kept as its cause: it may quote the key. */
+export function toModelError(error: unknown, context: ErrorContext): ModelError {
+  if (error instanceof ModelError) return error;
+  if (isApiFailure(error)) return fromApi(error, context);
+  const { host, isStreaming } = context;
+  if (error instanceof SyntaxError) {
+    return new ModelError("PROVIDER_GARBAGE", `${host} sent a stream that cannot be read`, { retryable: true });
+  }
+  if (isStreaming) {
+    const message = `the connection to ${host} broke in the middle of the answer (${codeOf(error)})`;
+    return new ModelError("PROVIDER_BROKE_OFF", message, { retryable: true });
+  }
+  return new ModelError("PROVIDER_UNREACHABLE", `cannot reach ${host} (${codeOf(error)})`, { retryable: true });
+}
+
+function fromApi(failure: ApiFailure, context: ErrorContext): ModelError {
+  const { reason, retryable, words } = judge(failure);
+  const told = clean(textOf(failure), context.apiKey);
+  const status = failure.status === undefined ? "" : ` (${failure.status})`;
+  const message = `${context.host} ${words}${status}${told === "" ? "" : `: ${told}`}`;
+  const retryAfterMs = failure.headers === undefined ? undefined : parseRetryAfter(failure.headers, context.nowMs);
+  return new ModelError(reason, message, { retryable, retryAfterMs: retryable ? retryAfterMs : undefined });
+}
+
+interface Judgement {
+  readonly reason: ModelErrorReason;
+  readonly retryable: boolean;
+  readonly words: string;
+}
+
+/** What a failure means. Statuses as OpenAI documents them under "Error codes"; the codes decide where there is no status. */
+function judge(failure: ApiFailure): Judgement {
+  const { status } = failure;
+  if (status === 401 || status === 403) {
+    return { reason: "PROVIDER_UNAUTHORIZED", retryable: false, words: "refuses the key" };
+  }
+  if (isContextExceeded(failure)) {
+    return {
+      reason: "CONTEXT_EXCEEDED",
+      retryable: false,
+      words: "says that the conversation is too long for this model",
+    };
+  }
+  // Answered with 429 like a rate limit, but no waiting helps.
+  if (hasCode(failure, "insufficient_quota")) {
+    return { reason: "PROVIDER_RATE_LIMITED", retryable: false, words: "says that the quota is used up" };
+  }
+  if (status === 429 || hasCode(failure, "rate_limit_exceeded")) {
+    return { reason: "PROVIDER_RATE_LIMITED", retryable: true, words: "says that there are too many requests" };
+  }
+  if (status === undefined || status >= 500 || status === 408 || status === 409) {
+    return { reason: "PROVIDER_ERROR", retryable: true, words: "failed" };
+  }
+  if (status < 400)
+    return { reason: "PROVIDER_REFUSED", retryable: false, words: "wants the call elsewhere; set its base URL" };
+  return { reason: "PROVIDER_REFUSED", retryable: false, words: "refuses the call" };
+}
+
+/** Compatible servers have no code for this; their words differ, these are in all that were seen. */
+function isContextExceeded(failure: ApiFailure): boolean {
+  if (hasCode(failure, "context_length_exceeded")) return true;
+  if (failure.status !== undefined && failure.status !== 400 && failure.status !== 413 && failure.status !== 422)
+    return false;
+  return /context[ _-]?(length|window|size)|maximum context|prompt is too long|too many tokens/i.test(textOf(failure));
+}
+
+function hasCode({ code, type }: ApiFailure, name: string): boolean {
+  return code === name || type === name;
+}
+
+function textOf({ error, message, status }: ApiFailure): string {
+  if (typeof error === "string") return error;
+  const told = typeof error === "object" && error !== null && "message" in error ? error.message : undefined;
+  if (typeof told === "string") return told;
+  const text = message.replace(new RegExp(`^${status} `), "");
+  return text.endsWith("(no body)") ? "" : text;
+}
+
+/** One line of plain text without the key, whole or as providers quote it (sk-ab***yz). */
+function clean(text: string, apiKey: string | undefined): string {
+  const plain = /^\s*</.test(text) ? text.replaceAll(/<(style|script)[^]*?<\/\1>|<[^>]*>/gi, " ") : text;
+  const hidden = apiKey === undefined || apiKey === "" ? plain : plain.replaceAll(apiKey, "[redacted]");
+  const line = hidden
+    .replaceAll(/\bBearer\s+[^\s"',]+/gi, "Bearer [redacted]")
+    .replaceAll(/\b(sk|pk|rk|xai|gsk|key)-[\w*.-]{4,}/gi, "[redacted]")
+    .replaceAll(/\s+/g, " ")
+    .trim();
+  return line.slice(0, MAX_PROVIDER_TEXT).toWellFormed();
+}
+
+function isApiFailure(error: unknown): error is ApiFailure {
+  if (!(error instanceof Error) || !("status" in error) || !("error" in error)) return false;
+  return typeof error.status === "number" || error.error !== undefined;
+}
+
+/** The system's name for what failed, ECONNREFUSED or so: the outermost error only wraps it. */
+function codeOf(error: unknown): string {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    if ("code" in current && typeof current.code === "string") return current.code;
+  }
+  return "connection closed";
+}

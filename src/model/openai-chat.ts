@@ -1,0 +1,164 @@
+import type OpenAI from "openai";
+import { type Clock, systemClock } from "../clock.ts";
+import { createHttpFetch, type HttpFetch } from "./http-fetch.ts";
+import { ModelError, type Model, type ModelRequest } from "./model.ts";
+import { createChunkReader } from "./openai-chat-answer.ts";
+import { toModelError } from "./openai-chat-error.ts";
+import { toChatRequest } from "./openai-chat-request.ts";
+import { createPieceQueue, type PieceQueue } from "./piece-queue.ts";
+
+export interface OpenaiChatOptions {
+  /** Empty = OpenAI's own. */
+  readonly baseUrl?: string | undefined;
+  /** Not needed by a server of one's own. */
+  readonly apiKey?: string | undefined;
+  readonly clock?: Clock;
+}
+
+const OPENAI_URL = "https://api.openai.com/v1";
+/** Silence is watched by `callModel`; this is the longest that a timer can wait, so that the package's never rings. */
+const NO_TIMEOUT_MS = 2 ** 31 - 1;
+/** After the reason of the end only the usage comes, at once; a server that leaves the stream open then has no more to say. */
+const AFTER_FINISH_MS = 5_000;
+
+/** A model behind Chat Completions: OpenAI's, or any server that speaks the same. */
+export function createOpenaiChatModel({ baseUrl, apiKey, clock = systemClock }: OpenaiChatOptions): Model {
+  const url = baseUrl === undefined || baseUrl === "" ? OPENAI_URL : baseUrl;
+  const http = createHttpFetch(clock);
+  /** Calls under way, and their ends, which never reject. */
+  const calls = new Map<Call, Promise<void>>();
+  let client: Promise<OpenAI> | undefined;
+  let isClosed = false;
+
+  async function run(call: Call, request: ModelRequest): Promise<void> {
+    try {
+      client ??= createClient(url, apiKey, http);
+      await pump(await client, request, call, clock);
+      call.queue.end();
+    } catch (error) {
+      const context = { host: hostOf(url), apiKey, nowMs: clock.now(), isStreaming: call.isStreaming };
+      call.queue.end(toModelError(error, context));
+      // Frees the connection where its stream was not read to the end.
+      call.controller.abort();
+    }
+  }
+
+  function start(request: ModelRequest, signal: AbortSignal): Call {
+    const call: Call = { queue: createPieceQueue(), controller: new AbortController(), isStreaming: false };
+    if (isClosed || signal.aborted) {
+      stop(call, isClosed ? closedError() : signal.reason);
+      return call;
+    }
+    const onAbort = (): void => stop(call, signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    const done = run(call, request).finally(() => {
+      signal.removeEventListener("abort", onAbort);
+      calls.delete(call);
+    });
+    calls.set(call, done);
+    return call;
+  }
+
+  return {
+    stream: (request, signal) => ({
+      [Symbol.asyncIterator]() {
+        let call: Call | undefined;
+        return {
+          next() {
+            call ??= start(request, signal);
+            return call.queue.next();
+          },
+          async return() {
+            if (call !== undefined) stop(call, closedError());
+            return { value: undefined, done: true };
+          },
+        };
+      },
+    }),
+    async close() {
+      isClosed = true;
+      for (const call of calls.keys()) stop(call, closedError());
+      http.close();
+      await Promise.all(calls.values());
+    },
+  };
+}
+
+/** A call under way. */
+interface Call {
+  readonly queue: PieceQueue;
+  readonly controller: AbortController;
+  /** Whether the provider's stream has begun. */
+  isStreaming: boolean;
+}
+
+function stop(call: Call, reason: unknown): void {
+  call.queue.abort(reason);
+  call.controller.abort();
+}
+
+/** Reads the provider's stream into the queue, to its end. */
+async function pump(client: OpenAI, request: ModelRequest, call: Call, clock: Clock): Promise<void> {
+  const { queue, controller } = call;
+  const answer = client.chat.completions.create(toChatRequest(request), { signal: controller.signal });
+  const { data: stream, response } = await answer.withResponse();
+  call.isStreaming = true;
+  checkContentType(response);
+  const reader = createChunkReader(queue);
+  let cancelTimer: (() => void) | undefined;
+  try {
+    for await (const chunk of stream) {
+      reader.take(chunk);
+      if (reader.isFinished) cancelTimer ??= clock.after(AFTER_FINISH_MS, () => controller.abort());
+      const room = queue.room();
+      if (room !== undefined) await room;
+    }
+  } catch (error) {
+    // What breaks after the end takes nothing away.
+    if (!reader.isFinished) throw error;
+  } finally {
+    cancelTimer?.();
+  }
+  if (!reader.isFinished) {
+    throw new ModelError("PROVIDER_BROKE_OFF", "the provider's stream ended before the answer did", {
+      retryable: true,
+    });
+  }
+  reader.finish();
+}
+
+/** A page or a whole answer instead of a stream would look like a stream without events. Anything else may be one, mislabelled. */
+function checkContentType(response: Response): void {
+  const type = response.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
+  if (type !== "text/html" && type !== "application/json") return;
+  const message = `the provider answered with ${type} instead of a stream; is its base URL right?`;
+  throw new ModelError("PROVIDER_GARBAGE", message, { retryable: true });
+}
+
+/** Loaded when first needed: importing the package takes 70 ms. */
+async function createClient(baseURL: string, apiKey: string | undefined, http: HttpFetch): Promise<OpenAI> {
+  const { OpenAI } = await import("openai");
+  const hasKey = apiKey !== undefined && apiKey !== "";
+  return new OpenAI({
+    baseURL,
+    // The package insists on a key; where there is none, none is sent.
+    apiKey: hasKey ? apiKey : "none",
+    ...(!hasKey && { defaultHeaders: { Authorization: null } }),
+    // Else taken from the environment, and sent to whatever server this is.
+    adminAPIKey: null,
+    organization: null,
+    project: null,
+    maxRetries: 0,
+    timeout: NO_TIMEOUT_MS,
+    logLevel: "off",
+    fetch: (input, init) => http.fetch(input, init),
+  });
+}
+
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : "the base URL, which is none";
+}
+
+function closedError(): ModelError {
+  return new ModelError("PROVIDER_BROKE_OFF", "the connection to the provider was closed here", { retryable: false });
+}
