@@ -1,0 +1,80 @@
+import { type Client as ServiceClient, createClient as createServiceClient, type Transport } from "@connectrpc/connect";
+import { EngineService } from "../../gen/ts/parley/v1/engine_service_pb.ts";
+import { MessageService } from "../../gen/ts/parley/v1/message_service_pb.ts";
+import { ProfileService } from "../../gen/ts/parley/v1/profile_service_pb.ts";
+import { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
+import type { Environment } from "../config.ts";
+import { isDiscovered, locateEngine } from "./locate-engine.ts";
+import { connect, connectDiscovered, type Connection } from "./transport.ts";
+
+export { DomainError } from "../errors.ts";
+export { type FollowItem, type FollowOptions, type FollowState, followSession } from "./follow-session.ts";
+export { type Reason, reasonOf } from "./reason.ts";
+export { applyEvent, createTranscript, type Transcript, type TranscriptMessage } from "./transcript.ts";
+export * from "../../gen/ts/parley/v1/engine_service_pb.ts";
+export * from "../../gen/ts/parley/v1/event_pb.ts";
+export * from "../../gen/ts/parley/v1/message_pb.ts";
+export * from "../../gen/ts/parley/v1/message_service_pb.ts";
+export * from "../../gen/ts/parley/v1/profile_pb.ts";
+export * from "../../gen/ts/parley/v1/profile_service_pb.ts";
+export * from "../../gen/ts/parley/v1/session_pb.ts";
+export * from "../../gen/ts/parley/v1/session_service_pb.ts";
+export * from "../../gen/ts/parley/v1/turn_pb.ts";
+export * from "../../gen/ts/parley/v1/usage_pb.ts";
+
+export interface ClientOptions {
+  /** Where the engine is, such as `http://127.0.0.1:7433`. Absent = `PARLEY_URL`, else the engine of the data directory. */
+  readonly url?: string | undefined;
+  /** Absent = `PARLEY_TOKEN`, else the data directory's; that one is sent to this machine only. */
+  readonly token?: string | undefined;
+  /** Where to look for an engine. Absent = `PARLEY_DATA_DIR`, else `~/.parley`. */
+  readonly dataDir?: string | undefined;
+  /** Another way to an engine, such as Connect's router transport in a test; nothing is looked up then. */
+  readonly transport?: Transport | undefined;
+  readonly env?: Environment;
+}
+
+/** An engine's services. One HTTP/2 connection carries all calls; it is opened with the first. */
+export interface Client {
+  readonly sessions: ServiceClient<typeof SessionService>;
+  readonly messages: ServiceClient<typeof MessageService>;
+  readonly profiles: ServiceClient<typeof ProfileService>;
+  readonly engine: ServiceClient<typeof EngineService>;
+  /** Where the engine is; of a found one it changes when that was started anew elsewhere. Empty with `transport`. */
+  readonly url: string;
+  /** Ends every open call and the connection. */
+  close(): void;
+}
+
+/**
+ * Makes a client of the engine that is named or found. A unary call ends after 70 s unless the caller sets `timeoutMs`.
+ * @throws DomainError unavailable `ENGINE_NOT_RUNNING` or `TOKEN_NOT_FOUND`, which say what to start; invalid `INVALID_CONFIG`.
+ */
+export function createClient(options: ClientOptions = {}): Client {
+  const connection = open(options);
+  return {
+    sessions: createServiceClient(SessionService, connection),
+    messages: createServiceClient(MessageService, connection),
+    profiles: createServiceClient(ProfileService, connection),
+    engine: createServiceClient(EngineService, connection),
+    get url() {
+      return connection.url;
+    },
+    close: () => connection.close(),
+  };
+}
+
+function open(options: ClientOptions): Connection {
+  const { transport } = options;
+  if (transport !== undefined) {
+    return {
+      url: "",
+      unary: (...call) => transport.unary(...call),
+      stream: (...call) => transport.stream(...call),
+      close: () => undefined,
+    };
+  }
+  // oxlint-disable-next-line node/no-process-env -- the default of an argument
+  const where = { ...options, env: options.env ?? process.env };
+  return isDiscovered(where) ? connectDiscovered(() => locateEngine(where)) : connect(locateEngine(where));
+}

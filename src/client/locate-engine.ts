@@ -1,0 +1,128 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Environment, readDataDir } from "../config.ts";
+import { DomainError } from "../errors.ts";
+
+/** Where an engine is and what opens it. */
+export interface EngineAddress {
+  readonly url: string;
+  readonly token: string;
+}
+
+export interface LocateOptions {
+  readonly url?: string | undefined;
+  readonly token?: string | undefined;
+  readonly dataDir?: string | undefined;
+  readonly env: Environment;
+}
+
+/**
+ * What was given, else `PARLEY_URL` and `PARLEY_TOKEN`, else what the engine of the data directory wrote there. A data
+ * directory that was given comes before `PARLEY_URL`: who names one means the engine in it.
+ * @throws DomainError unavailable `ENGINE_NOT_RUNNING`, invalid `INVALID_CONFIG`.
+ */
+export function locateEngine(options: LocateOptions): EngineAddress {
+  const url = givenUrl(options);
+  if (url === undefined) {
+    const dataDir = readDataDir(options.env, options.dataDir);
+    return { url: readEngineFile(dataDir, startHint(options)), token: locateToken(options) };
+  }
+  return { url: checkedUrl(url), token: locateToken(options, url) };
+}
+
+/** True: the address was found in a data directory, and another engine there may have another one. */
+export function isDiscovered(options: LocateOptions): boolean {
+  return givenUrl(options) === undefined;
+}
+
+/**
+ * The token that opens an engine. The one in the data directory always does for the engine there, and is never sent to another
+ * machine.
+ * @throws DomainError unavailable `TOKEN_NOT_FOUND`.
+ */
+export function locateToken(options: LocateOptions, url?: string): string {
+  const { dataDir: givenDir, env } = options;
+  const dataDir = readDataDir(env, givenDir);
+  const isHere = url === undefined || isLoopback(url);
+  const kept = (): string | undefined => (isHere ? readText(join(dataDir, "token"))?.trim() : undefined) || undefined;
+  const named = env["PARLEY_TOKEN"] || undefined;
+  const token = options.token ?? (givenDir === undefined ? (named ?? kept()) : (kept() ?? named));
+  if (token !== undefined) return token;
+  if (!isHere)
+    throw new DomainError("invalid", "INVALID_CONFIG", `no token for ${url}; set PARLEY_TOKEN to that engine's`);
+  throw new DomainError(
+    "unavailable",
+    "TOKEN_NOT_FOUND",
+    `no token in ${dataDir}; ${startHint(options)} makes one, or set PARLEY_TOKEN`,
+  );
+}
+
+function givenUrl(options: LocateOptions): string | undefined {
+  if (options.url !== undefined) return options.url;
+  return options.dataDir === undefined ? options.env["PARLEY_URL"] || undefined : undefined;
+}
+
+function checkedUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new DomainError("invalid", "INVALID_CONFIG", `${text} is no URL; write it like http://127.0.0.1:7433`);
+  }
+  return text.replace(/\/+$/, "");
+}
+
+function readEngineFile(dataDir: string, hint: string): string {
+  const start = `start one with ${hint}, or name another with PARLEY_URL`;
+  const file = parseEngineFile(readText(join(dataDir, "engine.json")));
+  if (file === undefined) throw notRunning(`no engine is running on ${dataDir}; ${start}`);
+  if (!isAlive(file.pid)) throw notRunning(`the engine on ${dataDir} is gone (it was process ${file.pid}); ${start}`);
+  return file.url;
+}
+
+function parseEngineFile(text: string | undefined): { url: string; pid: number } | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const { url, pid } = JSON.parse(text) as { url?: unknown; pid?: unknown };
+    return typeof url === "string" && URL.canParse(url) && Number.isSafeInteger(pid)
+      ? { url, pid: pid as number }
+      : undefined;
+  } catch {
+    // Not what an engine writes, so none has.
+    return undefined;
+  }
+}
+
+function startHint(options: LocateOptions): string {
+  return options.dataDir === undefined ? "`parley serve`" : `\`parley serve --data-dir ${options.dataDir}\``;
+}
+
+function notRunning(message: string): DomainError {
+  return new DomainError("unavailable", "ENGINE_NOT_RUNNING", message);
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new DomainError(
+      "unavailable",
+      "ENGINE_NOT_READABLE",
+      `${path} cannot be read (${(error as NodeJS.ErrnoException).code})`,
+    );
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Another user's process is alive too.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Whether a URL always means this machine. */
+export function isLoopback(url: string): boolean {
+  return URL.canParse(url) && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname);
+}

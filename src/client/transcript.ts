@@ -1,0 +1,94 @@
+import type { Event, ToolCallEnded } from "../../gen/ts/parley/v1/event_pb.ts";
+import { type Message, MessageStatus, Role } from "../../gen/ts/parley/v1/message_pb.ts";
+
+/** One message as far as it is known. */
+export interface TranscriptMessage {
+  readonly id: string;
+  readonly turnId: string;
+  readonly role: Role;
+  readonly text: string;
+  readonly reasoning: string;
+  /** UNSPECIFIED while it is being made. */
+  readonly status: MessageStatus;
+  /** The message itself, once it is whole: with its tool calls, usage and times. */
+  readonly message: Message | undefined;
+}
+
+/** A session's messages, in the order in which they began. */
+export interface Transcript {
+  readonly messages: Map<string, TranscriptMessage>;
+}
+
+export function createTranscript(): Transcript {
+  return { messages: new Map() };
+}
+
+/**
+ * Takes up an event: deltas make a message grow, `message_completed` replaces it. Returns the message that changed, undefined
+ * where the event changes none. After a `reset` begin with a new transcript.
+ */
+export function applyEvent(transcript: Transcript, event: Event): TranscriptMessage | undefined {
+  const changed = changedMessage(transcript, event);
+  if (changed !== undefined) transcript.messages.set(changed.id, changed);
+  return changed;
+}
+
+function changedMessage(transcript: Transcript, { payload, turnId }: Event): TranscriptMessage | undefined {
+  switch (payload.case) {
+    case "messageStarted":
+      return { ...emptyMessage(payload.value.messageId, turnId), role: payload.value.role };
+    case "textDelta": {
+      const partial = partialOf(transcript, payload.value.messageId, turnId);
+      return partial && { ...partial, text: partial.text + payload.value.text };
+    }
+    case "reasoningDelta": {
+      const partial = partialOf(transcript, payload.value.messageId, turnId);
+      return partial && { ...partial, reasoning: partial.reasoning + payload.value.text };
+    }
+    case "messageCompleted":
+      return payload.value.message && wholeMessage(payload.value.message);
+    case "toolCallEnded":
+      return toolMessage(payload.value, turnId);
+    case "turnStarted":
+    case "turnEnded":
+    case "stepStarted":
+    case "toolCallRequested":
+    case "toolCallStarted":
+    case "usageReported":
+    case "retryScheduled":
+    case "modelChanged":
+    case "sessionChanged":
+    case "warning":
+    case undefined:
+      return undefined;
+  }
+}
+
+/** Who comes in the middle of a message has not seen it begin. A message that is whole grows no more. */
+function partialOf(transcript: Transcript, messageId: string, turnId: string): TranscriptMessage | undefined {
+  const known = transcript.messages.get(messageId) ?? emptyMessage(messageId, turnId);
+  return known.status === MessageStatus.UNSPECIFIED ? known : undefined;
+}
+
+function emptyMessage(id: string, turnId: string): TranscriptMessage {
+  const status = MessageStatus.UNSPECIFIED;
+  return { id, turnId, role: Role.ASSISTANT, text: "", reasoning: "", status, message: undefined };
+}
+
+/** Folds a stored message into the same shape as a streamed one. */
+export function wholeMessage(message: Message): TranscriptMessage {
+  let text = "";
+  let reasoning = "";
+  for (const { content } of message.parts) {
+    if (content.case === "text") text += content.value;
+    else if (content.case === "reasoning") reasoning += content.value.text;
+    else if (content.case === "toolResult") text += content.value.text;
+  }
+  const { id, turnId, role, status } = message;
+  return { id, turnId, role, text, reasoning, status, message };
+}
+
+function toolMessage({ messageId, result }: ToolCallEnded, turnId: string): TranscriptMessage {
+  const empty = emptyMessage(messageId, turnId);
+  return { ...empty, role: Role.TOOL, text: result?.text ?? "", status: MessageStatus.COMPLETE };
+}

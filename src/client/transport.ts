@@ -1,0 +1,100 @@
+import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
+import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { DomainError } from "../errors.ts";
+import { type EngineAddress, isLoopback } from "./locate-engine.ts";
+
+/** No response of the engine is larger than 3.5 MB. */
+const READ_MAX_BYTES = 8 << 20;
+/** The longest a method may take by its contract is the `wait` of CancelTurn, 60 s. */
+const UNARY_TIMEOUT_MS = 70_000;
+/** Finds a connection that died without a word, while calls wait on it. */
+const PING_INTERVAL_MS = 20_000;
+
+/** A transport that can be closed. */
+export interface Connection extends Transport {
+  readonly url: string;
+  close(): void;
+}
+
+/**
+ * HTTP/2 with the Connect protocol: as fast as gRPC here (38,000 small messages a second and 1.2 ms for a unary call, both), and
+ * its errors survive proxies that drop trailers.
+ */
+export function connect({ url, token }: EngineAddress): Connection {
+  const sessionManager = new Http2SessionManager(url, { pingIntervalMs: PING_INTERVAL_MS });
+  const transport = createConnectTransport({
+    baseUrl: url,
+    httpVersion: "2",
+    sessionManager,
+    interceptors: [withToken(token)],
+    readMaxBytes: READ_MAX_BYTES,
+    // Within one machine compressing costs more than it saves.
+    ...(isLoopback(url) ? { acceptCompression: [] } : {}),
+  });
+  return {
+    url,
+    unary: (method, signal, timeoutMs, ...rest) =>
+      transport.unary(method, signal, timeoutMs ?? UNARY_TIMEOUT_MS, ...rest),
+    stream: (...call) => transport.stream(...call),
+    close: () => sessionManager.abort(),
+  };
+}
+
+function withToken(token: string): Interceptor {
+  return (next) => (request) => {
+    request.header.set("Authorization", `Bearer ${token}`);
+    return next(request);
+  };
+}
+
+/**
+ * Looks the engine up again after a call failed, and for each stream: an engine that was started anew may listen on another
+ * port, and somebody else on its old one.
+ * @throws what `locate` throws, the first time.
+ */
+export function connectDiscovered(locate: () => EngineAddress): Connection {
+  let address = locate();
+  let connection = connect(address);
+  let isInDoubt = false;
+
+  const lookAgain = (): void => {
+    const found = locate();
+    isInDoubt = false;
+    if (found.url === address.url && found.token === address.token) return;
+    connection.close();
+    connection = connect(found);
+    address = found;
+  };
+  const doubt = (error: unknown): never => {
+    isInDoubt ||= !(error instanceof ConnectError) || error.code !== Code.Canceled;
+    throw error;
+  };
+  const current = (isStream: boolean): Connection => {
+    try {
+      if (isInDoubt || isStream) lookAgain();
+    } catch (error) {
+      if (isInDoubt) throw unavailable(error);
+      // The file is gone and the engine may still be there.
+    }
+    return connection;
+  };
+  return {
+    get url() {
+      return connection.url;
+    },
+    unary: async (...call) =>
+      current(false)
+        .unary(...call)
+        .catch(doubt),
+    stream: async (...call) =>
+      current(true)
+        .stream(...call)
+        .catch(doubt),
+    close: () => connection.close(),
+  };
+}
+
+function unavailable(error: unknown): unknown {
+  if (!(error instanceof DomainError)) return error;
+  return new ConnectError(error.message, Code.Unavailable, undefined, undefined, error);
+}
