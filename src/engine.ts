@@ -12,6 +12,7 @@ import { createIdempotency } from "./idempotency/idempotency.ts";
 import { createModelCache } from "./model/model-cache.ts";
 import { createProfiles } from "./profile/profile.ts";
 import { encodePayload } from "./rpc/event-codec.ts";
+import { createHealthService } from "./rpc/health.ts";
 import { createInterceptors } from "./rpc/interceptors/interceptors.ts";
 import { createTokenFinder, hashToken } from "./rpc/interceptors/principal.ts";
 import { registerServices, SERVICES } from "./rpc/services.ts";
@@ -56,7 +57,7 @@ export async function startEngine(config: Config, parts: EngineParts = {}): Prom
   const onBug = (what: string, error: unknown): void => logger.error({ err: error }, what);
   const closers: (() => Promise<void> | void)[] = [];
   const closeAll = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) await close();
+    for (const close of closers.splice(0).toReversed()) await close();
   };
 
   try {
@@ -71,7 +72,7 @@ export async function startEngine(config: Config, parts: EngineParts = {}): Prom
     closers.push(() => log.close());
     const idempotency = createIdempotency(db, clock);
     const profiles = createProfiles(config.profiles, config.defaultProfile);
-    const models = createModelCache({ clock });
+    const models = createModelCache(clock);
     closers.push(() => models.close());
     const tools = [createNowTool(clock)];
     const removed = createRemovedSessions(db, onBug);
@@ -84,11 +85,13 @@ export async function startEngine(config: Config, parts: EngineParts = {}): Prom
     if (recovered > 0) logger.info({ turns: recovered }, "recovered turns that a stop cut off");
 
     let isStopping = false;
+    const health = createHealthService(SERVICES.map(({ typeName }) => typeName));
     const deps = {
       ...turnDeps,
       runner,
       idempotency,
       removed,
+      health,
       logEpoch,
       version: packageFile.version,
       startTimeMs: clock.now(),
@@ -115,8 +118,10 @@ export async function startEngine(config: Config, parts: EngineParts = {}): Prom
     closers.push(startHousekeeping(clock, () => idempotency.sweep(), onBug));
     closers.push(() => {
       isStopping = true;
+      health.stop();
       log.stopReaders(engineStopping());
     });
+    health.setServing(true);
     removed.sweep();
     void interceptors.warm(SERVICES).catch((error: unknown) => onBug("warming up", error));
     logger.info({ url, version: deps.version }, "serving");

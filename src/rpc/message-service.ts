@@ -1,6 +1,6 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { MessageService, type SendMessageRequest, type StartTurnRequest } from "../../gen/ts/parley/v1/message_service_pb.ts";
+import type { MessageService, SendMessageRequest, StartTurnRequest } from "../../gen/ts/parley/v1/message_service_pb.ts";
 import { DomainError } from "../errors.ts";
 import { getSession } from "../session/session-store.ts";
 import { cancelTurn } from "../turn/cancel-turn.ts";

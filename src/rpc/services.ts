@@ -4,22 +4,27 @@ import { EngineService } from "../../gen/ts/parley/v1/engine_service_pb.ts";
 import { MessageService } from "../../gen/ts/parley/v1/message_service_pb.ts";
 import { ProfileService } from "../../gen/ts/parley/v1/profile_service_pb.ts";
 import { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
+import { Health } from "../../gen/ts/grpc/health/v1/health_pb.ts";
 import { createEngineService } from "./engine-service.ts";
+import type { HealthService } from "./health.ts";
 import { createMessageService } from "./message-service.ts";
 import { createProfileService } from "./profile-service.ts";
+import { reflectionRoutes } from "./reflection.ts";
 import { createSessionService } from "./session-service.ts";
 
-/** The services of this package, as reflection and health name them. */
+/** The services of this package, as health names them. */
 export const SERVICES: readonly DescService[] = [SessionService, MessageService, ProfileService, EngineService];
 
 export type ServiceDeps = Parameters<typeof createSessionService>[0] &
   Parameters<typeof createMessageService>[0] &
   Parameters<typeof createProfileService>[0] &
-  Parameters<typeof createEngineService>[0];
+  Parameters<typeof createEngineService>[0] & { readonly health: HealthService };
 
 export function registerServices(router: ConnectRouter, deps: ServiceDeps): void {
   router.service(SessionService, createSessionService(deps));
   router.service(MessageService, createMessageService(deps));
   router.service(ProfileService, createProfileService(deps));
   router.service(EngineService, createEngineService(deps));
+  router.service(Health, deps.health.service);
+  reflectionRoutes([...SERVICES, Health])(router);
 }

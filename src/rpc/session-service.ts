@@ -1,5 +1,5 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
+import type { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
 import { listMessagesBefore } from "../message/message-store.ts";
 import { createSession, type SessionDeps } from "../session/create-session.ts";
 import { deleteSession, type DeleteSessionDeps } from "../session/delete-session.ts";
@@ -55,7 +55,7 @@ export function createSessionService(deps: SessionDeps & DeleteSessionDeps): Ser
       const oldest = found.at(-1);
       const older = oldest === undefined ? [] : await listMessagesBefore(db, session.key, oldest.seq, 1, MAX_PAGE_BYTES);
       return {
-        messages: found.map(messageToProto).reverse(),
+        messages: found.map(messageToProto).toReversed(),
         nextPageToken: oldest !== undefined && older.length > 0 ? toPageToken(scope, oldest.seq) : "",
       };
     },

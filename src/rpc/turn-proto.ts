@@ -65,13 +65,15 @@ export function limitsToProto(limits: Limits): LimitsProto {
 /** Fields that are absent or 0 have their default. */
 export function limitsFromProto(limits: LimitsProto | undefined): Limits {
   if (limits === undefined) return DEFAULT_LIMITS;
-  const ms = (duration: LimitsProto["maxSilence"], fallback: number): number =>
-    duration === undefined ? fallback : durationMs(duration);
   return {
     maxSteps: limits.maxSteps || DEFAULT_LIMITS.maxSteps,
     maxTokens: Number(limits.maxTokens),
-    maxWorkingTimeMs: ms(limits.maxWorkingTime, DEFAULT_LIMITS.maxWorkingTimeMs),
-    maxSilenceMs: ms(limits.maxSilence, DEFAULT_LIMITS.maxSilenceMs),
-    maxSilenceBeforeFirstMs: ms(limits.maxSilenceBeforeFirst, DEFAULT_LIMITS.maxSilenceBeforeFirstMs),
+    maxWorkingTimeMs: orDefault(limits.maxWorkingTime, DEFAULT_LIMITS.maxWorkingTimeMs),
+    maxSilenceMs: orDefault(limits.maxSilence, DEFAULT_LIMITS.maxSilenceMs),
+    maxSilenceBeforeFirstMs: orDefault(limits.maxSilenceBeforeFirst, DEFAULT_LIMITS.maxSilenceBeforeFirstMs),
   };
+}
+
+function orDefault(duration: LimitsProto["maxSilence"], fallbackMs: number): number {
+  return duration === undefined ? fallbackMs : durationMs(duration);
 }

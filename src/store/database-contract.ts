@@ -16,17 +16,17 @@ const all: Statement = { sql: "SELECT name, n FROM t ORDER BY name", params: [] 
 
 /** What every implementation of the Database port promises. `open` returns an empty one. */
 export function describeDatabase(name: string, open: () => Promise<Database>): void {
-  describe(name, () => {
-    async function withTable(use: (db: Database) => Promise<void>): Promise<void> {
-      const db = await open();
-      try {
-        await db.transact([createTable]);
-        await use(db);
-      } finally {
-        await db.close();
-      }
+  const withTable = async (use: (db: Database) => Promise<void>): Promise<void> => {
+    const db = await open();
+    try {
+      await db.transact([createTable]);
+      await use(db);
+    } finally {
+      await db.close();
     }
+  };
 
+  describe(`the database port: ${name}`, () => {
     test("what a transaction wrote is read after it resolved", () =>
       withTable(async (db) => {
         await db.transact([insert("a", 1), insert("b", 2)]);

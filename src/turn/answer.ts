@@ -10,7 +10,11 @@ export interface Answer {
   /** Adds a piece of text; answers false where the message would grow too large, and takes as much of it as fits. */
   addText(kind: DeltaKind, text: string): { readonly taken: string; readonly isFull: boolean };
   addCall(event: Extract<ModelEvent, { kind: "tool_call" }>): void;
-  usage: Usage;
+  /** What the provider says of its call; may come more than once. */
+  setUsage(usage: Usage): void;
+  /** A try failed before it said anything: it counts as a model call, too. */
+  addFailedTry(): void;
+  usage(): Usage;
   stop: StopReason | undefined;
   toMessage(status: MessageStatus): Message;
 }
@@ -22,10 +26,19 @@ export function createAnswer(
   const messageId = newId("msg");
   const parts: Part[] = [];
   let bytes = 0;
+  let reported = NO_USAGE;
+  let modelCalls = 1;
+  const usage = (): Usage => ({ ...reported, modelCalls });
 
   return {
     messageId,
-    usage: { ...NO_USAGE, modelCalls: 1 },
+    setUsage(said) {
+      reported = said;
+    },
+    addFailedTry() {
+      modelCalls++;
+    },
+    usage,
     stop: undefined,
     addText(kind, text) {
       const taken = fit(text, MAX_MESSAGE_BYTES - bytes);
@@ -48,7 +61,7 @@ export function createAnswer(
       });
     },
     toMessage(status) {
-      return { id: messageId, ...base, role: "assistant", status, parts: [...parts], usage: this.usage };
+      return { id: messageId, ...base, role: "assistant", status, parts: [...parts], usage: usage() };
     },
   };
 }

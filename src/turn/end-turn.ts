@@ -61,7 +61,7 @@ export async function endTurnAtLast(
       await endTurn(deps, session, turn.id, end, closing);
       return;
     } catch (error) {
-      if (!(error instanceof DomainError) || !/^STORAGE_/.test(error.reason)) throw error;
+      if (!(error instanceof DomainError) || !error.reason.startsWith("STORAGE_")) throw error;
       await delay(deps.clock, RETRY_END_MS, stopping);
       await getSession(deps.db, session.id);
     }

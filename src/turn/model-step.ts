@@ -43,7 +43,7 @@ export async function modelStep(
   signal: AbortSignal,
 ): Promise<StepOutcome> {
   const { profile, model } = modelInForce(deps.profiles, { profile: session.profile, model: turn.modelOverride || session.model });
-  const lease = await deps.models.acquire(profile);
+  const lease = deps.models.acquire(profile);
   const answer = createAnswer(deps.newId, { sessionId: session.id, turnId: turn.id, model, createTimeMs: deps.clock.now() });
   const call: ModelCall = { deps, session, turn, answer, model, isStarted: false };
   try {
@@ -101,12 +101,13 @@ async function take(call: ModelCall, event: ModelEvent): Promise<boolean> {
       answer.addCall(event);
       return false;
     case "usage":
-      answer.usage = event.usage;
+      answer.setUsage(event.usage);
       return false;
     case "stop":
       answer.stop = event.reason;
       return false;
     case "retry":
+      answer.addFailedTry();
       await deps.log.append(session.id, { turnId: turn.id, events: [retryScheduled(event)] });
       return false;
   }
@@ -162,20 +163,20 @@ const MAX_CALLS_PER_STEP = 10_000;
 function closeAnswer(call: ModelCall, status: MessageStatus): Closing {
   if (call.isStarted) return storeAnswer(call, call.answer.toMessage(status));
   const { session, turn, answer } = call;
-  const turnUsage = addUsage(turn.usage, answer.usage);
-  const changes = () => [addSessionUsage(session.id, answer.usage), setTurnUsage(turn.id, turnUsage)];
+  const turnUsage = addUsage(turn.usage, answer.usage());
+  const changes = () => [addSessionUsage(session.id, answer.usage()), setTurnUsage(turn.id, turnUsage)];
   return { events: [], changes, turnUsage };
 }
 
 /** The facts of an answer that will not grow any more. */
 function storeAnswer(call: ModelCall, message: Message): Closing {
   const { session, turn, answer } = call;
-  const turnUsage = addUsage(turn.usage, answer.usage);
+  const turnUsage = addUsage(turn.usage, answer.usage());
   const events: EventPayload[] = [
     { kind: "message_completed", message },
-    { kind: "usage_reported", messageId: message.id, usage: answer.usage, turnUsage },
+    { kind: "usage_reported", messageId: message.id, usage: answer.usage(), turnUsage },
   ];
-  const usage = [addSessionUsage(session.id, answer.usage), setTurnUsage(turn.id, turnUsage)];
+  const usage = [addSessionUsage(session.id, answer.usage()), setTurnUsage(turn.id, turnUsage)];
   if (call.isStarted) return { events, changes: () => [completeMessage(message), ...usage], turnUsage };
   return {
     turnUsage,
