@@ -18,8 +18,10 @@ import { createTokenFinder, hashToken } from "./rpc/interceptors/principal.ts";
 import { registerServices, SERVICES } from "./rpc/services.ts";
 import { createApp } from "./server/app.ts";
 import { createRemovedSessions } from "./session/removed-sessions.ts";
+import type { Database } from "./store/database.ts";
 import { openSqlite } from "./store/sqlite.ts";
 import { createNowTool } from "./tool/now.ts";
+import type { Tool } from "./tool/tool.ts";
 import { cancelTurn } from "./turn/cancel-turn.ts";
 import { recoverTurns } from "./turn/recover.ts";
 import { createTurnRunner } from "./turn/turn-runner.ts";
@@ -45,6 +47,10 @@ export interface EngineParts {
   readonly clock?: Clock;
   readonly logger?: Logger;
   readonly random?: () => number;
+  /** Another store than the file `parley.db` of the data directory. */
+  readonly openDatabase?: (path: string, clock: Clock) => Database;
+  /** Tools besides the engine's own. */
+  readonly tools?: readonly Tool[];
 }
 
 /**
@@ -52,7 +58,7 @@ export interface EngineParts {
  * `DATA_DIR_LOCKED`, `STORE_DAMAGED`, `STORE_NEWER`, `STORE_FOREIGN`, and what the listener throws; nothing is left open then.
  */
 export async function startEngine(config: Config, parts: EngineParts = {}): Promise<Engine> {
-  const { clock = systemClock, random = Math.random } = parts;
+  const { clock = systemClock, random = Math.random, openDatabase = openSqlite } = parts;
   const logger = parts.logger ?? pino({ level: config.logLevel }, pino.destination(2));
   const onBug = (what: string, error: unknown): void => logger.error({ err: error }, what);
   const closers: (() => Promise<void> | void)[] = [];
@@ -64,7 +70,7 @@ export async function startEngine(config: Config, parts: EngineParts = {}): Prom
     openDataDir(config.dataDir);
     closers.push(lockDataDir(config.dataDir));
     const token = readOrMakeToken(config.dataDir);
-    const db = openSqlite(join(config.dataDir, "parley.db"), clock);
+    const db = openDatabase(join(config.dataDir, "parley.db"), clock);
     closers.push(() => db.close());
     const logEpoch = await readLogEpoch(db);
 
@@ -74,7 +80,7 @@ export async function startEngine(config: Config, parts: EngineParts = {}): Prom
     const profiles = createProfiles(config.profiles, config.defaultProfile);
     const models = createModelCache(clock);
     closers.push(() => models.close());
-    const tools = [createNowTool(clock)];
+    const tools = [createNowTool(clock), ...(parts.tools ?? [])];
     const removed = createRemovedSessions(db, onBug);
     closers.push(() => removed.close());
 
