@@ -150,7 +150,11 @@ function engineStopping(): DomainError {
 }
 
 /** Repeats a small job until it is stopped. */
-function startHousekeeping(clock: Clock, job: () => Promise<void>, onBug: (what: string, error: unknown) => void): () => void {
+function startHousekeeping(
+  clock: Clock,
+  job: () => Promise<void>,
+  onBug: (what: string, error: unknown) => void,
+): () => void {
   let cancel = clock.after(SWEEP_KEYS_MS, run);
   function run(): void {
     job().catch((error: unknown) => onBug("housekeeping", error));

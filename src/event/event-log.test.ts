@@ -43,7 +43,17 @@ const note = (text: string): EventPayload => ({ kind: "warning", reason: "NOTE",
 
 function completed(id: string, text: string): EventPayload {
   const parts = [{ kind: "text", text }] as const;
-  const message: Message = { id, sessionId: ID, turnId: "turn_1", role: "assistant", status: "complete", parts, model: "", usage: undefined, createTimeMs: 0 };
+  const message: Message = {
+    id,
+    sessionId: ID,
+    turnId: "turn_1",
+    role: "assistant",
+    status: "complete",
+    parts,
+    model: "",
+    usage: undefined,
+    createTimeMs: 0,
+  };
   return { kind: "message_completed", message };
 }
 
@@ -56,7 +66,7 @@ function show(entry: LogEntry): string {
 
 async function readAll(log: EventLog, after = 0): Promise<string[]> {
   const shown: string[] = [];
-  for (let cursor = after; ; ) {
+  for (let cursor = after; ;) {
     const page = await log.readAfter(ID, cursor);
     shown.push(...page.entries.map(show));
     if (page.cursor === cursor) return shown;
@@ -98,7 +108,10 @@ test("an append tells its number to its events and to its changes", async () => 
   });
   expect(firstSeq).toBe(2);
   expect(await readAll(log, 1)).toEqual(["2 is 2"]);
-  expect(await db.get({ sql: "SELECT title, last_seq FROM sessions", params: [] })).toEqual({ title: "2", last_seq: 2 });
+  expect(await db.get({ sql: "SELECT title, last_seq FROM sessions", params: [] })).toEqual({
+    title: "2",
+    last_seq: 2,
+  });
 });
 
 test("text goes before what is appended after it, and what one commit holds of it is one delta", async () => {
@@ -265,7 +278,9 @@ test("an engine that stops ends its readers, and later ones at once", async () =
 test("where the disk refuses text, its writer is told, it is not shown, and it goes with the end of the message", async () => {
   const { db, log } = await setUp();
   await log.append(ID, { events: [note("start")], delta: { kind: "text", messageId: "m", text: "one " } });
-  await db.transact([{ sql: "CREATE TRIGGER refuse BEFORE INSERT ON deltas BEGIN SELECT RAISE(FAIL, 'refused'); END", params: [] }]);
+  await db.transact([
+    { sql: "CREATE TRIGGER refuse BEFORE INSERT ON deltas BEGIN SELECT RAISE(FAIL, 'refused'); END", params: [] },
+  ]);
   log.addDelta(ID, "t", { kind: "text", messageId: "m", text: "two" });
   await flush(db);
   expect(() => log.addDelta(ID, "t", { kind: "text", messageId: "m", text: "!" })).toThrow("refused");

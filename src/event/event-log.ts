@@ -163,7 +163,11 @@ export function createEventLog(db: Database, encode: EncodePayload, clock: Clock
     log.isWriting = true;
     log.deltaError = undefined;
     const essential = append.essential ?? false;
-    const { statements, entries, events, firstSeq, createTimeMs } = prepare(log, append, deltas?.statements.length ?? 0);
+    const { statements, entries, events, firstSeq, createTimeMs } = prepare(
+      log,
+      append,
+      deltas?.statements.length ?? 0,
+    );
     if (deltas !== undefined) db.enqueue({ ...deltas, essential });
     db.enqueue({
       statements,
@@ -189,7 +193,13 @@ export function createEventLog(db: Database, encode: EncodePayload, clock: Clock
     const firstSeq = log.lastSeq + deltasBefore + 1;
     const { turnId = "", actor = "", delta } = append;
     const events = typeof append.events === "function" ? append.events(firstSeq) : append.events;
-    const entries: LogEntry[] = events.map((payload, i) => ({ seq: firstSeq + i, createTimeMs, turnId, actor, payload: encode(payload) }));
+    const entries: LogEntry[] = events.map((payload, i) => ({
+      seq: firstSeq + i,
+      createTimeMs,
+      turnId,
+      actor,
+      payload: encode(payload),
+    }));
     const statements: Statement[] = [setLogEnd(log.key, log.lastEventSeq, firstSeq + events.length - 1)];
     for (const entry of entries) if ("payload" in entry) statements.push(insertEvent(log.key, entry));
     statements.push(...(append.changes?.(firstSeq, createTimeMs) ?? []));
@@ -279,7 +289,9 @@ export function createEventLog(db: Database, encode: EncodePayload, clock: Clock
     remove(sessionId) {
       const log = logs.get(sessionId);
       if (log === undefined) return;
-      log.ended = new DomainError("not_found", "SESSION_DELETED", `session ${sessionId} was deleted`, { session_id: sessionId });
+      log.ended = new DomainError("not_found", "SESSION_DELETED", `session ${sessionId} was deleted`, {
+        session_id: sessionId,
+      });
       for (const { refuse } of log.queue.splice(0)) refuse(log.ended);
       for (const listener of log.listeners) listener.fail(log.ended);
       withPending.delete(log);
@@ -301,5 +313,7 @@ export function createEventLog(db: Database, encode: EncodePayload, clock: Clock
 type Done = (result: { firstSeq: number; createTimeMs: number }) => void;
 
 export function sessionNotFound(sessionId: string): DomainError {
-  return new DomainError("not_found", "SESSION_NOT_FOUND", `there is no session ${sessionId}`, { session_id: sessionId });
+  return new DomainError("not_found", "SESSION_NOT_FOUND", `there is no session ${sessionId}`, {
+    session_id: sessionId,
+  });
 }

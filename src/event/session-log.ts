@@ -97,7 +97,7 @@ export function addPending(log: SessionLog, delta: Delta, turnId: string): void 
     last.text += text;
     return;
   }
-  for (let start = 0; start < text.length; ) {
+  for (let start = 0; start < text.length;) {
     const end = wholeEnd(text, Math.min(start + MAX_DELTA_CHARS, text.length));
     log.pending.push({ kind: delta.kind, messageId: delta.messageId, turnId, text: text.slice(start, end) });
     start = end;

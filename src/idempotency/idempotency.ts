@@ -68,9 +68,7 @@ export function createIdempotency(db: Database, clock: Clock): Idempotency {
       }
     },
     sweep: () =>
-      db.transact([
-        { sql: "DELETE FROM idempotency_keys WHERE create_time_ms <= ?", params: [clock.now() - KEEP_MS] },
-      ]),
+      db.transact([{ sql: "DELETE FROM idempotency_keys WHERE create_time_ms <= ?", params: [clock.now() - KEEP_MS] }]),
   };
 }
 

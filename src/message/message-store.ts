@@ -99,7 +99,11 @@ export async function listMessagesBefore(
 }
 
 /** The newest message of a turn that is whole or being made. */
-export async function findLastOfTurn(db: Database, sessionKey: number, turnId: string): Promise<StoredMessage | undefined> {
+export async function findLastOfTurn(
+  db: Database,
+  sessionKey: number,
+  turnId: string,
+): Promise<StoredMessage | undefined> {
   const row = await db.get<MessageRow>({
     sql: "SELECT * FROM messages WHERE session_key = ? AND turn_id = ? ORDER BY seq DESC LIMIT 1",
     params: [sessionKey, turnId],

@@ -27,9 +27,14 @@ export function createProfiles(profiles: readonly Profile[], defaultName: string
     get(name) {
       const profile = byName.get(name === "" ? defaultName : name);
       if (profile !== undefined) return profile;
-      throw new DomainError("not_found", "PROFILE_NOT_FOUND", `there is no profile ${name}; list them with ListProfiles`, {
-        profile: name,
-      });
+      throw new DomainError(
+        "not_found",
+        "PROFILE_NOT_FOUND",
+        `there is no profile ${name}; list them with ListProfiles`,
+        {
+          profile: name,
+        },
+      );
     },
     defaultName,
     list: () => [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),

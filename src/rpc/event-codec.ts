@@ -19,12 +19,18 @@ const SKIPPABLE: ReadonlySet<EventPayload["kind"]> = new Set([
 
 /** The bytes a row of the log holds: an Event without what the row's own columns say. */
 export function encodePayload(payload: EventPayload): Uint8Array {
-  return toBinary(EventSchema, create(EventSchema, { skippable: SKIPPABLE.has(payload.kind), payload: payloadToProto(payload) }));
+  return toBinary(
+    EventSchema,
+    create(EventSchema, { skippable: SKIPPABLE.has(payload.kind), payload: payloadToProto(payload) }),
+  );
 }
 
 /** An entry of the log as clients see it. */
 export function entryToProto(entry: LogEntry): Event {
-  const event = "delta" in entry ? create(EventSchema, { payload: deltaToProto(entry.delta) }) : fromBinary(EventSchema, entry.payload);
+  const event =
+    "delta" in entry
+      ? create(EventSchema, { payload: deltaToProto(entry.delta) })
+      : fromBinary(EventSchema, entry.payload);
   event.seq = BigInt(entry.seq);
   event.createTime = timestampFromMs(entry.createTimeMs);
   event.turnId = entry.turnId;
@@ -45,7 +51,10 @@ function payloadToProto(payload: EventPayload): PayloadInit {
       const { error } = payload;
       const reason = endReasonToProto(payload.reason);
       const usage = usageToProto(payload.usage);
-      return { case: "turnEnded", value: { reason, usage, ...(error !== undefined && { error: turnErrorToProto(error) }) } };
+      return {
+        case: "turnEnded",
+        value: { reason, usage, ...(error !== undefined && { error: turnErrorToProto(error) }) },
+      };
     }
     case "step_started":
       return { case: "stepStarted", value: { step: payload.step, model: payload.model } };

@@ -1,6 +1,10 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import type { MessageService, SendMessageRequest, StartTurnRequest } from "../../gen/ts/parley/v1/message_service_pb.ts";
+import type {
+  MessageService,
+  SendMessageRequest,
+  StartTurnRequest,
+} from "../../gen/ts/parley/v1/message_service_pb.ts";
 import { DomainError } from "../errors.ts";
 import { getSession } from "../session/session-store.ts";
 import { cancelTurn } from "../turn/cancel-turn.ts";
@@ -21,7 +25,8 @@ export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceIm
       const where = { sessionId: turn.sessionId, afterSeq: turn.firstSeq - 1 };
       for await (const payload of watch(deps, where, context.signal)) {
         yield { payload };
-        if (payload.case === "event" && payload.value.payload.case === "turnEnded" && payload.value.turnId === turn.id) return;
+        if (payload.case === "event" && payload.value.payload.case === "turnEnded" && payload.value.turnId === turn.id)
+          return;
       }
     },
 
@@ -32,7 +37,8 @@ export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceIm
 
     async *watchSession({ sessionId, afterSeq, logEpoch }, context) {
       if (logEpoch !== undefined && logEpoch !== deps.logEpoch) throw logChanged(deps.logEpoch);
-      for await (const payload of watch(deps, { sessionId, afterSeq: Number(afterSeq) }, context.signal)) yield { payload };
+      for await (const payload of watch(deps, { sessionId, afterSeq: Number(afterSeq) }, context.signal))
+        yield { payload };
     },
 
     getTurn: async ({ sessionId, turnId }) => {
@@ -64,12 +70,23 @@ export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceIm
   };
 }
 
-function turnRequest({ sessionId, idempotencyKey, parts, model, expectedTurnId }: SendMessageRequest | StartTurnRequest) {
+function turnRequest({
+  sessionId,
+  idempotencyKey,
+  parts,
+  model,
+  expectedTurnId,
+}: SendMessageRequest | StartTurnRequest) {
   return { sessionId, idempotencyKey, parts: userPartsFromProto(parts), model, expectedTurnId };
 }
 
 function logChanged(logEpoch: string): DomainError {
-  return new DomainError("out_of_range", "LOG_CHANGED", "log_epoch is not this store's: it was restored from a backup; watch again from 0", {
-    log_epoch: logEpoch,
-  });
+  return new DomainError(
+    "out_of_range",
+    "LOG_CHANGED",
+    "log_epoch is not this store's: it was restored from a backup; watch again from 0",
+    {
+      log_epoch: logEpoch,
+    },
+  );
 }

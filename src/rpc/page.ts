@@ -32,10 +32,16 @@ export function fromPageToken(scope: PageScope, token: string): number | undefin
 
 /** Catches mistakes, not attacks: a token opens nothing that its caller may not read anyway. */
 function digest({ method, args }: PageScope, place: string): string {
-  return createHash("sha256").update(JSON.stringify([method, ...args, place])).digest("base64url").slice(0, 12);
+  return createHash("sha256")
+    .update(JSON.stringify([method, ...args, place]))
+    .digest("base64url")
+    .slice(0, 12);
 }
 
 /** One item more was read than asked for; its presence says that there is another page. */
-export function cutPage<T>(items: readonly T[], size: number): { readonly page: readonly T[]; readonly hasMore: boolean } {
+export function cutPage<T>(
+  items: readonly T[],
+  size: number,
+): { readonly page: readonly T[]; readonly hasMore: boolean } {
   return { page: items.slice(0, size), hasMore: items.length > size };
 }

@@ -4,7 +4,11 @@ import type { Profiles } from "../profile/profile.ts";
 import { cutPage, fromPageToken, pageSize, toPageToken } from "./page.ts";
 import { profileToProto } from "./profile-proto.ts";
 
-export function createProfileService({ profiles }: { readonly profiles: Profiles }): ServiceImpl<typeof ProfileService> {
+export function createProfileService({
+  profiles,
+}: {
+  readonly profiles: Profiles;
+}): ServiceImpl<typeof ProfileService> {
   return {
     getProfile: ({ name }) => ({ profile: profileToProto(profiles.get(name), profiles) }),
 

@@ -1,10 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { SessionSchema, SessionState, type Session as SessionProto } from "../../gen/ts/parley/v1/session_pb.ts";
-import type {
-  CreateSessionRequest,
-  UpdateSessionRequest,
-} from "../../gen/ts/parley/v1/session_service_pb.ts";
+import type { CreateSessionRequest, UpdateSessionRequest } from "../../gen/ts/parley/v1/session_service_pb.ts";
 import { modelInForce, type Profiles } from "../profile/profile.ts";
 import type * as domain from "../session/session.ts";
 import type { Session, SessionSettings } from "../session/session.ts";

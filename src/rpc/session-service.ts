@@ -37,7 +37,11 @@ export function createSessionService(deps: SessionDeps & DeleteSessionDeps): Ser
 
     updateSession: async (request, context) => {
       const { sessionId } = request;
-      const session = await updateSession(deps, { sessionId, changes: changesFromProto(request), actor: actorOf(context) });
+      const session = await updateSession(deps, {
+        sessionId,
+        changes: changesFromProto(request),
+        actor: actorOf(context),
+      });
       return { session: sessionToProto(session, profiles) };
     },
 
@@ -53,7 +57,8 @@ export function createSessionService(deps: SessionDeps & DeleteSessionDeps): Ser
       const before = fromPageToken(scope, request.pageToken);
       const found = await listMessagesBefore(db, session.key, before, size, MAX_PAGE_BYTES);
       const oldest = found.at(-1);
-      const older = oldest === undefined ? [] : await listMessagesBefore(db, session.key, oldest.seq, 1, MAX_PAGE_BYTES);
+      const older =
+        oldest === undefined ? [] : await listMessagesBefore(db, session.key, oldest.seq, 1, MAX_PAGE_BYTES);
       return {
         messages: found.map(messageToProto).toReversed(),
         nextPageToken: oldest !== undefined && older.length > 0 ? toPageToken(scope, oldest.seq) : "",

@@ -46,7 +46,10 @@ async function updateOnce(
     actor,
     events: (firstSeq) => [
       ...events,
-      { kind: "session_changed", session: { ...settings, model: is.model, updateTimeMs, lastSeq: firstSeq + events.length } },
+      {
+        kind: "session_changed",
+        session: { ...settings, model: is.model, updateTimeMs, lastSeq: firstSeq + events.length },
+      },
     ],
     changes: () => [updateSettings(before, settings, updateTimeMs)],
   });

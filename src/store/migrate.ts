@@ -17,7 +17,11 @@ export function migrate(db: BetterSqlite3.Database): void {
   const version = db.pragma("user_version", { simple: true }) as number;
   const isNew = applicationId === 0 && version === 0 && countTables(db) === 0;
   if (!isNew && applicationId !== APPLICATION_ID) {
-    throw new DomainError("unavailable", "STORE_FOREIGN", "the database is not one of parley; name another data directory");
+    throw new DomainError(
+      "unavailable",
+      "STORE_FOREIGN",
+      "the database is not one of parley; name another data directory",
+    );
   }
   if (version > MIGRATIONS.length) {
     throw new DomainError(

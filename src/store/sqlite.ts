@@ -108,8 +108,7 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
       return rows;
     },
     get: async <R>(statement: Statement) => prepare(statement.sql).get(statement.params) as R | undefined,
-    read: async (statements) =>
-      statements.map((statement) => prepare(statement.sql).all(statement.params) as Row[]),
+    read: async (statements) => statements.map((statement) => prepare(statement.sql).all(statement.params) as Row[]),
     transact: (statements, options) =>
       new Promise((resolve, reject) => {
         const essential = options?.essential ?? false;
@@ -119,7 +118,8 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
     enqueue,
     defer: (work) => committer.defer(work),
     requestCommit: (pendingBytes) => committer.requestCommit(pendingBytes),
-    size: async () => ["", "-wal"].reduce((sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0), 0),
+    size: async () =>
+      ["", "-wal"].reduce((sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0), 0),
     close: async () => {
       committer.flush();
       await ballast?.filled;
@@ -176,7 +176,13 @@ function isStorageError(error: unknown): boolean {
 function storageRefusal(error: unknown): DomainError {
   const code = sqliteCode(error);
   if (code === "SQLITE_FULL") {
-    return new DomainError("exhausted", "STORAGE_FULL", "the disk of the data directory is full; free some space and try again", {}, { cause: error });
+    return new DomainError(
+      "exhausted",
+      "STORAGE_FULL",
+      "the disk of the data directory is full; free some space and try again",
+      {},
+      { cause: error },
+    );
   }
   return new DomainError(
     "unavailable",

@@ -9,13 +9,16 @@ export interface Answer {
   readonly messageId: string;
   /** Adds a piece of text; answers false where the message would grow too large, and takes as much of it as fits. */
   addText(kind: DeltaKind, text: string): { readonly taken: string; readonly isFull: boolean };
-  addCall(event: Extract<ModelEvent, { kind: "tool_call" }>): void;
+  /** The same for a call, which is taken whole or not at all. */
+  addCall(event: Extract<ModelEvent, { kind: "tool_call" }>): { readonly isFull: boolean };
   /** What the provider says of its call; may come more than once. */
   setUsage(usage: Usage): void;
   /** A try failed before it said anything: it counts as a model call, too. */
   addFailedTry(): void;
   usage(): Usage;
-  stop: StopReason | undefined;
+  setStop(reason: StopReason): void;
+  /** Whether the model stopped because it may not say more. */
+  isCut(): boolean;
   toMessage(status: MessageStatus): Message;
 }
 
@@ -28,6 +31,7 @@ export function createAnswer(
   let bytes = 0;
   let reported = NO_USAGE;
   let modelCalls = 1;
+  let stop: StopReason | undefined;
   const usage = (): Usage => ({ ...reported, modelCalls });
 
   return {
@@ -39,7 +43,10 @@ export function createAnswer(
       modelCalls++;
     },
     usage,
-    stop: undefined,
+    setStop(reason) {
+      stop = reason;
+    },
+    isCut: () => stop === "length",
     addText(kind, text) {
       const taken = fit(text, MAX_MESSAGE_BYTES - bytes);
       bytes += Buffer.byteLength(taken);
@@ -50,6 +57,7 @@ export function createAnswer(
     },
     addCall({ providerCallId, name, argumentsJson }) {
       bytes += Buffer.byteLength(argumentsJson);
+      if (bytes > MAX_MESSAGE_BYTES) return { isFull: true };
       const parsed = parseArguments(argumentsJson);
       parts.push({
         kind: "tool_call",
@@ -59,6 +67,7 @@ export function createAnswer(
         arguments: parsed ?? {},
         ...(parsed === undefined && { invalidArguments: argumentsJson }),
       });
+      return { isFull: false };
     },
     toMessage(status) {
       return { id: messageId, ...base, role: "assistant", status, parts: [...parts], usage: usage() };

@@ -16,7 +16,9 @@ export async function cancelTurn(
   const session = await getSession(deps.db, sessionId);
   const turnId = request.turnId || session.runningTurnId;
   if (turnId === "") {
-    throw new DomainError("precondition", "NO_TURN_RUNNING", `session ${sessionId} runs no turn`, { session_id: sessionId });
+    throw new DomainError("precondition", "NO_TURN_RUNNING", `session ${sessionId} runs no turn`, {
+      session_id: sessionId,
+    });
   }
   const turn = await getTurn(deps.db, sessionId, turnId);
   if (turn.state === "ended") return turn;

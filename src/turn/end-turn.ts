@@ -2,7 +2,7 @@ import { delay } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import { getSession, setIdle, type StoredSession } from "../session/session-store.ts";
 import type { ToolOutcome } from "../message/message.ts";
-import type { Closing } from "./model-step.ts";
+import type { Closing } from "./answer-log.ts";
 import type { TurnEnd } from "./next-step.ts";
 import { toolCallEnded } from "./tool-step.ts";
 import { listCalls, type ToolCall } from "./tool-call-store.ts";
@@ -26,8 +26,12 @@ export async function endTurn(
   wasKilled = false,
 ): Promise<void> {
   const turn = await getTurn(deps.db, session.id, turnId);
-  const openCalls = (await listCalls(deps.db, turnId)).filter((call) => call.state === "requested" || call.state === "started");
-  const closedCalls = openCalls.map((call) => toolCallEnded(deps, session, turnId, call.id, closedResult(call, end, wasKilled)));
+  const openCalls = (await listCalls(deps.db, turnId)).filter(
+    (call) => call.state === "requested" || call.state === "started",
+  );
+  const closedCalls = openCalls.map((call) =>
+    toolCallEnded(deps, session, turnId, call.id, closedResult(call, end, wasKilled)),
+  );
   const closedEvents = closedCalls.flatMap((closed) => closed.events);
   const closingEvents = closing.events ?? [];
   await deps.log.append(session.id, {

@@ -38,20 +38,28 @@ test("calls that were asked for are run, those that have begun are not", () => {
   expect(nextStep(view({ calls }))).toMatchObject({ kind: "run_tools", calls: [{ id: "b" }, { id: "d" }] });
 });
 
-test.each(["succeeded", "failed", "unknown", "cancelled"] as const)("after a call that is %s the model is called", (state) => {
-  const lastMessage = { ...answered, role: "tool" } as const;
-  expect(nextStep(view({ lastMessage, calls: [call("a", state)] }))).toEqual({ kind: "call_model" });
-});
+test.each(["succeeded", "failed", "unknown", "cancelled"] as const)(
+  "after a call that is %s the model is called",
+  (state) => {
+    const lastMessage = { ...answered, role: "tool" } as const;
+    expect(nextStep(view({ lastMessage, calls: [call("a", state)] }))).toEqual({ kind: "call_model" });
+  },
+);
 
 test("a cancel goes before everything else", () => {
   const turn = { state: "cancelling", steps: 0, usage: NO_USAGE } as const;
-  expect(nextStep(view({ turn, calls: [call("a", "requested")] }))).toEqual({ kind: "end", end: { reason: "cancelled" } });
+  expect(nextStep(view({ turn, calls: [call("a", "requested")] }))).toEqual({
+    kind: "end",
+    end: { reason: "cancelled" },
+  });
 });
 
 test("a turn ends where its steps are used, but not before its last calls have run", () => {
   const limits = { ...DEFAULT_LIMITS, maxSteps: 2 };
   const turn = { state: "running", steps: 2, usage: NO_USAGE } as const;
-  expect(nextStep(view({ turn, limits }))).toMatchObject({ end: { reason: "limit_reached", error: { reason: "STEPS_EXHAUSTED" } } });
+  expect(nextStep(view({ turn, limits }))).toMatchObject({
+    end: { reason: "limit_reached", error: { reason: "STEPS_EXHAUSTED" } },
+  });
   expect(nextStep(view({ turn, limits, calls: [call("a", "requested")] }))).toMatchObject({ kind: "run_tools" });
   expect(nextStep(view({ turn, limits, lastMessage: answered }))).toMatchObject({ end: { reason: "completed" } });
 });

@@ -30,11 +30,17 @@ export function nextStep({ turn, limits, lastMessage, calls }: TurnView): NextSt
   if (requested.length > 0) return { kind: "run_tools", calls: requested };
   if (isFinalAnswer(lastMessage)) return { kind: "end", end: { reason: "completed" } };
   if (turn.steps >= limits.maxSteps) {
-    return limitReached("STEPS_EXHAUSTED", `the turn used its ${limits.maxSteps} steps; raise limits.max_steps or retry to go on`);
+    return limitReached(
+      "STEPS_EXHAUSTED",
+      `the turn used its ${limits.maxSteps} steps; raise limits.max_steps or retry to go on`,
+    );
   }
   const tokens = turn.usage.inputTokens + turn.usage.outputTokens;
   if (limits.maxTokens > 0 && tokens >= limits.maxTokens) {
-    return limitReached("TOKENS_EXHAUSTED", `the turn used ${tokens} of its ${limits.maxTokens} tokens; raise limits.max_tokens or retry to go on`);
+    return limitReached(
+      "TOKENS_EXHAUSTED",
+      `the turn used ${tokens} of its ${limits.maxTokens} tokens; raise limits.max_tokens or retry to go on`,
+    );
   }
   return { kind: "call_model" };
 }

@@ -33,7 +33,10 @@ export interface TurnRequest {
  * Starts a turn with a user message; its runner goes on by itself. Throws DomainError `SESSION_NOT_FOUND`, `SESSION_BUSY`,
  * `TURN_CHANGED`, `MESSAGE_TOO_LARGE`, `IDEMPOTENCY_KEY_REUSED`, `ENGINE_STOPPING`.
  */
-export async function startTurn(deps: StartTurnDeps, request: TurnRequest & { readonly parts: readonly Part[] }): Promise<StoredTurn> {
+export async function startTurn(
+  deps: StartTurnDeps,
+  request: TurnRequest & { readonly parts: readonly Part[] },
+): Promise<StoredTurn> {
   const { sessionId, idempotencyKey: key, parts, model, expectedTurnId } = request;
   checkSize(parts);
   return deps.idempotency.once(
@@ -111,10 +114,15 @@ async function begin(
 function checkSize(parts: readonly Part[]): void {
   const bytes = parts.reduce((sum, part) => sum + ("text" in part ? Buffer.byteLength(part.text) : 0), 0);
   if (bytes <= MAX_MESSAGE_BYTES) return;
-  throw new DomainError("invalid", "MESSAGE_TOO_LARGE", `parts: ${bytes} bytes of text; a message holds at most ${MAX_MESSAGE_BYTES}`, {
-    bytes: String(bytes),
-    max_bytes: String(MAX_MESSAGE_BYTES),
-  });
+  throw new DomainError(
+    "invalid",
+    "MESSAGE_TOO_LARGE",
+    `parts: ${bytes} bytes of text; a message holds at most ${MAX_MESSAGE_BYTES}`,
+    {
+      bytes: String(bytes),
+      max_bytes: String(MAX_MESSAGE_BYTES),
+    },
+  );
 }
 
 function checkState(session: StoredSession, expectedTurnId: string): void {

@@ -39,7 +39,13 @@ export async function listCalls(db: Database, turnId: string): Promise<ToolCall[
   }));
 }
 
-export function insertCall(sessionKey: number, turnId: string, messageId: string, call: ToolCallPart, position: number): Statement {
+export function insertCall(
+  sessionKey: number,
+  turnId: string,
+  messageId: string,
+  call: ToolCallPart,
+  position: number,
+): Statement {
   return {
     sql: `INSERT INTO tool_calls (id, session_key, turn_id, message_id, position, name, arguments, invalid_arguments, state)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'requested')`,

@@ -6,11 +6,27 @@ let count = 0;
 
 function message(role: Role, parts: Part[], status: Message["status"] = "complete"): Message {
   const id = `msg_${++count}`;
-  return { id, sessionId: "ses_1", turnId: "turn_1", role, status, parts, model: "", usage: undefined, createTimeMs: 0 };
+  return {
+    id,
+    sessionId: "ses_1",
+    turnId: "turn_1",
+    role,
+    status,
+    parts,
+    model: "",
+    usage: undefined,
+    createTimeMs: 0,
+  };
 }
 
 function ask(...callIds: string[]): Message {
-  const parts = callIds.map((callId): Part => ({ kind: "tool_call", callId, providerCallId: callId, name: "now", arguments: {} }));
+  const parts = callIds.map((callId): Part => ({
+    kind: "tool_call",
+    callId,
+    providerCallId: callId,
+    name: "now",
+    arguments: {},
+  }));
   return message("assistant", parts);
 }
 
@@ -19,7 +35,9 @@ function result(callId: string): Message {
 }
 
 function shape(messages: readonly Message[]): string[] {
-  return messages.map(({ role, parts: [part] }) => (part?.kind === "tool_result" ? `${part.callId}: ${part.outcome}` : role));
+  return messages.map(({ role, parts: [part] }) =>
+    part?.kind === "tool_result" ? `${part.callId}: ${part.outcome}` : role,
+  );
 }
 
 const hello = message("user", [{ kind: "text", text: "hello" }]);
@@ -30,11 +48,21 @@ test("a whole conversation stays as it is, results in the order of their calls",
 });
 
 test("a call without a result gets one that says so", () => {
-  const transcript = toTranscript([hello, ask("a", "b"), result("a"), message("user", [{ kind: "text", text: "and?" }])]);
+  const transcript = toTranscript([
+    hello,
+    ask("a", "b"),
+    result("a"),
+    message("user", [{ kind: "text", text: "and?" }]),
+  ]);
   expect(shape(transcript)).toEqual(["user", "assistant", "a: succeeded", "b: unknown", "user"]);
 });
 
 test("a result without its call, and whatever is not whole, is left out", () => {
-  const messages = [hello, result("nobody's"), message("assistant", [{ kind: "text", text: "hal" }], "failed"), message("assistant", [])];
+  const messages = [
+    hello,
+    result("nobody's"),
+    message("assistant", [{ kind: "text", text: "hal" }], "failed"),
+    message("assistant", []),
+  ];
   expect(toTranscript(messages)).toEqual([hello]);
 });

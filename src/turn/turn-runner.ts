@@ -46,7 +46,9 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
       if (session === undefined) return;
       const turn = await getTurn(deps.db, sessionId, turnId);
       const remainingMs = session.limits.maxWorkingTimeMs - (deps.clock.monotonic() - startedAt);
-      const cancelTimer = deps.clock.after(Math.max(0, remainingMs), () => controller.abort(new TurnStop("time_exhausted")));
+      const cancelTimer = deps.clock.after(Math.max(0, remainingMs), () =>
+        controller.abort(new TurnStop("time_exhausted")),
+      );
       try {
         const outcome = await step(session, turn, failedBefore, signal);
         failedBefore = outcome.hasFailed === true ? failedBefore + 1 : 0;
@@ -60,7 +62,12 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
   }
 
   /** Does the next thing. A stop from outside is an outcome like any other. */
-  async function step(session: StoredSession, turn: StoredTurn, failedBefore: number, signal: AbortSignal): Promise<StepOutcome> {
+  async function step(
+    session: StoredSession,
+    turn: StoredTurn,
+    failedBefore: number,
+    signal: AbortSignal,
+  ): Promise<StepOutcome> {
     const lastMessage = await findLastOfTurn(deps.db, session.key, turn.id);
     const calls = await listCalls(deps.db, turn.id);
     const next = nextStep({ turn, limits: session.limits, lastMessage, calls });
@@ -133,5 +140,7 @@ function isLeftForRecovery(session: StoredSession, signal: AbortSignal): boolean
 /** The session was removed, or the turn was ended, by somebody else: nothing is left to do. */
 function isGone(error: unknown): boolean {
   if (error instanceof ClaimLost) return error.claim === "turn";
-  return error instanceof DomainError && ["SESSION_NOT_FOUND", "SESSION_DELETED", "TURN_NOT_FOUND"].includes(error.reason);
+  return (
+    error instanceof DomainError && ["SESSION_NOT_FOUND", "SESSION_DELETED", "TURN_NOT_FOUND"].includes(error.reason)
+  );
 }

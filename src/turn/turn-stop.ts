@@ -1,3 +1,4 @@
+import type { MessageStatus } from "../message/message.ts";
 import type { TurnEnd } from "./next-step.ts";
 
 export type StopCause = "cancelled" | "engine_stopping" | "time_exhausted" | "session_deleted";
@@ -34,4 +35,9 @@ export function endOfStopped(cause: StopCause): TurnEnd {
         },
       };
   }
+}
+
+/** What becomes of an answer that was being made. */
+export function statusOfStopped(cause: StopCause): MessageStatus {
+  return cause === "engine_stopping" ? "interrupted" : "cancelled";
 }

@@ -128,7 +128,12 @@ export function setRecovered(turnId: string, recoveries: number): Statement {
 }
 
 /** Ends a turn. Its claim is lost where it has ended already: a turn has one end. */
-export function setTurnEnded(turnId: string, reason: TurnEndReason, error: TurnError | undefined, nowMs: number): Statement {
+export function setTurnEnded(
+  turnId: string,
+  reason: TurnEndReason,
+  error: TurnError | undefined,
+  nowMs: number,
+): Statement {
   return {
     sql: "UPDATE turns SET state = 'ended', end_reason = ?, error = ?, end_time_ms = ? WHERE id = ? AND state <> 'ended'",
     params: [reason, error === undefined ? "" : JSON.stringify(error), nowMs, turnId],
