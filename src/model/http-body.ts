@@ -26,7 +26,9 @@ export function readBody(answer: IncomingMessage, clock: Clock): AsyncIterableIt
     wake?.();
   };
   const onData = (chunk: Buffer): void => {
-    bytesOfEvent = endsAnEvent(chunk) ? 0 : bytesOfEvent + chunk.length;
+    bytesOfEvent += chunk.length;
+    // Looked for only once it matters.
+    if (bytesOfEvent > MAX_EVENT_BYTES / 2 && endsAnEvent(chunk)) bytesOfEvent = 0;
     if (bytesOfEvent > MAX_EVENT_BYTES) {
       fail(
         new ModelError("PROVIDER_GARBAGE", "the provider's stream has an event of more than 8 MiB", {
