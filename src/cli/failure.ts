@@ -1,0 +1,51 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { DomainError, reasonOf } from "../client/client.ts";
+import { EXIT, type ExitCode } from "./exit-code.ts";
+
+/** What to tell of an error, and how to end. */
+export interface Failure {
+  /** What went wrong; what to do. One line. */
+  readonly text: string;
+  readonly exitCode: ExitCode;
+}
+
+/** What was typed is wrong. */
+export class UsageError extends Error {}
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof UsageError) return { text: error.message, exitCode: EXIT.usage };
+  if (error instanceof ConnectError) return ofCall(error);
+  if (error instanceof DomainError) {
+    if (error.reason === "INVALID_CONFIG") return { text: error.message, exitCode: EXIT.usage };
+    return { text: error.message, exitCode: error.code === "unavailable" ? EXIT.noEngine : EXIT.failed };
+  }
+  return { text: error instanceof Error ? error.message : String(error), exitCode: EXIT.failed };
+}
+
+function ofCall(error: ConnectError): Failure {
+  const reason = reasonOf(error)?.reason;
+  if (error.code === Code.Unavailable || (error.code === Code.DeadlineExceeded && reason === undefined)) {
+    return { text: unreachable(error, reason), exitCode: EXIT.noEngine };
+  }
+  // What broke on the way has no reason: nobody refused it.
+  if (reason === undefined && (error.code === Code.Aborted || error.code === Code.Internal)) {
+    return { text: `the connection to the engine broke (${error.rawMessage}); try again`, exitCode: EXIT.noEngine };
+  }
+  const hint =
+    (reason && HINTS[reason]) ?? (error.code === Code.Unauthenticated ? HINTS["UNAUTHENTICATED"] : undefined);
+  return { text: hint === undefined ? error.rawMessage : `${error.rawMessage}; ${hint}`, exitCode: EXIT.refused };
+}
+
+function unreachable(error: ConnectError, reason: string | undefined): string {
+  if (error.cause instanceof DomainError) return error.cause.message;
+  if (reason === "ENGINE_STOPPING") return "the engine is stopping; start it again with `parley serve`";
+  return `no engine answers (${error.rawMessage}); start one with \`parley serve\`, or check --url and PARLEY_URL`;
+}
+
+/** What to do next, where the engine's own words do not say it. */
+const HINTS: Readonly<Record<string, string>> = {
+  UNAUTHENTICATED: "set PARLEY_TOKEN to the engine's token, which `parley token` prints where it runs",
+  SESSION_NOT_FOUND: "`parley sessions list` shows what there is",
+  SESSION_BUSY: "wait for its turn to end, or see it with `parley watch`",
+  PROFILE_NOT_FOUND: "`parley status` shows the profiles",
+};

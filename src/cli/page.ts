@@ -1,0 +1,77 @@
+import type { Output } from "./output.ts";
+import { createSpinner } from "./spinner.ts";
+
+/** Blocks of text under each other, one empty line between two of different kinds. Text may come in pieces. */
+export interface Page {
+  /** Adds to the block of this name, or begins it. `paint` colours each line by itself. */
+  write(block: string, text: string, paint?: (text: string) => string): void;
+  /** One line of its own. Lines of the same kind stand under each other. */
+  line(kind: string, text: string): void;
+  /** Shows that something is waited for, until the next writing. */
+  wait(label: string): void;
+  stopWaiting(): void;
+  /** Ends the line that is being written. */
+  endLine(): void;
+  /** Leaves the next line to a human who types: the page goes on below it. */
+  yieldLine(): void;
+  /** Takes that line back: nothing was typed. */
+  takeLineBack(): void;
+}
+
+export function createPage(output: Output): Page {
+  const spinner = createSpinner(output);
+  let current: string | undefined;
+  let isAtLineStart = true;
+  // Line feeds at the end of a block are held back, so that one empty line follows it, never more.
+  let held = "";
+
+  function endLine(): void {
+    spinner.stop();
+    held = "";
+    if (!isAtLineStart) output.write("\n");
+    isAtLineStart = true;
+  }
+
+  function begin(block: string): void {
+    spinner.stop();
+    if (block === current) return;
+    endLine();
+    if (current !== undefined) output.write("\n");
+    current = block;
+  }
+
+  return {
+    write(block, text, paint = (line) => line) {
+      const isNew = block !== current;
+      begin(block);
+      const full = held + (isNew && held === "" ? text.replace(/^\n+/, "") : text);
+      const body = full.replace(/\n+$/, "");
+      held = full.slice(body.length);
+      if (body === "") return;
+      output.write(
+        body
+          .split("\n")
+          .map((line) => paint(line))
+          .join("\n"),
+      );
+      isAtLineStart = false;
+    },
+    line(kind, text) {
+      begin(kind);
+      endLine();
+      output.write(`${text}\n`);
+    },
+    wait(label) {
+      if (!output.isTerminal) return;
+      endLine();
+      spinner.start(label);
+    },
+    stopWaiting: () => spinner.stop(),
+    endLine,
+    yieldLine() {
+      begin("typed");
+      endLine();
+    },
+    takeLineBack: () => (current = undefined),
+  };
+}

@@ -1,0 +1,135 @@
+import { randomUUID } from "node:crypto";
+import { toJsonString } from "@bufbuild/protobuf";
+import {
+  type Client,
+  type Event,
+  EventSchema,
+  followSession,
+  type Turn,
+  type TurnEnded,
+  TurnEndReason,
+} from "../client/client.ts";
+import { createAnswer } from "./answer.ts";
+import type { Context } from "./context.ts";
+import { EXIT, type ExitCode } from "./exit-code.ts";
+import { UsageError } from "./failure.ts";
+import { tellState } from "./follow-state.ts";
+import { onInterrupt } from "./interrupt.ts";
+import { turnEndLine } from "./session-lines.ts";
+import { titleOf } from "./title.ts";
+import { tryAgain } from "./try-again.ts";
+
+export interface RunOptions {
+  readonly session?: string;
+  readonly profile?: string;
+  readonly model?: string;
+  readonly system?: string;
+}
+
+/** One turn, for scripts: stdout is the answer's text and nothing else. */
+export async function run(context: Context, given: string | undefined, options: RunOptions): Promise<ExitCode> {
+  const client = context.client();
+  const text = await readText(context, given);
+  const controller = new AbortController();
+  let hasInterrupted = false;
+  let turn: Turn | undefined;
+  const off = onInterrupt(() => {
+    if (hasInterrupted || turn === undefined) return controller.abort();
+    hasInterrupted = true;
+    // Its end comes as an event. Where even that fails, a second Ctrl-C leaves.
+    client.messages.cancelTurn({ sessionId: turn.sessionId, turnId: turn.id }).catch(() => controller.abort());
+  });
+  try {
+    turn = await startTurn(client, text, options, controller.signal);
+    const end = await showTurn(context, client, turn, controller.signal);
+    if (end === undefined || hasInterrupted) return EXIT.interrupted;
+    return exitCodeOf(end, context, turn);
+  } catch (error) {
+    if (controller.signal.aborted) return EXIT.interrupted;
+    throw error;
+  } finally {
+    off();
+  }
+}
+
+async function readText({ stdin, err }: Context, given: string | undefined): Promise<string> {
+  if (given !== undefined && given !== "-") return nonEmpty(given);
+  if (stdin.isTTY && err.isTerminal) err.write(`${err.style.dim("type the text; Ctrl-D ends it")}\n`);
+  const pieces: Buffer[] = [];
+  for await (const piece of stdin) pieces.push(piece as Buffer);
+  return nonEmpty(Buffer.concat(pieces).toString("utf8"));
+}
+
+function nonEmpty(text: string): string {
+  if (text.trim() === "") throw new UsageError('there is nothing to say; give a text: parley run "what time is it?"');
+  return text;
+}
+
+async function startTurn(client: Client, text: string, options: RunOptions, signal: AbortSignal): Promise<Turn> {
+  const sessionId = options.session ?? (await createSession(client, text, options, signal));
+  const request = {
+    sessionId,
+    idempotencyKey: randomUUID(),
+    parts: [{ content: { case: "text" as const, value: text } }],
+    // A new session has it already.
+    model: options.session === undefined ? "" : (options.model ?? ""),
+  };
+  const { turn } = await tryAgain(() => client.messages.startTurn(request, { signal }), signal);
+  if (turn === undefined) throw new Error("the engine started no turn");
+  return turn;
+}
+
+async function createSession(client: Client, text: string, options: RunOptions, signal: AbortSignal): Promise<string> {
+  const { profile = "", model = "", system = "" } = options;
+  // The first call of this process: an engine that is not there is said at once, not waited for.
+  const { session } = await client.sessions.createSession(
+    { title: titleOf(text), profile, model, systemPrompt: system },
+    { signal },
+  );
+  return session?.id ?? "";
+}
+
+/** Undefined where it was left before its end. */
+async function showTurn(
+  context: Context,
+  client: Client,
+  turn: Turn,
+  signal: AbortSignal,
+): Promise<TurnEnded | undefined> {
+  const answer = createAnswer(context);
+  const onState = tellState(context, () => answer.pause());
+  const where = { sessionId: turn.sessionId, afterSeq: turn.firstSeq - 1n, signal, onState };
+  try {
+    for await (const item of followSession(client, where)) {
+      if (item.kind !== "event" || item.event.turnId !== turn.id) continue;
+      if (context.json) writeEvent(context, item.event);
+      else answer.show(item.event);
+      if (item.event.payload.case === "turnEnded") return item.event.payload.value;
+    }
+    return undefined;
+  } finally {
+    answer.end();
+  }
+}
+
+function writeEvent({ out }: Context, event: Event): void {
+  out.write(`${toJsonString(EventSchema, event)}\n`);
+}
+
+function exitCodeOf(end: TurnEnded, { err, commandLine }: Context, { sessionId }: Turn): ExitCode {
+  const line = turnEndLine(err, end, `go on with \`${commandLine(`chat --session ${sessionId}`)}\``);
+  if (line !== undefined) err.write(`${err.style.red("parley:")} ${line}\n`);
+  switch (end.reason) {
+    case TurnEndReason.COMPLETED:
+      return EXIT.ok;
+    case TurnEndReason.CANCELLED:
+      return EXIT.cancelled;
+    case TurnEndReason.LIMIT_REACHED:
+      return EXIT.limitReached;
+    case TurnEndReason.UNSPECIFIED:
+    case TurnEndReason.FAILED:
+    case TurnEndReason.INTERRUPTED:
+      return EXIT.failed;
+  }
+  return EXIT.failed;
+}

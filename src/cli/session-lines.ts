@@ -1,0 +1,55 @@
+import { type ToolResult, ToolCallState, type TurnEnded, TurnEndReason } from "../client/client.ts";
+import { shorten, widthOf } from "./width.ts";
+import type { Output } from "./output.ts";
+
+export interface ShownCall {
+  readonly name: string;
+  /** JSON, or what the model sent instead. */
+  readonly args: string;
+}
+
+/** Of a line on a terminal, what arguments may take; the result gets the rest. */
+const MAX_ARGS = 60;
+const MAX_PIPED = 400;
+
+/** A tool call and what came of it, on one line. */
+export function callLine(output: Output, call: ShownCall | undefined, result: ToolResult): string {
+  const { style } = output;
+  const name = output.foreignLine(call?.name ?? "tool");
+  const args = shorten(output.foreignLine(call === undefined || call.args === "{}" ? "" : call.args), MAX_ARGS);
+  const head = `${name}(${args})`;
+  const room = output.isTerminal ? Math.max(20, output.columns - widthOf(head) - 6) : MAX_PIPED;
+  const text = shorten(output.foreignLine(result.text.trim()), room);
+  return `${(MARKS[result.state] ?? plainMark)(output)} ${style.bold(name)}${style.dim(`(${args}) → ${text}`)}`;
+}
+
+const plainMark = (): string => "⚙";
+const MARKS: Readonly<Partial<Record<ToolCallState, (output: Output) => string>>> = {
+  [ToolCallState.SUCCEEDED]: ({ style }) => style.green("⚙"),
+  [ToolCallState.FAILED]: ({ style }) => style.red("⚙"),
+  [ToolCallState.CANCELLED]: ({ style }) => style.dim("⚙"),
+  [ToolCallState.UNKNOWN]: ({ style }) => style.yellow("⚙"),
+};
+
+/** Why a turn ended; undefined where it said all it had to say. */
+export function turnEndLine(output: Output, { reason, error }: TurnEnded, hint?: string): string | undefined {
+  const { style } = output;
+  const told =
+    error === undefined ? "" : `: ${output.foreignLine(error.message)} (${output.foreignLine(error.reason)})`;
+  const next = hint === undefined ? "" : `; ${hint}`;
+  switch (reason) {
+    case TurnEndReason.UNSPECIFIED:
+    case TurnEndReason.COMPLETED:
+      return undefined;
+    case TurnEndReason.CANCELLED:
+      return style.dim("■ stopped");
+    case TurnEndReason.FAILED:
+      return style.red(`✗ failed${told}`) + style.dim(next);
+    case TurnEndReason.LIMIT_REACHED:
+      return style.red(`✗ limit reached${told}`) + style.dim(next);
+    case TurnEndReason.INTERRUPTED:
+      return style.red(`✗ interrupted${told}`) + style.dim(next);
+  }
+  // A newer engine's.
+  return style.red(`✗ ended${told}`) + style.dim(next);
+}

@@ -1,0 +1,43 @@
+import { toJsonString } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { type GetStatusResponse, GetStatusResponseSchema, type Profile, SessionState } from "../client/client.ts";
+import type { Context } from "./context.ts";
+import { EXIT, type ExitCode } from "./exit-code.ts";
+import { formatBytes, formatCount, formatSpan, formatTable } from "./format.ts";
+
+/** An engine that does not tell its state by then is not well. */
+const TIMEOUT_MS = 10_000;
+
+export async function status(context: Context): Promise<ExitCode> {
+  const { out, json } = context;
+  const client = context.client();
+  const found = await client.engine.getStatus({}, { timeoutMs: TIMEOUT_MS });
+  if (json) {
+    out.write(`${toJsonString(GetStatusResponseSchema, found)}\n`);
+    return EXIT.ok;
+  }
+  const { dim } = out.style;
+  const rows = statusRows(found, client.url, Date.now()).map(([name, value]) => [dim(name.padEnd(9)), value].join(""));
+  out.write(`${rows.join("\n")}\n`);
+  const profiles = formatTable(found.profiles.map((profile) => profileRow(profile, out.foreignLine)));
+  profiles.forEach((row, index) => out.write(`${dim((index === 0 ? "profiles" : "").padEnd(9))}${row.trimEnd()}\n`));
+  return EXIT.ok;
+}
+
+function statusRows(found: GetStatusResponse, url: string, nowMs: number): [string, string][] {
+  const total = found.sessionCounts.reduce((sum, { count }) => sum + count, 0n);
+  const running = found.sessionCounts.find(({ state }) => state === SessionState.RUNNING)?.count ?? 0n;
+  const up = found.startTime === undefined ? "" : `, up ${formatSpan(nowMs - timestampMs(found.startTime))}`;
+  return [
+    ["engine", `parley ${found.version} at ${url}${up}`],
+    ["sessions", `${formatCount(total, "session")}, ${running} running`],
+    ["streams", formatCount(found.readers, "reader")],
+    ["store", `${formatBytes(found.storeBytes)} on disk`],
+    ["memory", formatBytes(found.memoryBytes)],
+  ];
+}
+
+function profileRow(profile: Profile, safe: (text: string) => string): string[] {
+  const notes = [profile.isDefault && "default", !profile.hasKey && "no key"].filter((note) => note !== false);
+  return [safe(profile.name), safe(profile.model), safe(profile.baseUrl), notes.join(", ")];
+}
