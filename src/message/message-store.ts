@@ -91,7 +91,7 @@ export async function listMessagesBefore(
       params: [sessionKey, beforeSeq ?? Number.MAX_SAFE_INTEGER, limit],
     },
     (row) => {
-      bytes += row.parts.length;
+      bytes += Buffer.byteLength(row.parts);
       return bytes >= maxBytes;
     },
   );

@@ -9,10 +9,10 @@ import { DomainError } from "../errors.ts";
 import { getSession } from "../session/session-store.ts";
 import { cancelTurn } from "../turn/cancel-turn.ts";
 import { retryTurn, startTurn, type StartTurnDeps } from "../turn/start-turn.ts";
-import { getTurn, listTurnsBefore } from "../turn/turn-store.ts";
+import { getTurn, listTurnsBefore, type StoredTurn } from "../turn/turn-store.ts";
 import { actorOf } from "./actor.ts";
 import { userPartsFromProto } from "./message-proto.ts";
-import { cutPage, fromPageToken, pageSize, toPageToken } from "./page.ts";
+import { readPage } from "./page.ts";
 import { turnToProto } from "./turn-proto.ts";
 import { watch, type WatchDeps } from "./watch.ts";
 
@@ -47,15 +47,16 @@ export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceIm
     },
 
     listTurns: async (request) => {
-      const session = await getSession(deps.db, request.sessionId);
-      const scope = { method: "ListTurns", args: [session.id] };
-      const size = pageSize(request.pageSize, 50, 500);
-      const found = await listTurnsBefore(deps.db, session.key, fromPageToken(scope, request.pageToken), size + 1);
-      const { page, hasMore } = cutPage(found, size);
-      return {
-        turns: page.map(turnToProto),
-        nextPageToken: hasMore ? toPageToken(scope, page.at(-1)?.firstSeq ?? 0) : "",
+      const { id, key } = await getSession(deps.db, request.sessionId);
+      const list = {
+        scope: { method: "ListTurns", args: [id] },
+        defaultSize: 50,
+        maxSize: 500,
+        read: (place: number | undefined, limit: number) => listTurnsBefore(deps.db, key, place, limit),
+        placeOf: ({ firstSeq }: StoredTurn) => firstSeq,
       };
+      const { items, nextPageToken } = await readPage(list, request);
+      return { turns: items.map(turnToProto), nextPageToken };
     },
 
     cancelTurn: async ({ sessionId, turnId, wait }) => {

@@ -1,24 +1,46 @@
 import { createHash } from "node:crypto";
 import { DomainError } from "../errors.ts";
 
-/** How many a page holds: what is asked for, within bounds. Asking for less than none was refused before. */
-export function pageSize(requested: number, defaultSize: number, maxSize: number): number {
-  return requested === 0 ? defaultSize : Math.min(requested, maxSize);
+/** How a list is read: always from a place on, never from a count, so that what is added meanwhile moves nothing. */
+export interface PagedList<T> {
+  readonly scope: PageScope;
+  readonly defaultSize: number;
+  readonly maxSize: number;
+  /** At most `limit` items after the one at `place` (undefined = from the beginning); fewer where they would be too large. */
+  read(place: number | undefined, limit: number): Promise<readonly T[]>;
+  placeOf(item: T): number;
+}
+
+/**
+ * Reads the page that a request asks for; a size of 0 is the default, one too large is lowered. Throws DomainError
+ * `INVALID_PAGE_TOKEN`.
+ */
+export async function readPage<T>(
+  list: PagedList<T>,
+  request: { readonly pageSize: number; readonly pageToken: string },
+): Promise<{ readonly items: readonly T[]; readonly nextPageToken: string }> {
+  const size = request.pageSize === 0 ? list.defaultSize : Math.min(request.pageSize, list.maxSize);
+  const items = await list.read(fromPageToken(list.scope, request.pageToken), size);
+  const last = items.at(-1);
+  if (last === undefined) return { items, nextPageToken: "" };
+  const place = list.placeOf(last);
+  const next = await list.read(place, 1);
+  return { items, nextPageToken: next.length === 0 ? "" : toPageToken(list.scope, place) };
 }
 
 /** Where a page begins, and which list it belongs to: a token is good only for the arguments it was made with. */
-export interface PageScope {
+interface PageScope {
   readonly method: string;
   readonly args: readonly string[];
 }
 
 /** Opaque to clients. `place` is the key of the last item of the page. */
-export function toPageToken(scope: PageScope, place: number): string {
+function toPageToken(scope: PageScope, place: number): string {
   return Buffer.from(`${place}.${digest(scope, String(place))}`).toString("base64url");
 }
 
 /** Undefined for the first page. Throws DomainError `INVALID_PAGE_TOKEN` for a forged or foreign token. */
-export function fromPageToken(scope: PageScope, token: string): number | undefined {
+function fromPageToken(scope: PageScope, token: string): number | undefined {
   if (token === "") return undefined;
   const [place = "", mark = ""] = Buffer.from(token, "base64url").toString().split(".");
   if (/^\d{1,15}$/.test(place) && mark === digest(scope, place)) return Number(place);
@@ -36,12 +58,4 @@ function digest({ method, args }: PageScope, place: string): string {
     .update(JSON.stringify([method, ...args, place]))
     .digest("base64url")
     .slice(0, 12);
-}
-
-/** One item more was read than asked for; its presence says that there is another page. */
-export function cutPage<T>(
-  items: readonly T[],
-  size: number,
-): { readonly page: readonly T[]; readonly hasMore: boolean } {
-  return { page: items.slice(0, size), hasMore: items.length > size };
 }

@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ProfileService } from "../../gen/ts/parley/v1/profile_service_pb.ts";
-import type { Profiles } from "../profile/profile.ts";
-import { cutPage, fromPageToken, pageSize, toPageToken } from "./page.ts";
+import type { Profile, Profiles } from "../profile/profile.ts";
+import { readPage } from "./page.ts";
 import { profileToProto } from "./profile-proto.ts";
 
 export function createProfileService({
@@ -12,15 +12,17 @@ export function createProfileService({
   return {
     getProfile: ({ name }) => ({ profile: profileToProto(profiles.get(name), profiles) }),
 
-    listProfiles: (request) => {
-      const scope = { method: "ListProfiles", args: [] };
-      const size = pageSize(request.pageSize, 50, 500);
-      const start = fromPageToken(scope, request.pageToken) ?? 0;
-      const { page, hasMore } = cutPage(profiles.list().slice(start), size);
-      return {
-        profiles: page.map((profile) => profileToProto(profile, profiles)),
-        nextPageToken: hasMore ? toPageToken(scope, start + size) : "",
+    listProfiles: async (request) => {
+      const all = profiles.list();
+      const list = {
+        scope: { method: "ListProfiles", args: [] },
+        defaultSize: 50,
+        maxSize: 500,
+        read: async (place = 0, limit: number) => all.slice(place, place + limit),
+        placeOf: (profile: Profile) => all.indexOf(profile) + 1,
       };
+      const { items, nextPageToken } = await readPage(list, request);
+      return { profiles: items.map((profile) => profileToProto(profile, profiles)), nextPageToken };
     },
   };
 }

@@ -1,16 +1,16 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
-import { listMessagesBefore } from "../message/message-store.ts";
+import { listMessagesBefore, type StoredMessage } from "../message/message-store.ts";
 import { createSession, type SessionDeps } from "../session/create-session.ts";
 import { deleteSession, type DeleteSessionDeps } from "../session/delete-session.ts";
-import { getSession, listSessionsBefore } from "../session/session-store.ts";
+import { getSession, listSessionsBefore, type StoredSession } from "../session/session-store.ts";
 import { updateSession } from "../session/update-session.ts";
 import { actorOf } from "./actor.ts";
 import { messageToProto } from "./message-proto.ts";
-import { cutPage, fromPageToken, pageSize, toPageToken } from "./page.ts";
+import { readPage } from "./page.ts";
 import { changesFromProto, sessionToProto, settingsFromProto } from "./session-proto.ts";
 
-/** A page of messages ends before it gets larger than this, so that every client can take it. */
+/** A page ends once it is larger than this: with one item more, of 1 MiB at most, every client can still take it. */
 const MAX_PAGE_BYTES = 2 * 1024 * 1024;
 
 export function createSessionService(deps: SessionDeps & DeleteSessionDeps): ServiceImpl<typeof SessionService> {
@@ -25,14 +25,15 @@ export function createSessionService(deps: SessionDeps & DeleteSessionDeps): Ser
     getSession: async ({ sessionId }) => ({ session: sessionToProto(await getSession(db, sessionId), profiles) }),
 
     listSessions: async (request) => {
-      const scope = { method: "ListSessions", args: [] };
-      const size = pageSize(request.pageSize, 50, 500);
-      const found = await listSessionsBefore(db, fromPageToken(scope, request.pageToken), size + 1);
-      const { page, hasMore } = cutPage(found, size);
-      return {
-        sessions: page.map((session) => sessionToProto(session, profiles)),
-        nextPageToken: hasMore ? toPageToken(scope, page.at(-1)?.key ?? 0) : "",
+      const list = {
+        scope: { method: "ListSessions", args: [] },
+        defaultSize: 50,
+        maxSize: 500,
+        read: (place: number | undefined, limit: number) => listSessionsBefore(db, place, limit, MAX_PAGE_BYTES),
+        placeOf: ({ key }: StoredSession) => key,
       };
+      const { items, nextPageToken } = await readPage(list, request);
+      return { sessions: items.map((session) => sessionToProto(session, profiles)), nextPageToken };
     },
 
     updateSession: async (request, context) => {
@@ -51,18 +52,16 @@ export function createSessionService(deps: SessionDeps & DeleteSessionDeps): Ser
     },
 
     listMessages: async (request) => {
-      const session = await getSession(db, request.sessionId);
-      const scope = { method: "ListMessages", args: [session.id] };
-      const size = pageSize(request.pageSize, 100, 1000);
-      const before = fromPageToken(scope, request.pageToken);
-      const found = await listMessagesBefore(db, session.key, before, size, MAX_PAGE_BYTES);
-      const oldest = found.at(-1);
-      const older =
-        oldest === undefined ? [] : await listMessagesBefore(db, session.key, oldest.seq, 1, MAX_PAGE_BYTES);
-      return {
-        messages: found.map(messageToProto).toReversed(),
-        nextPageToken: oldest !== undefined && older.length > 0 ? toPageToken(scope, oldest.seq) : "",
+      const { id, key } = await getSession(db, request.sessionId);
+      const list = {
+        scope: { method: "ListMessages", args: [id] },
+        defaultSize: 100,
+        maxSize: 1000,
+        read: (place: number | undefined, limit: number) => listMessagesBefore(db, key, place, limit, MAX_PAGE_BYTES),
+        placeOf: ({ seq }: StoredMessage) => seq,
       };
+      const { items, nextPageToken } = await readPage(list, request);
+      return { messages: items.map(messageToProto).toReversed(), nextPageToken };
     },
   };
 }
