@@ -38,6 +38,12 @@ export interface Append {
   readonly essential?: boolean;
 }
 
+/** The number of an append's first event, and its time. */
+export interface Appended {
+  readonly firstSeq: number;
+  readonly createTimeMs: number;
+}
+
 /** A piece of a log, and where its reader is now. */
 export interface Page {
   readonly entries: readonly LogEntry[];
@@ -50,7 +56,7 @@ export interface Page {
  */
 export interface EventLog {
   /** Records facts with their changes of state, in one transaction. Rejects with DomainError `SESSION_NOT_FOUND`, or `ClaimLost`. */
-  append(sessionId: string, append: Append): Promise<{ readonly firstSeq: number; readonly createTimeMs: number }>;
+  append(sessionId: string, append: Append): Promise<Appended>;
   /** Adds text to a message that is being made; stored and shown with the next commit. Throws where the disk refuses text. */
   addDelta(sessionId: string, turnId: string, delta: Delta): void;
   /** The end of a session's log, deltas included. Rejects with DomainError `SESSION_NOT_FOUND`. */
@@ -71,7 +77,7 @@ export interface EventLog {
 
 export function createEventLog(db: Database, encode: EncodePayload, clock: Clock = systemClock): EventLog {
   const logs = new Map<string, SessionLog>();
-  const loading = new Map<string, Promise<SessionLog>>();
+  const loading = new Map<string, Promise<void>>();
   const withPending = new Set<SessionLog>();
   const deltaTable: DeltaTable = createDeltaTable(db, clock);
   const retirements = new Set<() => void>();
@@ -80,20 +86,24 @@ export function createEventLog(db: Database, encode: EncodePayload, clock: Clock
 
   db.defer({ collect: collectDeltas });
 
-  async function load(sessionId: string): Promise<SessionLog> {
+  async function load(sessionId: string): Promise<void> {
     const row = await db.get<LogEndRow>(selectLogEnd(sessionId));
     if (row === undefined) throw sessionNotFound(sessionId);
-    const log = createSessionLog(sessionId, row.key, row.last_seq);
-    logs.set(sessionId, log);
-    return log;
+    logs.set(sessionId, createSessionLog(sessionId, row.key, row.last_seq));
   }
 
-  function open(sessionId: string): SessionLog | Promise<SessionLog> {
-    const known = logs.get(sessionId) ?? loading.get(sessionId);
-    if (known !== undefined) return known;
-    const promise = load(sessionId).finally(() => loading.delete(sessionId));
-    loading.set(sessionId, promise);
-    return promise;
+  /** Does something with a session's log while it is known: there is never a second one of the same session. */
+  async function withLog<T>(sessionId: string, use: (log: SessionLog) => T): Promise<Awaited<T>> {
+    for (;;) {
+      const log = logs.get(sessionId);
+      if (log !== undefined) return await use(log);
+      let promise = loading.get(sessionId);
+      if (promise === undefined) {
+        promise = load(sessionId).finally(() => loading.delete(sessionId));
+        loading.set(sessionId, promise);
+      }
+      await promise;
+    }
   }
 
   function forgetIfIdle(log: SessionLog): void {
@@ -136,7 +146,10 @@ export function createEventLog(db: Database, encode: EncodePayload, clock: Clock
     return {
       statements,
       settle(error) {
-        if (error === undefined) return publish(log, entries);
+        if (error === undefined) publish(log, entries);
+        // A removed session's text is nobody's any more.
+        if (log.ended !== undefined) for (const { messageId } of taken) deltaTable.complete(messageId);
+        if (error === undefined || log.ended !== undefined) return;
         log.deltaError = error;
         log.pending = [...taken, ...log.pending];
         for (const { text } of taken) pendingBytes += text.length;
@@ -158,7 +171,12 @@ export function createEventLog(db: Database, encode: EncodePayload, clock: Clock
   }
 
   /** Text that waits goes first, in the same commit: the numbers of the append count on it. */
-  function write(log: SessionLog, append: Append, done: Done, refuse: (error: Error) => void): void {
+  function write(
+    log: SessionLog,
+    append: Append,
+    done: (appended: Appended) => void,
+    refuse: (error: Error) => void,
+  ): void {
     const deltas = log.pending.length > 0 ? takeDeltas(log) : undefined;
     log.isWriting = true;
     log.deltaError = undefined;
@@ -249,17 +267,18 @@ export function createEventLog(db: Database, encode: EncodePayload, clock: Clock
   }
 
   return {
-    append: async (sessionId, append) => {
-      const log = await open(sessionId);
-      if (log.ended !== undefined) throw log.ended;
-      return new Promise((resolve, reject) => {
-        log.queue.push({ write: () => write(log, append, resolve, reject), refuse: reject });
-        pump(log);
-      });
-    },
+    append: (sessionId, append) =>
+      withLog(
+        sessionId,
+        (log) =>
+          new Promise<Appended>((resolve, reject) => {
+            log.queue.push({ write: () => write(log, append, resolve, reject), refuse: reject });
+            pump(log);
+          }),
+      ),
     addDelta(sessionId, turnId, delta) {
       const log = logs.get(sessionId);
-      if (log === undefined || log.ended !== undefined) throw log?.ended ?? sessionNotFound(sessionId);
+      if (log === undefined) throw sessionNotFound(sessionId);
       if (log.deltaError !== undefined) throw log.deltaError;
       addPending(log, delta, turnId);
       pendingBytes += delta.text.length;
@@ -268,35 +287,29 @@ export function createEventLog(db: Database, encode: EncodePayload, clock: Clock
         db.requestCommit(pendingBytes);
       }
     },
-    end: async (sessionId) => (await open(sessionId)).lastSeq,
-    listen: async (sessionId, listener) => {
-      if (stopped !== undefined) throw stopped;
-      const log = await open(sessionId);
-      if (log.ended !== undefined) throw log.ended;
-      log.listeners.add(listener);
-      return () => {
-        log.listeners.delete(listener);
-        forgetIfIdle(log);
-      };
-    },
-    readAfter: async (sessionId, cursor) => {
-      const log = await open(sessionId);
-      if (cursor < log.eventFloor) return readStored(log, cursor);
-      const start = firstAfter(log.entries, cursor);
-      const entries = log.entries.slice(start, start + MAX_PAGE_ENTRIES);
-      return { entries: entries.length > 1 ? mergeDeltas(entries) : entries, cursor: entries.at(-1)?.seq ?? cursor };
-    },
+    end: (sessionId) => withLog(sessionId, (log) => log.lastSeq),
+    listen: (sessionId, listener) =>
+      withLog(sessionId, (log) => {
+        if (stopped !== undefined) throw stopped;
+        log.listeners.add(listener);
+        return () => {
+          log.listeners.delete(listener);
+          forgetIfIdle(log);
+        };
+      }),
+    readAfter: (sessionId, cursor) =>
+      withLog(sessionId, (log) => (cursor < log.eventFloor ? readStored(log, cursor) : readRecent(log, cursor))),
     remove(sessionId) {
       const log = logs.get(sessionId);
       if (log === undefined) return;
-      log.ended = new DomainError("not_found", "SESSION_DELETED", `session ${sessionId} was deleted`, {
-        session_id: sessionId,
-      });
-      for (const { refuse } of log.queue.splice(0)) refuse(log.ended);
-      for (const listener of log.listeners) listener.fail(log.ended);
+      const deleted = sessionDeleted(sessionId);
+      log.ended = deleted;
+      for (const { refuse } of log.queue.splice(0)) refuse(deleted);
+      for (const listener of log.listeners) listener.fail(deleted);
       withPending.delete(log);
-      logs.delete(sessionId);
+      for (const { text } of log.pending.splice(0)) pendingBytes -= text.length;
       for (const messageId of log.retained) deltaTable.complete(messageId);
+      logs.delete(sessionId);
     },
     readerCount: () => [...logs.values()].reduce((count, log) => count + log.listeners.size, 0),
     stopReaders(error) {
@@ -310,7 +323,15 @@ export function createEventLog(db: Database, encode: EncodePayload, clock: Clock
   };
 }
 
-type Done = (result: { firstSeq: number; createTimeMs: number }) => void;
+function readRecent(log: SessionLog, cursor: number): Page {
+  const start = firstAfter(log.entries, cursor);
+  const entries = log.entries.slice(start, start + MAX_PAGE_ENTRIES);
+  return { entries: entries.length > 1 ? mergeDeltas(entries) : entries, cursor: entries.at(-1)?.seq ?? cursor };
+}
+
+function sessionDeleted(sessionId: string): DomainError {
+  return new DomainError("not_found", "SESSION_DELETED", `session ${sessionId} was deleted`, { session_id: sessionId });
+}
 
 export function sessionNotFound(sessionId: string): DomainError {
   return new DomainError("not_found", "SESSION_NOT_FOUND", `there is no session ${sessionId}`, {

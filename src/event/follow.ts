@@ -40,7 +40,7 @@ export async function* follow(log: EventLog, options: FollowOptions): AsyncGener
     let caughtUp = cursor === target;
     yield { checkpoint: { lastSeq: target, caughtUp } };
     for (;;) {
-      signal.throwIfAborted();
+      doorbell.check();
       const page = await log.readAfter(sessionId, cursor);
       const moved = page.cursor > cursor;
       cursor = page.cursor;
@@ -69,6 +69,8 @@ function seqAhead(sessionId: string, afterSeq: number, lastSeq: number): DomainE
 }
 
 interface Doorbell extends Listener {
+  /** Throws what ended the stream. */
+  check(): void;
   /** True when it rang since the last wait, false after that much silence. */
   wait(timeoutMs: number): Promise<boolean>;
   close(): void;
@@ -81,7 +83,12 @@ function createDoorbell(signal: AbortSignal, clock: Clock): Doorbell {
   let wake: (() => void) | undefined;
   const onAbort = (): void => wake?.();
   signal.addEventListener("abort", onAbort);
+  const check = (): void => {
+    signal.throwIfAborted();
+    if (failure !== undefined) throw failure;
+  };
   return {
+    check,
     ring() {
       hasRung = true;
       wake?.();
@@ -101,8 +108,7 @@ function createDoorbell(signal: AbortSignal, clock: Clock): Doorbell {
         });
         wake = undefined;
       }
-      signal.throwIfAborted();
-      if (failure !== undefined) throw failure;
+      check();
       const rang = hasRung;
       hasRung = false;
       return rang;
