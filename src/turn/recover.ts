@@ -25,11 +25,15 @@ export async function recoverTurns(deps: TurnDeps, runner: TurnRunner): Promise<
   await keepNumbers(deps.db, rows);
   const partsByMessage = collectParts(rows);
   const turns = await listOpenTurns(deps.db);
+  const goingOn: StoredTurn[] = [];
   for (const turn of turns) {
     const session = await findSession(deps.db, turn.sessionId);
-    if (session !== undefined) await recoverTurn(deps, runner, session, turn, partsByMessage);
+    if (session === undefined) continue;
+    if (await recoverTurn(deps, session, turn, partsByMessage)) goingOn.push(turn);
   }
   if (rows.length > 0) await deps.db.transact([deleteDeltas()]);
+  // Only now: what a turn that goes on says would have the numbers of those rows, and would be deleted with them.
+  for (const turn of goingOn) runner.run(turn);
   return turns.length;
 }
 
@@ -56,16 +60,19 @@ function collectParts(rows: readonly DeltaRow[]): Map<string, Part[]> {
   return byMessage;
 }
 
+/** True: the turn goes on. */
 async function recoverTurn(
   deps: TurnDeps,
-  runner: TurnRunner,
   session: StoredSession,
   turn: StoredTurn,
   partsByMessage: ReadonlyMap<string, readonly Part[]>,
-): Promise<void> {
+): Promise<boolean> {
   const partial = await closePartial(deps, session, turn, partsByMessage);
   const end = endOfRecovered(session, turn);
-  if (end !== undefined) return endTurn(deps, session, turn.id, end, partial, true);
+  if (end !== undefined) {
+    await endTurn(deps, session, turn.id, end, partial, true);
+    return false;
+  }
   const started = (await listCalls(deps.db, turn.id)).filter((call) => call.state === "started");
   const unknown = started.map((call) => toolCallEnded(deps, session, turn.id, call.id, UNKNOWN_RESULT));
   await deps.log.append(session.id, {
@@ -77,7 +84,7 @@ async function recoverTurn(
       setRecovered(turn.id, turn.recoveries + 1),
     ],
   });
-  runner.run(turn);
+  return true;
 }
 
 /** The answer that was being made, completed with the text that had been stored of it. */
