@@ -1,5 +1,5 @@
 import type { EventLog } from "../event/event-log.ts";
-import { sessionNotFound } from "../event/event-log.ts";
+import { sessionNotFound } from "../event/session-logs.ts";
 import { ClaimLost, type Database } from "../store/database.ts";
 import type { RemovedSessions } from "./removed-sessions.ts";
 import { getSession, removeSession } from "./session-store.ts";

@@ -2,7 +2,7 @@ import type { Database, Row, Statement } from "../store/database.ts";
 import type { Limits } from "../turn/turn.ts";
 import { DEFAULT_LIMITS } from "../turn/turn.ts";
 import type { Usage } from "../usage/usage.ts";
-import { sessionNotFound } from "../event/event-log.ts";
+import { sessionNotFound } from "../event/session-logs.ts";
 import type { Session, SessionSettings, SessionState } from "./session.ts";
 
 interface SessionRow extends Row {

@@ -1,0 +1,50 @@
+import type { Database } from "../store/database.ts";
+import type { LogEntry } from "./event.ts";
+import { selectEvents, type EventRow } from "./event-store.ts";
+import { firstAfter, mergeDeltas, type SessionLog } from "./session-log.ts";
+
+/** The most a reader is handed at once; bounds what one that does not read holds in memory. */
+const MAX_PAGE_ENTRIES = 512;
+const MAX_PAGE_BYTES = 1024 * 1024;
+
+/** A piece of a log, and where its reader is now. */
+export interface Page {
+  readonly entries: readonly LogEntry[];
+  readonly cursor: number;
+}
+
+/** What comes after `cursor`; the newest from memory, older facts from the store with the deltas that are kept beside them. */
+export function readPage(db: Database, log: SessionLog, cursor: number): Page | Promise<Page> {
+  return cursor < log.eventFloor ? readStored(db, log, cursor) : readRecent(log, cursor);
+}
+
+function readRecent(log: SessionLog, cursor: number): Page {
+  const start = firstAfter(log.entries, cursor);
+  const entries = log.entries.slice(start, start + MAX_PAGE_ENTRIES);
+  return { entries: entries.length > 1 ? mergeDeltas(entries) : entries, cursor: entries.at(-1)?.seq ?? cursor };
+}
+
+async function readStored(db: Database, log: SessionLog, cursor: number): Promise<Page> {
+  const floor = log.eventFloor;
+  let bytes = 0;
+  const rows = await db.all<EventRow>(selectEvents(log.key, cursor, floor, MAX_PAGE_ENTRIES), (row) => {
+    bytes += row.payload.length;
+    return bytes >= MAX_PAGE_BYTES;
+  });
+  const isWhole = rows.length < MAX_PAGE_ENTRIES && bytes < MAX_PAGE_BYTES;
+  const end = isWhole ? floor : (rows.at(-1)?.seq ?? floor);
+  const events = rows.map(toEntry);
+  const deltas = log.entries.filter((entry) => "delta" in entry && entry.seq > cursor && entry.seq <= end);
+  if (deltas.length === 0) return { entries: events, cursor: end };
+  return { entries: mergeDeltas([...events, ...deltas].toSorted((a, b) => a.seq - b.seq)), cursor: end };
+}
+
+function toEntry(row: EventRow): LogEntry {
+  return {
+    seq: row.seq,
+    createTimeMs: row.create_time_ms,
+    turnId: row.turn_id,
+    actor: row.actor,
+    payload: row.payload,
+  };
+}

@@ -1,0 +1,219 @@
+import type { Clock } from "../clock.ts";
+import { ClaimLost, type Database, type Statement, type Transaction } from "../store/database.ts";
+import type { DeltaTable } from "./delta-table.ts";
+import type { Delta, EncodePayload, EventPayload, LogEntry, LoggedDelta } from "./event.ts";
+import { insertEvent, setLogEnd } from "./event-store.ts";
+import { addPending, dropDeltas, publish, type SessionLog } from "./session-log.ts";
+import { sessionNotFound, type SessionLogs } from "./session-logs.ts";
+
+/** How long the deltas of a whole message can still be read, for who reconnects soon. */
+const RETAIN_DELTAS_MS = 60_000;
+
+/** Facts to record together with the change of state that makes them true. */
+export interface Append {
+  readonly turnId?: string;
+  /** The name of the token that causes it; empty = the engine. */
+  readonly actor?: string;
+  /** In order; those that tell their own number are told it first. */
+  readonly events: readonly EventPayload[] | ((firstSeq: number) => readonly EventPayload[]);
+  /** The changes of state; told the number of the first event. */
+  changes?(firstSeq: number, createTimeMs: number): readonly Statement[];
+  /** Text that follows the events in the same commit: the first piece of a message goes out with its start. */
+  readonly delta?: Delta;
+  /** Stored even where the disk is full. */
+  readonly essential?: boolean;
+}
+
+/** The number of an append's first event, and its time. */
+export interface Appended {
+  readonly firstSeq: number;
+  readonly createTimeMs: number;
+}
+
+/** The one way to write to a log: numbers what is written, in order, and publishes it once it is stored. */
+export interface LogWriter {
+  append(log: SessionLog, append: Append): Promise<Appended>;
+  /** Throws where the disk refused the text before it. */
+  addDelta(log: SessionLog, turnId: string, delta: Delta): void;
+  /** Refuses what waits of a log that is no more. */
+  abandon(log: SessionLog, why: Error): void;
+  /** Stops its timers. */
+  close(): void;
+}
+
+export interface LogWriterDeps {
+  readonly db: Database;
+  readonly encode: EncodePayload;
+  readonly clock: Clock;
+  readonly logs: SessionLogs;
+  readonly deltaTable: DeltaTable;
+}
+
+export function createLogWriter({ db, encode, clock, logs, deltaTable }: LogWriterDeps): LogWriter {
+  const withPending = new Set<SessionLog>();
+  const retirements = new Set<() => void>();
+  let pendingBytes = 0;
+
+  db.defer({ collect: collectDeltas });
+
+  /** What all sessions' models have said since the last commit; a session that is writing keeps its own until that is done. */
+  function collectDeltas(): readonly Transaction[] {
+    const transactions: Transaction[] = [];
+    for (const log of withPending) {
+      if (log.isWriting) continue;
+      const { statements, settle } = takeDeltas(log);
+      log.isWriting = true;
+      transactions.push({
+        statements,
+        settle(error) {
+          settle(error);
+          log.isWriting = false;
+          pump(log);
+        },
+      });
+    }
+    return transactions;
+  }
+
+  /** Numbers what waits of one session and makes it a transaction. */
+  function takeDeltas(log: SessionLog): Transaction {
+    const taken = log.pending;
+    log.pending = [];
+    withPending.delete(log);
+    const createTimeMs = clock.now();
+    const entries: LoggedDelta[] = [];
+    const statements: Statement[] = [];
+    for (const [i, { kind, messageId, turnId, text }] of taken.entries()) {
+      const entry = { seq: log.lastSeq + 1 + i, createTimeMs, turnId, delta: { kind, messageId, text } };
+      entries.push(entry);
+      statements.push(deltaTable.insert(log.key, entry));
+      pendingBytes -= text.length;
+    }
+    return {
+      statements,
+      settle(error) {
+        if (error === undefined) publish(log, entries);
+        // A removed session's text is nobody's any more.
+        if (log.ended !== undefined) for (const { messageId } of taken) deltaTable.complete(messageId);
+        if (error === undefined || log.ended !== undefined) return;
+        log.deltaError = error;
+        log.pending = [...taken, ...log.pending];
+        for (const { text } of taken) pendingBytes += text.length;
+      },
+    };
+  }
+
+  /** Lets the next append of a session write, if none does. */
+  function pump(log: SessionLog): void {
+    if (log.isWriting) return;
+    const next = log.queue.shift();
+    if (next !== undefined) return next.write();
+    if (log.pending.length > 0 && log.deltaError === undefined) {
+      withPending.add(log);
+      db.requestCommit(pendingBytes);
+    } else {
+      logs.forgetIfIdle(log);
+    }
+  }
+
+  /** Text that waits goes first, in the same commit: the numbers of the append count on it. */
+  function write(
+    log: SessionLog,
+    append: Append,
+    done: (appended: Appended) => void,
+    refuse: (error: Error) => void,
+  ): void {
+    const deltas = log.pending.length > 0 ? takeDeltas(log) : undefined;
+    log.isWriting = true;
+    log.deltaError = undefined;
+    const essential = append.essential ?? false;
+    const { statements, entries, events, firstSeq, createTimeMs } = prepare(
+      log,
+      append,
+      deltas?.statements.length ?? 0,
+    );
+    if (deltas !== undefined) db.enqueue({ ...deltas, essential });
+    db.enqueue({
+      statements,
+      essential,
+      settle(error) {
+        log.isWriting = false;
+        if (error === undefined) {
+          log.lastEventSeq = firstSeq + events.length - 1;
+          publish(log, entries);
+          retireCompleted(log, events);
+          done({ firstSeq, createTimeMs });
+        } else {
+          refuse(error instanceof ClaimLost && error.claim === "log end" ? sessionNotFound(log.id) : error);
+        }
+        pump(log);
+      },
+    });
+  }
+
+  /** Numbers an append and turns it into statements and into what readers will see. */
+  function prepare(log: SessionLog, append: Append, deltasBefore: number) {
+    const createTimeMs = clock.now();
+    const firstSeq = log.lastSeq + deltasBefore + 1;
+    const { turnId = "", actor = "", delta } = append;
+    const events = typeof append.events === "function" ? append.events(firstSeq) : append.events;
+    const entries: LogEntry[] = events.map((payload, i) => ({
+      seq: firstSeq + i,
+      createTimeMs,
+      turnId,
+      actor,
+      payload: encode(payload),
+    }));
+    const statements: Statement[] = [setLogEnd(log.key, log.lastEventSeq, firstSeq + events.length - 1)];
+    for (const entry of entries) if ("payload" in entry) statements.push(insertEvent(log.key, entry));
+    statements.push(...(append.changes?.(firstSeq, createTimeMs) ?? []));
+    if (delta !== undefined) {
+      const entry = { seq: firstSeq + events.length, createTimeMs, turnId, delta };
+      entries.push(entry);
+      statements.push(deltaTable.insert(log.key, entry));
+    }
+    return { statements, entries, events, firstSeq, createTimeMs };
+  }
+
+  /** The deltas of a message that is whole now are readable for a while, and no longer needed on the disk. */
+  function retireCompleted(log: SessionLog, events: readonly EventPayload[]): void {
+    for (const event of events) {
+      if (event.kind !== "message_completed") continue;
+      const messageId = event.message.id;
+      deltaTable.complete(messageId);
+      if (!log.retained.has(messageId)) continue;
+      const cancel = clock.after(RETAIN_DELTAS_MS, () => {
+        retirements.delete(cancel);
+        dropDeltas(log, messageId);
+        logs.forgetIfIdle(log);
+      });
+      retirements.add(cancel);
+    }
+  }
+
+  return {
+    append: (log, append) =>
+      new Promise((resolve, reject) => {
+        log.queue.push({ write: () => write(log, append, resolve, reject), refuse: reject });
+        pump(log);
+      }),
+    addDelta(log, turnId, delta) {
+      if (log.deltaError !== undefined) throw log.deltaError;
+      addPending(log, delta, turnId);
+      pendingBytes += delta.text.length;
+      if (log.isWriting) return;
+      withPending.add(log);
+      db.requestCommit(pendingBytes);
+    },
+    abandon(log, why) {
+      log.ended = why;
+      for (const { refuse } of log.queue.splice(0)) refuse(why);
+      for (const { text } of log.pending.splice(0)) pendingBytes -= text.length;
+      for (const messageId of log.retained) deltaTable.complete(messageId);
+      withPending.delete(log);
+    },
+    close() {
+      for (const cancel of retirements) cancel();
+    },
+  };
+}
