@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { pino, type Logger } from "pino";
 import packageFile from "../package.json" with { type: "json" };
 import { systemClock, type Clock } from "./clock.ts";
+import { createClosers, type Closers } from "./closers.ts";
 import type { Config } from "./config.ts";
 import { lockDataDir, openDataDir, readOrMakeToken, removeEngineFile, writeEngineFile } from "./data-dir.ts";
 import { DomainError } from "./errors.ts";
@@ -53,89 +54,111 @@ export interface EngineParts {
   readonly tools?: readonly Tool[];
 }
 
+/** What every part is built from. */
+interface Base {
+  readonly config: Config;
+  readonly parts: EngineParts;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly closers: Closers;
+  readonly onBug: (what: string, error: unknown) => void;
+}
+
 /**
  * Builds the long-lived things by hand, in order, and starts to serve. Throws DomainError `DATA_DIR_UNUSABLE`,
  * `DATA_DIR_LOCKED`, `STORE_DAMAGED`, `STORE_NEWER`, `STORE_FOREIGN`, and what the listener throws; nothing is left open then.
  */
 export async function startEngine(config: Config, parts: EngineParts = {}): Promise<Engine> {
-  const { clock = systemClock, random = Math.random, openDatabase = openSqlite } = parts;
   const logger = parts.logger ?? pino({ level: config.logLevel }, pino.destination(2));
   const onBug = (what: string, error: unknown): void => logger.error({ err: error }, what);
-  const closers: (() => Promise<void> | void)[] = [];
-  const closeAll = async (): Promise<void> => {
-    for (const close of closers.splice(0).toReversed()) await close();
-  };
-
+  const closers = createClosers();
+  const base: Base = { config, parts, clock: parts.clock ?? systemClock, logger, closers, onBug };
   try {
-    openDataDir(config.dataDir);
-    closers.push(lockDataDir(config.dataDir));
-    const token = readOrMakeToken(config.dataDir);
-    const db = openDatabase(join(config.dataDir, "parley.db"), clock);
-    closers.push(() => db.close());
-    const logEpoch = await readLogEpoch(db);
-
-    const log = createEventLog(db, encodePayload, clock);
-    closers.push(() => log.close());
-    const idempotency = createIdempotency(db, clock);
-    const profiles = createProfiles(config.profiles, config.defaultProfile);
-    const models = createModelCache(clock);
-    closers.push(() => models.close());
-    const tools = [createNowTool(clock), ...(parts.tools ?? [])];
-    const removed = createRemovedSessions(db, onBug);
-    closers.push(() => removed.close());
-
-    const turnDeps = { db, log, clock, newId, profiles, models, tools, random, onBug };
-    const runner = createTurnRunner(turnDeps);
-    closers.push(() => runner.stopAll());
-    const recovered = await recoverTurns(turnDeps, runner);
+    const store = await openStore(base);
+    const turns = createTurns(base, store);
+    const recovered = await recoverTurns(turns, turns.runner);
     if (recovered > 0) logger.info({ turns: recovered }, "recovered turns that a stop cut off");
-
-    let isStopping = false;
-    const health = createHealthService(SERVICES.map(({ typeName }) => typeName));
-    const deps = {
-      ...turnDeps,
-      runner,
-      idempotency,
-      removed,
-      health,
-      logEpoch,
-      version: packageFile.version,
-      startTimeMs: clock.now(),
-      checkRunning: () => {
-        if (isStopping) throw engineStopping();
-      },
-      stopTurn: (sessionId: string, turnId: string) =>
-        cancelTurn({ db, clock, runner }, { sessionId, turnId, waitMs: DELETE_WAIT_MS }),
-    };
-    const interceptors = createInterceptors({ findPrincipal: findPrincipalOf(token, config), logger, clock });
-    const app = createApp({
-      routes: (router) => registerServices(router, deps),
-      rpc: interceptors,
-      guard: { allowHosts: config.allowHosts, allowOrigins: config.allowOrigins },
-      isReady: () => !isStopping,
-      onError: (error, where) => onBug(where, error),
-      clock,
-    });
-    closers.push(() => app.close({ graceMs: GRACE_MS }));
-    const { url } = await app.listen({ host: config.host, port: config.port });
-
-    writeEngineFile(config.dataDir, { url, pid: process.pid, version: deps.version });
-    closers.push(() => removeEngineFile(config.dataDir));
-    closers.push(startHousekeeping(clock, () => idempotency.sweep(), onBug));
-    closers.push(() => {
-      isStopping = true;
-      health.stop();
-      log.stopReaders(engineStopping());
-    });
-    health.setServing(true);
-    removed.sweep();
-    void interceptors.warm(SERVICES).catch((error: unknown) => onBug("warming up", error));
-    logger.info({ url, version: deps.version }, "serving");
-    return { url, token, close: closeAll };
+    const url = await serve(base, store, turns);
+    logger.info({ url, version: packageFile.version }, "serving");
+    return { url, token: store.token, close: closers.closeAll };
   } catch (error) {
-    await closeAll();
+    await closers.closeAll();
     throw error;
   }
+}
+
+/** Everything that outlives the engine: the data directory, the store in it, the logs in that. */
+async function openStore({ config, parts, clock, closers, onBug }: Base) {
+  openDataDir(config.dataDir);
+  closers.add(lockDataDir(config.dataDir));
+  const token = readOrMakeToken(config.dataDir);
+  const db = (parts.openDatabase ?? openSqlite)(join(config.dataDir, "parley.db"), clock);
+  closers.add(() => db.close());
+  const log = createEventLog(db, encodePayload, clock);
+  closers.add(() => log.close());
+  const removed = createRemovedSessions(db, onBug);
+  closers.add(() => removed.close());
+  const idempotency = createIdempotency(db, clock);
+  return { token, db, log, logEpoch: await readLogEpoch(db), removed, idempotency };
+}
+
+type Store = Awaited<ReturnType<typeof openStore>>;
+
+/** What runs turns. */
+function createTurns({ config, parts, clock, closers, onBug }: Base, { db, log }: Store) {
+  const profiles = createProfiles(config.profiles, config.defaultProfile);
+  const models = createModelCache(clock);
+  closers.add(() => models.close());
+  const tools = [createNowTool(clock), ...(parts.tools ?? [])];
+  const deps = { db, log, clock, newId, profiles, models, tools, random: parts.random ?? Math.random, onBug };
+  const runner = createTurnRunner(deps);
+  closers.add(() => runner.stopAll());
+  return { ...deps, runner };
+}
+
+/** Listens, says where, and from then on takes calls. */
+async function serve(
+  { config, clock, logger, closers, onBug }: Base,
+  { token, ...store }: Store,
+  turns: ReturnType<typeof createTurns>,
+): Promise<string> {
+  let isStopping = false;
+  const { version } = packageFile;
+  const health = createHealthService(SERVICES.map(({ typeName }) => typeName));
+  const deps = {
+    ...store,
+    ...turns,
+    health,
+    version,
+    startTimeMs: clock.now(),
+    checkRunning: () => {
+      if (isStopping) throw engineStopping();
+    },
+    stopTurn: (sessionId: string, turnId: string) => cancelTurn(turns, { sessionId, turnId, waitMs: DELETE_WAIT_MS }),
+  };
+  const interceptors = createInterceptors({ findPrincipal: findPrincipalOf(token, config), logger, clock });
+  const app = createApp({
+    routes: (router) => registerServices(router, deps),
+    rpc: interceptors,
+    guard: { allowHosts: config.allowHosts, allowOrigins: config.allowOrigins },
+    isReady: () => !isStopping,
+    onError: (error, where) => onBug(where, error),
+    clock,
+  });
+  closers.add(() => app.close({ graceMs: GRACE_MS }));
+  const { url } = await app.listen({ host: config.host, port: config.port });
+  writeEngineFile(config.dataDir, { url, pid: process.pid, version });
+  closers.add(() => removeEngineFile(config.dataDir));
+  closers.add(startHousekeeping(clock, () => store.idempotency.sweep(), onBug));
+  closers.add(() => {
+    isStopping = true;
+    health.stop();
+    store.log.stopReaders(engineStopping());
+  });
+  health.setServing(true);
+  store.removed.sweep();
+  interceptors.warm(SERVICES).catch((error: unknown) => onBug("warming up", error));
+  return url;
 }
 
 function findPrincipalOf(token: string, config: Config) {

@@ -47,16 +47,18 @@ export function createDeltaTable(db: Database, clock: Clock): DeltaTable {
     });
   }
 
-  async function sweep(): Promise<void> {
-    const to = Math.min(neededFrom(), sweptTo + SWEEP_ROWS);
-    if (to <= sweptTo) return;
-    // A disk that refuses is told about by those who have something to lose; this is tried again at the next start.
-    const isSwept = await db.transact([{ sql: "DELETE FROM deltas WHERE id < ?", params: [to] }]).then(
+  /** False where the disk refuses, which is told to those who have something to lose; here it is only tried again. */
+  function remove(beforeId: number): Promise<boolean> {
+    return db.transact([{ sql: "DELETE FROM deltas WHERE id < ?", params: [beforeId] }]).then(
       () => true,
       () => false,
     );
-    if (!isSwept) return;
-    sweptTo = to;
+  }
+
+  async function sweep(): Promise<void> {
+    const to = Math.min(neededFrom(), sweptTo + SWEEP_ROWS);
+    if (to <= sweptTo) return;
+    if (await remove(to)) sweptTo = to;
     if (neededFrom() > sweptTo) scheduleSweep();
   }
 
@@ -75,7 +77,7 @@ export function createDeltaTable(db: Database, clock: Clock): DeltaTable {
     close: async () => {
       cancelSweep?.();
       await sweeping;
-      await db.transact([{ sql: "DELETE FROM deltas WHERE id < ?", params: [neededFrom()] }]);
+      await remove(neededFrom());
     },
   };
 }
