@@ -89,7 +89,7 @@ function endsAnEvent(chunk: Buffer): boolean {
 
 /** Reads on to the end of the answer, so that its connection can be used again. */
 function drain(answer: IncomingMessage, clock: Clock): void {
-  if (answer.complete || answer.destroyed) return;
+  if (answer.readableEnded || answer.destroyed) return;
   const cancel = clock.after(DRAIN_MS, () => answer.destroy());
   answer.once("close", cancel);
   answer.resume();

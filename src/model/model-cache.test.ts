@@ -20,7 +20,12 @@ test("equal configurations share a client; any difference makes another", () => 
   const { cache, created } = setUp();
   const { model } = cache.acquire(CONFIG);
   expect(cache.acquire({ ...CONFIG }).model).toBe(model);
-  for (const other of [{ apiKey: "l" }, { apiKey: undefined }, { baseUrl: "http://b/v1" }, { provider: "demo" as const }]) {
+  for (const other of [
+    { apiKey: "l" },
+    { apiKey: undefined },
+    { baseUrl: "http://b/v1" },
+    { provider: "demo" as const },
+  ]) {
     expect(cache.acquire({ ...CONFIG, ...other }).model).not.toBe(model);
   }
   expect(created).toHaveLength(5);

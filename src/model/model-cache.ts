@@ -13,7 +13,7 @@ export interface ModelConfig {
 }
 
 /** A right to use a model until it is given back. */
-export interface ModelLease {
+interface ModelLease {
   readonly model: Model;
   release(): void;
 }
@@ -36,7 +36,7 @@ interface Entry {
   cancelIdle: (() => void) | undefined;
 }
 
-export function createModel({ provider, baseUrl, apiKey }: ModelConfig, clock: Clock): Model {
+function createModel({ provider, baseUrl, apiKey }: ModelConfig, clock: Clock): Model {
   switch (provider) {
     case "demo":
       return createDemoModel({ clock });

@@ -2,7 +2,7 @@ import type { Message } from "../message/message.ts";
 import type { Usage } from "../usage/usage.ts";
 
 /** A tool as a model is told of it. `parameters` is a JSON Schema of type object. */
-export interface ModelTool {
+interface ModelTool {
   readonly name: string;
   readonly description: string;
   readonly parameters: Readonly<Record<string, unknown>>;

@@ -31,7 +31,8 @@ export function toModelError(error: unknown, context: ErrorContext): ModelError 
   if (error instanceof ModelError) return error;
   if (isApiFailure(error)) return fromApi(error, context);
   const { host, isStreaming } = context;
-  if (error instanceof SyntaxError) {
+  // A TypeError: the package met JSON of another shape than it takes for granted.
+  if (error instanceof SyntaxError || (isStreaming && error instanceof TypeError)) {
     return new ModelError("PROVIDER_GARBAGE", `${host} sent a stream that cannot be read`, { retryable: true });
   }
   if (isStreaming) {

@@ -54,7 +54,10 @@ function deaf(...items: readonly (ModelEvent | ModelPulse)[]): Try {
 
 const text = (value: string): ModelEvent => ({ kind: "text", text: value });
 
-function failure(reason: ModelErrorReason = "PROVIDER_ERROR", options: { retryable?: boolean; retryAfterMs?: number } = {}) {
+function failure(
+  reason: ModelErrorReason = "PROVIDER_ERROR",
+  options: { retryable?: boolean; retryAfterMs?: number } = {},
+) {
   return new ModelError(reason, "no", { retryable: true, ...options });
 }
 

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 
 /** What a provider was asked. */
-export interface UpstreamRequest {
+interface UpstreamRequest {
   readonly url: string;
   readonly headers: IncomingMessage["headers"];
   readonly body: string;
@@ -25,14 +25,16 @@ export async function startUpstream(...responds: readonly Respond[]): Promise<Up
   const requests: UpstreamRequest[] = [];
   let open = 0;
   const idleWaiters = new Set<() => void>();
-  const server = createServer(async (incoming, response) => {
+  const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk as Buffer);
     const request = { url: incoming.url ?? "", headers: incoming.headers, body: Buffer.concat(chunks).toString() };
     requests.push(request);
     response.on("error", () => undefined);
     await responds[Math.min(requests.length, responds.length) - 1]?.(response, request);
-  });
+  };
+  // A rejection is the test's failure: nobody catches it here.
+  const server = createServer((incoming, response) => void answer(incoming, response));
   server.on("connection", (socket) => {
     open++;
     socket.on("error", () => undefined);
@@ -70,3 +72,20 @@ export function sse(data: unknown): string {
 }
 
 export const DONE = "data: [DONE]\n\n";
+
+/** Writes the same again and again until the connection is gone. `onBlocked` is told when nobody takes it. */
+export async function flood(
+  response: ServerResponse,
+  piece: string | Uint8Array,
+  onBlocked?: () => void,
+): Promise<void> {
+  let wake: (() => void) | undefined;
+  response.on("drain", () => wake?.());
+  response.on("close", () => wake?.());
+  while (!response.destroyed) {
+    if (response.write(piece)) continue;
+    const timer = setTimeout(() => onBlocked?.(), 200);
+    await new Promise<void>((resolve) => (wake = resolve));
+    clearTimeout(timer);
+  }
+}
