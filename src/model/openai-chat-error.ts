@@ -39,7 +39,10 @@ export function toModelError(error: unknown, context: ErrorContext): ModelError 
     const message = `the connection to ${host} broke in the middle of the answer (${codeOf(error)})`;
     return new ModelError("PROVIDER_BROKE_OFF", message, { retryable: true });
   }
-  return new ModelError("PROVIDER_UNREACHABLE", `cannot reach ${host} (${codeOf(error)})`, { retryable: true });
+  const code = codeOf(error);
+  // A base URL that is none, or a certificate that is not trusted, stays so.
+  const retryable = !/^ERR_INVALID_|CERT/.test(code);
+  return new ModelError("PROVIDER_UNREACHABLE", `cannot reach ${host} (${code})`, { retryable });
 }
 
 function fromApi(failure: ApiFailure, context: ErrorContext): ModelError {

@@ -368,6 +368,15 @@ test("a provider that is not there is unreachable", async () => {
   await model.close();
 });
 
+test.each(["not a url", "ftp://example.org/v1"])(
+  "a base URL that cannot be called is not tried again: %s",
+  async (baseUrl) => {
+    const model = createOpenaiChatModel({ baseUrl, apiKey: KEY });
+    expect((await call(model)).error).toMatchObject({ reason: "PROVIDER_UNREACHABLE", retryable: false });
+    await model.close();
+  },
+);
+
 test("a connection cut before the answer is unreachable, in the middle it broke off, and the text is kept", async () => {
   const more = gate();
   const { model } = await setUp(
