@@ -1,0 +1,174 @@
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import Sqlite from "better-sqlite3";
+import { insertEvent, setLogEnd } from "../src/event/event-store.ts";
+import type { EventPayload } from "../src/event/event.ts";
+import type { Message } from "../src/message/message.ts";
+import { insertMessage } from "../src/message/message-store.ts";
+import { encodePayload } from "../src/rpc/event-codec.ts";
+import { insertSession } from "../src/session/session-store.ts";
+import { migrate } from "../src/store/migrate.ts";
+import type { Statement } from "../src/store/database.ts";
+import { insertTurn, setTurnEnded, type StoredTurn } from "../src/turn/turn-store.ts";
+import { DEFAULT_LIMITS } from "../src/turn/turn.ts";
+import type { Usage } from "../src/usage/usage.ts";
+import { scratchFolder } from "./host.ts";
+import { sha256, textOf } from "./tokens.ts";
+
+/** Counts up when what is made here changes; a store of another count is made anew. */
+const GENERATION = 1;
+const SESSIONS = 10_000;
+/** Each turn has seven events. The first session is the one that is replayed; together they have a million. */
+const LONG_TURNS = 14_286;
+const TURNS = 13;
+const EVENTS_PER_TURN = 7;
+
+const USAGE: Usage = { inputTokens: 120, outputTokens: 25, reasoningTokens: 0, cachedInputTokens: 0, modelCalls: 1 };
+const ANSWER = textOf({ tokens: 25, perSecond: 0 });
+const ACTOR = "admin";
+
+/** A data directory with a large store, and its longest session. */
+export interface LargeStore {
+  readonly dataDir: string;
+  readonly database: string;
+  readonly sessions: number;
+  readonly events: number;
+  readonly long: { readonly sessionId: string; readonly sessionKey: number; readonly events: number };
+}
+
+/** Makes the store where none of this schema is kept from an earlier run. */
+export function largeStore(): LargeStore {
+  const dataDir = join(scratchFolder(), `store-${GENERATION}-${schemaHash().slice(0, 12)}`);
+  if (!existsSync(dataDir)) {
+    const unfinished = `${dataDir}.${process.pid}`;
+    mkdirSync(unfinished, { recursive: true });
+    try {
+      fill(join(unfinished, "parley.db"));
+      renameSync(unfinished, dataDir);
+    } finally {
+      rmSync(unfinished, { recursive: true, force: true });
+    }
+  }
+  return {
+    dataDir,
+    database: join(dataDir, "parley.db"),
+    sessions: SESSIONS,
+    events: EVENTS_PER_TURN * (LONG_TURNS + (SESSIONS - 1) * TURNS),
+    long: { sessionId: idOf("ses", 1), sessionKey: 1, events: EVENTS_PER_TURN * LONG_TURNS },
+  };
+}
+
+function schemaHash(): string {
+  const db = new Sqlite(":memory:");
+  migrate(db);
+  const schema = db.prepare("SELECT sql FROM sqlite_schema ORDER BY name").pluck().all();
+  db.close();
+  return sha256(JSON.stringify(schema));
+}
+
+/** As long as the engine's own. */
+function idOf(prefix: string, number: number): string {
+  return `${prefix}_0${String(number).padStart(24, "0")}`;
+}
+
+function fill(path: string): void {
+  const db = new Sqlite(path);
+  db.pragma("journal_mode = WAL");
+  db.pragma("synchronous = OFF");
+  migrate(db);
+  const prepared = new Map<string, Sqlite.Statement>();
+  const run = ({ sql, params }: Statement): void => {
+    let statement = prepared.get(sql);
+    if (statement === undefined) {
+      statement = db.prepare(sql);
+      prepared.set(sql, statement);
+    }
+    statement.run(params);
+  };
+  db.transaction(() => {
+    let turn = 1;
+    for (let key = 1; key <= SESSIONS; key++) turn = fillSession(run, key, turn, key === 1 ? LONG_TURNS : TURNS);
+  })();
+  db.pragma("wal_checkpoint(TRUNCATE)");
+  db.close();
+}
+
+/** Answers the number of the next turn. */
+function fillSession(run: (statement: Statement) => void, key: number, firstTurn: number, turns: number): number {
+  const sessionId = idOf("ses", key);
+  const settings = {
+    title: `Session ${key}`,
+    profile: "demo",
+    model: "",
+    systemPrompt: "",
+    labels: {},
+    limits: DEFAULT_LIMITS,
+    starred: false,
+    resumeAfterRestart: false,
+    retryPartial: false,
+  };
+  run(insertSession(sessionId, settings, timeOf(firstTurn)));
+  for (let i = 0; i < turns; i++) fillTurn(run, key, firstTurn + i, 1 + i * EVENTS_PER_TURN);
+  run(setLogEnd(key, 0, turns * EVENTS_PER_TURN));
+  return firstTurn + turns;
+}
+
+function timeOf(turn: number): number {
+  return Date.UTC(2026, 0, 1) + turn * 1000;
+}
+
+function fillTurn(run: (statement: Statement) => void, sessionKey: number, number: number, firstSeq: number): void {
+  const sessionId = idOf("ses", sessionKey);
+  const createTimeMs = timeOf(number);
+  const turn: StoredTurn = {
+    id: idOf("turn", number),
+    sessionId,
+    sessionKey,
+    state: "running",
+    endReason: undefined,
+    error: undefined,
+    model: "demo",
+    modelOverride: "",
+    actor: ACTOR,
+    steps: 1,
+    usage: USAGE,
+    recoveries: 0,
+    firstSeq,
+    createTimeMs,
+    endTimeMs: undefined,
+  };
+  const base = { sessionId, turnId: turn.id, status: "complete", createTimeMs } as const;
+  const question: Message = {
+    ...base,
+    id: idOf("msg", 2 * number),
+    role: "user",
+    parts: [{ kind: "text", text: `Question ${number}: what came of it?` }],
+    model: "",
+    usage: undefined,
+  };
+  const answer: Message = {
+    ...base,
+    id: idOf("msg", 2 * number + 1),
+    role: "assistant",
+    parts: [{ kind: "text", text: ANSWER }],
+    model: "demo",
+    usage: USAGE,
+  };
+  const events: EventPayload[] = [
+    { kind: "turn_started", turn },
+    { kind: "message_completed", message: question },
+    { kind: "step_started", step: 1, model: "demo" },
+    { kind: "message_started", messageId: answer.id, role: "assistant", model: "demo" },
+    { kind: "message_completed", message: answer },
+    { kind: "usage_reported", messageId: answer.id, usage: USAGE, turnUsage: USAGE },
+    { kind: "turn_ended", reason: "completed", usage: USAGE, error: undefined },
+  ];
+  run(insertTurn(turn));
+  run(setTurnEnded(turn.id, "completed", undefined, createTimeMs));
+  run(insertMessage(sessionKey, question, firstSeq + 1));
+  run(insertMessage(sessionKey, answer, firstSeq + 3));
+  for (const [i, payload] of events.entries()) {
+    const entry = { seq: firstSeq + i, createTimeMs, turnId: turn.id, actor: i < 2 ? ACTOR : "" };
+    run(insertEvent(sessionKey, { ...entry, payload: encodePayload(payload) }));
+  }
+}
