@@ -42,7 +42,7 @@ export async function startTurn(
   return deps.idempotency.once(
     { scope: `StartTurn ${sessionId}`, key, content: { parts, model, expectedTurnId } },
     {
-      find: (turnId) => getTurn(deps.db, sessionId, turnId),
+      find: (turnId) => findStarted(deps, sessionId, turnId),
       make: (remember) => begin(deps, request, parts, remember),
     },
   );
@@ -54,7 +54,7 @@ export async function retryTurn(deps: StartTurnDeps, request: TurnRequest): Prom
   return deps.idempotency.once(
     { scope: `RetryTurn ${sessionId}`, key, content: { model, expectedTurnId } },
     {
-      find: (turnId) => getTurn(deps.db, sessionId, turnId),
+      find: (turnId) => findStarted(deps, sessionId, turnId),
       make: async (remember) => {
         const session = await getSession(deps.db, sessionId);
         await checkRetryable(deps, session);
@@ -62,6 +62,12 @@ export async function retryTurn(deps: StartTurnDeps, request: TurnRequest): Prom
       },
     },
   );
+}
+
+/** The turn that a key started. Its session may be gone, and its rows not yet. */
+async function findStarted({ db }: StartTurnDeps, sessionId: string, turnId: string): Promise<StoredTurn> {
+  await getSession(db, sessionId);
+  return getTurn(db, sessionId, turnId);
 }
 
 async function checkRetryable(deps: StartTurnDeps, session: StoredSession): Promise<void> {
