@@ -1,0 +1,283 @@
+import { clone, type DescMethod, type Message } from "@bufbuild/protobuf";
+import { WireType } from "@bufbuild/protobuf/wire";
+import type { Transport } from "@connectrpc/connect";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { call, loadServices, makeRequest, nameOf, plainTransport } from "./methods.ts";
+import { createSession, endOf, noReaders, refusalOf, runTurn, stateOf, text, type Refusal } from "./observe.ts";
+import { startTestEngine, type TestEngine } from "./test-engine.ts";
+import { violationsOf } from "./violations.ts";
+
+/** What a method is called with. */
+interface Place {
+  /** An idle session whose last turn failed. */
+  readonly sessionId: string;
+  /** That turn. */
+  readonly turnId: string;
+}
+
+/** What is special of a method; the rest is read from its proto. A method without a row fails. */
+interface Row {
+  /** A request that is accepted. */
+  valid(place: Place): object;
+  /** What an empty request is refused for; undefined = it is accepted. */
+  readonly empty?: readonly string[];
+  /** Each field that names something: what is said where there is no such thing. */
+  readonly unknown: Readonly<Record<string, Pick<Refusal, "code" | "reason">>>;
+}
+
+const noSession = { code: "NOT_FOUND", reason: "SESSION_NOT_FOUND" };
+const noTurn = { code: "NOT_FOUND", reason: "TURN_NOT_FOUND" };
+const noProfile = { code: "NOT_FOUND", reason: "PROFILE_NOT_FOUND" };
+const turnChanged = { code: "FAILED_PRECONDITION", reason: "TURN_CHANGED" };
+const parts = text("echo: hello, as fast as you can");
+
+const ROWS: Readonly<Record<string, Row>> = {
+  "SessionService.CreateSession": { valid: () => ({}), unknown: { profile: noProfile } },
+  "SessionService.GetSession": {
+    valid: ({ sessionId }) => ({ sessionId }),
+    empty: ["session_id"],
+    unknown: { session_id: noSession },
+  },
+  "SessionService.ListSessions": { valid: () => ({}), unknown: {} },
+  "SessionService.UpdateSession": {
+    valid: ({ sessionId }) => ({ sessionId }),
+    empty: ["session_id"],
+    unknown: { session_id: noSession, profile: noProfile },
+  },
+  "SessionService.DeleteSession": {
+    valid: ({ sessionId }) => ({ sessionId }),
+    empty: ["session_id"],
+    unknown: { session_id: noSession },
+  },
+  "SessionService.ListMessages": {
+    valid: ({ sessionId }) => ({ sessionId }),
+    empty: ["session_id"],
+    unknown: { session_id: noSession },
+  },
+  "MessageService.SendMessage": {
+    valid: ({ sessionId }) => ({ sessionId, parts }),
+    empty: ["session_id", "parts"],
+    unknown: { session_id: noSession, expected_turn_id: turnChanged },
+  },
+  "MessageService.StartTurn": {
+    valid: ({ sessionId }) => ({ sessionId, parts }),
+    empty: ["session_id", "parts"],
+    unknown: { session_id: noSession, expected_turn_id: turnChanged },
+  },
+  "MessageService.WatchSession": {
+    valid: ({ sessionId }) => ({ sessionId }),
+    empty: ["session_id"],
+    unknown: { session_id: noSession, log_epoch: { code: "OUT_OF_RANGE", reason: "LOG_CHANGED" } },
+  },
+  "MessageService.GetTurn": {
+    valid: ({ sessionId, turnId }) => ({ sessionId, turnId }),
+    empty: ["session_id", "turn_id"],
+    unknown: { session_id: noSession, turn_id: noTurn },
+  },
+  "MessageService.ListTurns": {
+    valid: ({ sessionId }) => ({ sessionId }),
+    empty: ["session_id"],
+    unknown: { session_id: noSession },
+  },
+  "MessageService.CancelTurn": {
+    valid: ({ sessionId, turnId }) => ({ sessionId, turnId }),
+    empty: ["session_id"],
+    unknown: { session_id: noSession, turn_id: noTurn },
+  },
+  "MessageService.RetryTurn": {
+    valid: ({ sessionId }) => ({ sessionId }),
+    empty: ["session_id"],
+    unknown: { session_id: noSession, expected_turn_id: turnChanged },
+  },
+  "ProfileService.GetProfile": {
+    valid: () => ({ name: "demo" }),
+    empty: ["name"],
+    unknown: { name: noProfile },
+  },
+  "ProfileService.ListProfiles": { valid: () => ({}), unknown: {} },
+  "EngineService.GetInfo": { valid: () => ({}), unknown: {} },
+  "EngineService.GetStatus": { valid: () => ({}), unknown: {} },
+};
+
+const methods = (await loadServices()).flatMap((service) => service.methods);
+const INVALID = { code: "INVALID_ARGUMENT", reason: "INVALID_FIELD" };
+
+let engine: TestEngine;
+let transport: Transport;
+let place: Place;
+
+beforeAll(async () => {
+  engine = await startTestEngine();
+  transport = plainTransport(engine);
+  place = await makePlace();
+});
+
+afterAll(async () => {
+  await engine.dispose();
+});
+
+async function makePlace(): Promise<Place> {
+  const { id: sessionId } = await createSession(engine);
+  const { id: turnId } = await runTurn(engine, sessionId, "fail as fast as you can");
+  return { sessionId, turnId };
+}
+
+function validRequest(method: DescMethod, where: Place = place) {
+  return makeRequest(method.input, ROWS[nameOf(method)]!.valid(where));
+}
+
+/** Makes the call, which must be refused and must leave everything as it was. */
+async function refused(method: DescMethod, request: Message): Promise<Refusal> {
+  const before = await stateOf(engine, place.sessionId);
+  const refusal = await refusalOf(call(transport, method, request));
+  expect(await stateOf(engine, place.sessionId)).toEqual(before);
+  return refusal;
+}
+
+it("has a row for every method, and for nothing else", () => {
+  expect(Object.keys(ROWS).toSorted()).toEqual(methods.map(nameOf).toSorted());
+});
+
+describe.each(methods.map((method) => ({ name: nameOf(method), method })))("$name", ({ name, method }) => {
+  const row = ROWS[name]!;
+  const field = (fieldName: string) => method.input.fields.find((known) => known.name === fieldName);
+
+  it("answers an empty request, or says which fields it misses", async () => {
+    const request = makeRequest(method.input, {});
+    if (row.empty === undefined) {
+      await call(transport, method, request);
+      return;
+    }
+    const { fields, ...refusal } = await refused(method, request);
+    expect(refusal).toMatchObject({ ...INVALID, metadata: { field: row.empty[0] } });
+    expect(fields).toEqual(row.empty);
+  });
+
+  it.each(violationsOf(method.input))("refuses a request whose $field $what", async (violation) => {
+    const request = clone(method.input, validRequest(method)) as ReturnType<typeof makeRequest>;
+    violation.apply(request);
+    const refusal = await refused(method, request);
+    expect(refusal).toMatchObject(INVALID);
+    expect(
+      refusal.fields.some((name) => name.startsWith(violation.field)),
+      `${refusal.fields.join()} names ${violation.field}`,
+    ).toBe(true);
+  });
+
+  it("knows what every id means that it is given", () => {
+    const ids = method.input.fields.filter(
+      (known) => known.name.endsWith("_id") || ["profile", "name", "log_epoch"].includes(known.name),
+    );
+    expect(Object.keys(row.unknown).toSorted()).toEqual(ids.map((known) => known.name).toSorted());
+  });
+
+  it.each(Object.entries(row.unknown))("refuses a %s that names nothing", async (fieldName, expected) => {
+    for (const unknown of [
+      "ses_000000000000000000000000",
+      "\u0000",
+      "../../etc/passwd",
+      "' OR 1=1 --",
+      "__proto__",
+      "😀",
+    ]) {
+      const request = validRequest(method);
+      request[field(fieldName)!.localName] = unknown;
+      expect(await refused(method, request)).toMatchObject(expected);
+    }
+  });
+
+  it("refuses a message of more than 4 MiB", async () => {
+    const request = validRequest(method);
+    request.$unknown = [{ no: 5000, wireType: WireType.LengthDelimited, data: withLength(5 << 20) }];
+    expect(await refused(method, request)).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "REQUEST_TOO_LARGE" });
+  });
+
+  it("is for nobody without a token", async () => {
+    const stranger = plainTransport(engine, "");
+    expect(await refusalOf(call(stranger, method, validRequest(method)))).toMatchObject({
+      code: "UNAUTHENTICATED",
+      reason: "TOKEN_MISSING",
+    });
+    const guesser = plainTransport(engine, "Bearer guessed");
+    expect(await refusalOf(call(guesser, method, validRequest(method)))).toMatchObject({
+      code: "UNAUTHENTICATED",
+      reason: "TOKEN_INVALID",
+    });
+  });
+
+  it.runIf(method.methodKind === "unary")("refuses JSON that is none, or of another shape", async () => {
+    const path = `${method.parent.typeName}/${method.name}`;
+    const wrongTypes = method.input.fields.map(({ jsonName }) => JSON.stringify({ [jsonName]: [[]] }));
+    for (const body of ["", "{", "[]", "null", "7", '"x"', "{}{}", ...wrongTypes]) {
+      const { status, json, text: said } = await engine.post(path, body);
+      expect({ body, status, code: json["code"] }).toEqual({ body, status: 400, code: "invalid_argument" });
+      expect(said).toContain("MALFORMED_REQUEST");
+      expect(said).not.toMatch(/node_modules|\.ts:|at Object|\/work\//);
+    }
+  });
+
+  it.runIf(field("page_token") !== undefined)(
+    "takes no page token that it did not give for the same list",
+    async () => {
+      const other = await makePlace();
+      await runTurn(engine, other.sessionId, "echo: x");
+      const tokens = await pageTokens(other.sessionId);
+      const own = tokens[name]!;
+      const foreign = Object.entries(tokens).flatMap(([from, token]) => (from === name ? [] : [token]));
+      const forged = [
+        "x",
+        "0",
+        "MA",
+        own.slice(1),
+        `${own}xxxx`,
+        own.toUpperCase(),
+        Buffer.from("1.AAAAAAAAAAAA").toString("base64url"),
+      ];
+      const ofOtherSession = field("session_id") === undefined ? [] : [own];
+      for (const pageToken of [...foreign, ...forged, ...ofOtherSession]) {
+        const request = Object.assign(validRequest(method), { pageToken });
+        const { fields, ...refusal } = await refused(method, request);
+        expect({ pageToken, ...refusal }).toEqual({ pageToken, ...INVALID_TOKEN });
+        expect(fields.length === 0 || fields.includes("page_token")).toBe(true);
+      }
+    },
+  );
+
+  it.runIf(field("page_size") !== undefined)("lowers a page size that is too large", async () => {
+    const response = await call(transport, method, Object.assign(validRequest(method), { pageSize: 2 ** 31 - 1 }));
+    expect(response).toMatchObject({ nextPageToken: "" });
+  });
+
+  it("accepts the request that all of these were made from", async () => {
+    const where = await makePlace();
+    expect(await call(transport, method, validRequest(method, where))).toBeDefined();
+    // What was started is over before the next test looks at the engine.
+    const running = await engine.sessions.getSession({ sessionId: where.sessionId }).catch(() => undefined);
+    const turnId = running?.session?.runningTurnId ?? "";
+    if (turnId !== "")
+      await endOf(engine, (await engine.messages.getTurn({ sessionId: where.sessionId, turnId })).turn);
+    await noReaders(engine);
+  });
+});
+
+const INVALID_TOKEN = { code: "INVALID_ARGUMENT", reason: "INVALID_PAGE_TOKEN", metadata: { field: "page_token" } };
+
+/** A token of each list, for the second page. Profiles fit on one page, so theirs is empty. */
+async function pageTokens(sessionId: string): Promise<Record<string, string>> {
+  const sessions = await engine.sessions.listSessions({ pageSize: 1 });
+  const messages = await engine.sessions.listMessages({ sessionId, pageSize: 1 });
+  const turns = await engine.messages.listTurns({ sessionId, pageSize: 1 });
+  return {
+    "SessionService.ListSessions": sessions.nextPageToken,
+    "SessionService.ListMessages": messages.nextPageToken,
+    "MessageService.ListTurns": turns.nextPageToken,
+    "ProfileService.ListProfiles": sessions.nextPageToken.toLowerCase(),
+  };
+}
+
+/** A field of bytes as the wire has it. */
+function withLength(size: number): Uint8Array {
+  const bytes = new Uint8Array(size + 4).fill(120);
+  for (let i = 0, rest = size; i < 4; i++, rest >>>= 7) bytes[i] = (rest & 127) | (i < 3 ? 128 : 0);
+  return bytes;
+}

@@ -1,0 +1,167 @@
+import { create, getOption, ScalarType, type DescField, type DescMessage, type Message } from "@bufbuild/protobuf";
+import { DurationSchema, type Duration } from "@bufbuild/protobuf/wkt";
+import { field as fieldRules, type FieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { PartSchema } from "../../gen/ts/parley/v1/message_pb.ts";
+import { makeRequest } from "./methods.ts";
+
+/** One way in which a request breaks the rules of its proto. */
+export interface Violation {
+  /** The field, as errors name it. */
+  readonly field: string;
+  readonly what: string;
+  /** Makes a valid request an invalid one. */
+  apply(request: Target): void;
+}
+
+type Target = Message & Record<string, unknown>;
+
+/** Every way to break a message's rules, one field at a time. Throws where a field has no bound at all. */
+export function violationsOf(schema: DescMessage): Violation[] {
+  if (schema.typeName === PartSchema.typeName) return partViolations();
+  return schema.fields.flatMap((field) => [...violationsOfField(field)]);
+}
+
+function* violationsOfField(field: DescField): Generator<Violation> {
+  const rules = getOption(field, fieldRules);
+  const set = (what: string, value: unknown): Violation => ({
+    field: field.name,
+    what,
+    apply: (request) => void (request[field.localName] = value),
+  });
+  switch (field.fieldKind) {
+    case "scalar":
+      for (const [what, value] of badScalars(field.scalar, rules, `${field.parent.name}.${field.name}`))
+        yield set(what, value);
+      return;
+    case "enum":
+      yield set("is a number that its enum does not have", 99);
+      return;
+    case "message":
+      if (field.message.typeName === DurationSchema.typeName) {
+        for (const [what, value] of badDurations(rules)) yield set(what, value);
+        return;
+      }
+      for (const inner of violationsOf(field.message)) {
+        yield {
+          field: `${field.name}.${inner.field}`,
+          what: inner.what,
+          apply(request) {
+            const message = makeRequest(field.message, (request[field.localName] as object | undefined) ?? {});
+            inner.apply(message);
+            request[field.localName] = message;
+          },
+        };
+      }
+      return;
+    case "list":
+      yield* badLists(field, rules, set);
+      return;
+    case "map":
+      yield* badMaps(field, rules, set);
+      return;
+  }
+}
+
+function* badScalars(type: ScalarType, rules: FieldRules, name: string): Generator<[string, unknown]> {
+  const { case: kind, value: bounds } = rules.type;
+  // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- the others are refused by name
+  switch (type) {
+    case ScalarType.STRING: {
+      if (kind !== "string") throw new Error(`${name} is a string without a bound`);
+      if (bounds.minLen > 0n) yield ["is empty", ""];
+      if (bounds.maxLen > 0n) yield ["is too long", "😀".repeat(Number(bounds.maxLen) + 1)];
+      else if (bounds.maxBytes > 0n) yield ["has too many bytes", `${"😀".repeat(Number(bounds.maxBytes) / 4)}x`];
+      else throw new Error(`${name} is a string without an upper bound`);
+      return;
+    }
+    case ScalarType.INT32: {
+      if (kind !== "int32") throw new Error(`${name} is a number without a bound`);
+      if (bounds.greaterThan.case === "gte") yield ["is too small", bounds.greaterThan.value - 1];
+      if (bounds.lessThan.case === "lte") yield ["is too large", bounds.lessThan.value + 1];
+      return;
+    }
+    case ScalarType.INT64: {
+      if (kind !== "int64") throw new Error(`${name} is a number without a bound`);
+      if (bounds.greaterThan.case === "gte") yield ["is too small", bounds.greaterThan.value - 1n];
+      if (bounds.lessThan.case === "lte") yield ["is too large", bounds.lessThan.value + 1n];
+      return;
+    }
+    case ScalarType.BOOL:
+      return;
+    default:
+      throw new Error(`${name}: this test does not know how to break a ${ScalarType[type]}; teach it`);
+  }
+}
+
+function* badDurations(rules: FieldRules): Generator<[string, Duration]> {
+  if (rules.type.case !== "duration") throw new Error("a duration without a bound");
+  const { greaterThan, lessThan } = rules.type.value;
+  if (greaterThan.case === "gte")
+    yield ["is negative", create(DurationSchema, { seconds: greaterThan.value.seconds - 1n })];
+  if (greaterThan.case === "gt") yield ["is not more than nothing", greaterThan.value];
+  if (lessThan.case === "lte") yield ["is too long", create(DurationSchema, { ...lessThan.value, nanos: 1 })];
+}
+
+function* badLists(
+  field: DescField & { fieldKind: "list" },
+  rules: FieldRules,
+  set: (what: string, value: unknown) => Violation,
+): Generator<Violation> {
+  if (rules.type.case !== "repeated" || field.listKind !== "message")
+    throw new Error(`${field.name} is a list without a bound`);
+  const { minItems, maxItems } = rules.type.value;
+  const { message } = field;
+  if (minItems > 0n) yield set("is empty", []);
+  yield {
+    ...set("has too many items", []),
+    apply: (request) => repeatFirst(request, field.localName, Number(maxItems) + 1),
+  };
+  for (const inner of violationsOf(message)) {
+    yield {
+      field: inner.field === "" ? `${field.name}[0]` : `${field.name}[0].${inner.field}`,
+      what: inner.what,
+      apply(request) {
+        const item = makeRequest(message, {});
+        inner.apply(item);
+        request[field.localName] = [item];
+      },
+    };
+  }
+}
+
+function repeatFirst(request: Target, name: string, times: number): void {
+  const [first] = request[name] as unknown[];
+  request[name] = Array.from({ length: times }, () => first);
+}
+
+function* badMaps(
+  field: DescField & { fieldKind: "map" },
+  rules: FieldRules,
+  set: (what: string, value: unknown) => Violation,
+): Generator<Violation> {
+  if (rules.type.case !== "map") throw new Error(`${field.name} is a map without a bound`);
+  const { maxPairs, keys, values } = rules.type.value;
+  const pairs = Array.from({ length: Number(maxPairs) + 1 }, (_, i) => [`key${i}`, "x"]);
+  yield set("has too many entries", Object.fromEntries(pairs));
+  for (const [what, key] of badScalars(field.mapKey, keys!, `${field.name}'s name`)) {
+    yield set(`has a name that ${what}`, { [String(key)]: "x" });
+  }
+  for (const [what, value] of badScalars(ScalarType.STRING, values!, `${field.name}'s value`)) {
+    yield set(`has a value that ${what}`, { key: value });
+  }
+}
+
+/** A user's part holds text; everything else that a part can be is refused, and so is nothing. */
+function partViolations(): Violation[] {
+  const others = PartSchema.fields.filter(({ localName }) => localName !== "text");
+  return [
+    { field: "content", what: "is not set", apply: () => undefined },
+    { field: "text", what: "is empty", apply: (part) => void (part["content"] = { case: "text", value: "" }) },
+    ...others.map(({ localName, name, message }) => ({
+      field: "",
+      what: `is a ${name}`,
+      apply: (part: Target) =>
+        void (part["content"] = { case: localName, value: makeRequest(message!, { state: 99 }) }),
+    })),
+  ];
+}
