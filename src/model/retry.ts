@@ -68,7 +68,7 @@ export async function* callModel(
 }
 
 /** Undefined where waiting does not help, or would take too long. */
-function waitBeforeRetry(error: ModelError, attempt: number, random: () => number): number | undefined {
+export function waitBeforeRetry(error: ModelError, attempt: number, random: () => number): number | undefined {
   if (!error.retryable) return undefined;
   const { retryAfterMs } = error;
   if (retryAfterMs === undefined) return backoffMs(attempt, random);

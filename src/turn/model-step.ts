@@ -2,7 +2,7 @@ import { delay } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import { listConversation } from "../message/message-store.ts";
 import { ModelError, type ModelEvent } from "../model/model.ts";
-import { backoffMs, callModel, MAX_ATTEMPTS } from "../model/retry.ts";
+import { callModel, MAX_ATTEMPTS, waitBeforeRetry } from "../model/retry.ts";
 import { modelInForce } from "../profile/profile.ts";
 import type { StoredSession } from "../session/session-store.ts";
 import { createAnswer } from "./answer.ts";
@@ -61,8 +61,9 @@ export async function modelStep(
     await completeAnswer(call);
     return {};
   } catch (error) {
-    if (isWorthAnother(error, call, failedBefore)) {
-      await pauseAfterPartial(call, error, failedBefore + 1, signal);
+    const retry = retryOfPartial(error, call, failedBefore);
+    if (retry !== undefined) {
+      await pauseAfterPartial(call, retry, signal);
       return { hasFailed: true };
     }
     const status = error instanceof TurnStop ? statusOfStopped(error.stopCause) : "failed";
@@ -109,28 +110,27 @@ async function take(call: ModelCall, event: ModelEvent): Promise<boolean> {
   }
 }
 
+/** A try that failed, and when the next one comes. */
+type Retry = Parameters<typeof retryScheduled>[0];
+
 /** A call that failed before it showed anything was retried already; one that failed after it is only where the session wants it. */
-function isWorthAnother(error: unknown, call: ModelCall, failedBefore: number): error is ModelError {
-  if (!(error instanceof ModelError) || !error.retryable) return false;
-  return call.isStarted && call.session.retryPartial && failedBefore + 1 < MAX_ATTEMPTS;
+function retryOfPartial(error: unknown, call: ModelCall, failedBefore: number): Retry | undefined {
+  const attempt = failedBefore + 1;
+  if (!(error instanceof ModelError) || !call.isStarted || !call.session.retryPartial) return undefined;
+  const delayMs = attempt < MAX_ATTEMPTS ? waitBeforeRetry(error, attempt, call.deps.random) : undefined;
+  return delayMs === undefined ? undefined : { attempt, maxAttempts: MAX_ATTEMPTS, delayMs, error };
 }
 
 /** Keeps what was shown as a failed message, says so, and waits; the next step calls the model again. */
-async function pauseAfterPartial(
-  call: ModelCall,
-  error: ModelError,
-  attempt: number,
-  signal: AbortSignal,
-): Promise<void> {
+async function pauseAfterPartial(call: ModelCall, retry: Retry, signal: AbortSignal): Promise<void> {
   const { deps, session, turn } = call;
-  const delayMs = error.retryAfterMs ?? backoffMs(attempt, deps.random);
   const closing = closeAnswer(call, "failed");
   await deps.log.append(session.id, {
     turnId: turn.id,
-    events: [...closing.events, retryScheduled({ attempt, maxAttempts: MAX_ATTEMPTS, delayMs, error })],
+    events: [...closing.events, retryScheduled(retry)],
     changes: (firstSeq) => closing.changes(firstSeq),
   });
-  await delay(deps.clock, delayMs, signal);
+  await delay(deps.clock, retry.delayMs, signal);
 }
 
 function tooLarge(): TurnEnd {

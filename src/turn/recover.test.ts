@@ -21,7 +21,9 @@ const PROFILE = { name: "p", provider: "demo", model: "m", baseUrl: "", apiKey: 
 function live(db: Database, word: string) {
   const clock = createFakeClock();
   const log = createEventLog(db, (payload) => Buffer.from(JSON.stringify(payload)), clock);
-  const { models } = scriptModel(...Array.from({ length: 100 }, () => (_: unknown, signal: AbortSignal) => hangsAfter(word, signal)));
+  const { models } = scriptModel(
+    ...Array.from({ length: 100 }, () => (_: unknown, signal: AbortSignal) => hangsAfter(word, signal)),
+  );
   const bugs: unknown[] = [];
   const onBug = (_what: string, error: unknown): void => void bugs.push(error);
   const idempotency = createIdempotency(db, clock);
@@ -63,7 +65,9 @@ test("what a turn that goes on says is kept apart from what the dead engine left
   await recoverTurns(third, third.runner);
 
   const { key } = await getSession(db, resumed);
-  const said = (await listConversation(db, key)).filter(({ role, status }) => role === "assistant" && status !== "streaming");
+  const said = (await listConversation(db, key)).filter(
+    ({ role, status }) => role === "assistant" && status !== "streaming",
+  );
   expect(said.map(({ status, parts }) => [status, parts])).toEqual([
     ["interrupted", [{ kind: "text", text: "first" }]],
     ["interrupted", [{ kind: "text", text: "second" }]],
