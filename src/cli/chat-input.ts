@@ -30,6 +30,10 @@ export interface ChatInputListener {
   onInterrupt(): void;
   /** The prompt is about to stand on the line where the cursor is. */
   onPrompt(): void;
+  /** The prompt is gone from there, with nothing typed. */
+  onPromptGone(): void;
+  /** A human said with Ctrl-D that no more lines come. */
+  onEnd(): void;
 }
 
 /** Lines that are typed while an answer comes wait their turn. A line that ends with a backslash goes on in the next. */
@@ -75,6 +79,7 @@ export function createChatInput({ stdin, stdout, out }: Context, listener: ChatI
   });
   reader.on("close", () => {
     isClosed = true;
+    if (isInteractive) listener.onEnd();
     wake?.();
   });
 
@@ -91,6 +96,7 @@ export function createChatInput({ stdin, stdout, out }: Context, listener: ChatI
     cursorTo(stdout, 0);
     clearScreenDown(stdout);
     isMuted = true;
+    listener.onPromptGone();
   }
 
   return {

@@ -1,4 +1,4 @@
-import { type Client, Provider, type Session, type Turn } from "../client/client.ts";
+import { type Client, Provider, type Session, type Turn, TurnEndReason } from "../client/client.ts";
 import { wholeMessage } from "../client/transcript.ts";
 import type { Context } from "./context.ts";
 import { turnEndLine } from "./session-lines.ts";
@@ -67,7 +67,8 @@ export async function showOld(context: Context, client: Client, view: SessionVie
 }
 
 function showEnd({ out }: Context, view: SessionView, turn: Turn | undefined): void {
-  if (turn === undefined) return;
+  // That it was stopped stands at its message already.
+  if (turn === undefined || turn.endReason === TurnEndReason.CANCELLED) return;
   const { endReason: reason, error, usage } = turn;
   const line = turnEndLine(
     out,

@@ -57,6 +57,7 @@ export async function chat(context: Context, options: ChatOptions): Promise<Exit
     await converse(state);
   } finally {
     leaving.abort();
+    input.hidePrompt();
     input.close();
     await state.following;
     if (!context.json) view.page.endLine();
@@ -77,6 +78,9 @@ function createChat(context: Context, client: Client, options: ChatOptions): Cha
   const input = createChatInput(context, {
     onInterrupt: () => interrupt(state),
     onPrompt: () => view.page.yieldLine(),
+    onPromptGone: () => view.page.takeLineBack(),
+    // A pipe that ends has said all its lines, and they are still to be answered; a human who leaves does not wait.
+    onEnd: () => state.leaving.abort(),
   });
   const state: Chat = {
     context,

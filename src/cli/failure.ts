@@ -33,7 +33,9 @@ function ofCall(error: ConnectError): Failure {
   }
   const hint =
     (reason && HINTS[reason]) ?? (error.code === Code.Unauthenticated ? HINTS["UNAUTHENTICATED"] : undefined);
-  return { text: hint === undefined ? error.rawMessage : `${error.rawMessage}; ${hint}`, exitCode: EXIT.refused };
+  // The engine advises programs; a human at a terminal has commands.
+  const [what = ""] = error.rawMessage.split("; ");
+  return { text: hint === undefined ? error.rawMessage : `${what}; ${hint}`, exitCode: EXIT.refused };
 }
 
 function unreachable(error: ConnectError, reason: string | undefined): string {

@@ -22,7 +22,7 @@ export interface OutputOptions {
 }
 
 export function createOutput(stream: NodeJS.WriteStream, { color, env }: OutputOptions): Output {
-  const isTerminal = stream.isTTY === true;
+  const isTerminal = stream.isTTY ?? false;
   const hasColor = color && isTerminal && !env["NO_COLOR"] && env["TERM"] !== "dumb";
   return {
     isTerminal,

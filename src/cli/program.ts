@@ -30,7 +30,7 @@ function createProgram(setExitCode: (code: number) => void): Command {
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ writeErr: (text) => process.stderr.write(oneLine(text)) })
+    .configureOutput({ outputError: (text, write) => write(oneLine(text)) })
     .showSuggestionAfterError()
     .exitOverride()
     .addHelpText("after", `\n${EXIT_HELP}`);
@@ -72,10 +72,6 @@ function createProgram(setExitCode: (code: number) => void): Command {
 type Run = (command: Command, work: (context: Context) => Promise<number>) => Promise<void>;
 
 function addServe(program: Command, run: Run): void {
-  const collect = (value: string, previous: readonly string[] | undefined): readonly string[] => [
-    ...(previous ?? []),
-    value,
-  ];
   program
     .command("serve")
     .description("start an engine; prints one line, READY and its URL, once it serves")
@@ -144,6 +140,11 @@ function addSessions(program: Command, run: Run): void {
     .action(async (sessionIds: string[], _options, command: Command) =>
       run(command, async (context) => (await import("./sessions-delete.ts")).deleteSessions(context, sessionIds)),
     );
+}
+
+/** For options that may be given several times. */
+function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
+  return [...(previous ?? []), value];
 }
 
 function toSeq(text: string): bigint {

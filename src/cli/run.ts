@@ -15,7 +15,7 @@ import { EXIT, type ExitCode } from "./exit-code.ts";
 import { UsageError } from "./failure.ts";
 import { tellState } from "./follow-state.ts";
 import { onInterrupt } from "./interrupt.ts";
-import { turnEndLine } from "./session-lines.ts";
+import { turnEndText } from "./session-lines.ts";
 import { titleOf } from "./title.ts";
 import { tryAgain } from "./try-again.ts";
 
@@ -117,8 +117,9 @@ function writeEvent({ out }: Context, event: Event): void {
 }
 
 function exitCodeOf(end: TurnEnded, { err, commandLine }: Context, { sessionId }: Turn): ExitCode {
-  const line = turnEndLine(err, end, `go on with \`${commandLine(`chat --session ${sessionId}`)}\``);
-  if (line !== undefined) err.write(`${err.style.red("parley:")} ${line}\n`);
+  const text = turnEndText(err, end);
+  const next = commandLine(`chat --session ${sessionId}`);
+  if (text !== undefined) err.write(`${err.style.red("parley:")} the turn ${text}; go on with \`${next}\`\n`);
   switch (end.reason) {
     case TurnEndReason.COMPLETED:
       return EXIT.ok;

@@ -31,25 +31,32 @@ const MARKS: Readonly<Partial<Record<ToolCallState, (output: Output) => string>>
   [ToolCallState.UNKNOWN]: ({ style }) => style.yellow("⚙"),
 };
 
-/** Why a turn ended; undefined where it said all it had to say. */
-export function turnEndLine(output: Output, { reason, error }: TurnEnded, hint?: string): string | undefined {
-  const { style } = output;
+/** Why a turn ended, in words; undefined where it said all it had to say. */
+export function turnEndText(output: Output, { reason, error }: TurnEnded): string | undefined {
   const told =
     error === undefined ? "" : `: ${output.foreignLine(error.message)} (${output.foreignLine(error.reason)})`;
-  const next = hint === undefined ? "" : `; ${hint}`;
   switch (reason) {
     case TurnEndReason.UNSPECIFIED:
     case TurnEndReason.COMPLETED:
       return undefined;
     case TurnEndReason.CANCELLED:
-      return style.dim("■ stopped");
+      return "stopped";
     case TurnEndReason.FAILED:
-      return style.red(`✗ failed${told}`) + style.dim(next);
+      return `failed${told}`;
     case TurnEndReason.LIMIT_REACHED:
-      return style.red(`✗ limit reached${told}`) + style.dim(next);
+      return `limit reached${told}`;
     case TurnEndReason.INTERRUPTED:
-      return style.red(`✗ interrupted${told}`) + style.dim(next);
+      return `interrupted${told}`;
   }
   // A newer engine's.
-  return style.red(`✗ ended${told}`) + style.dim(next);
+  return `ended${told}`;
+}
+
+/** The same as a line of a conversation. */
+export function turnEndLine(output: Output, end: TurnEnded, hint?: string): string | undefined {
+  const { style } = output;
+  const text = turnEndText(output, end);
+  if (text === undefined) return undefined;
+  if (end.reason === TurnEndReason.CANCELLED) return style.dim(`■ ${text}`);
+  return style.red(`✗ ${text}`) + style.dim(hint === undefined ? "" : `; ${hint}`);
 }

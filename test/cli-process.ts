@@ -1,0 +1,113 @@
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dirname, "..");
+const LAUNCHER = join(ROOT, "bin/parley");
+const TERMINAL = join(import.meta.dirname, "cli-terminal.py");
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command line that runs. */
+export interface Running {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly ended: Promise<Ended>;
+  stdout(): string;
+  stderr(): string;
+  /** Resolves when stdout holds the text; rejects when the command ends without it. */
+  sees(text: string): Promise<void>;
+}
+
+/** No setting of whoever runs the tests reaches the commands. */
+function cleanEnv(more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(PARLEY|OPENAI)_|^(NO|FORCE)_COLOR$/.test(name));
+  return { ...Object.fromEntries(kept), TERM: "xterm-256color", ...more };
+}
+
+/** Starts `bin/parley` with pipes. */
+export function startParley(args: readonly string[], env?: Readonly<Record<string, string>>): Running {
+  const child = spawn(LAUNCHER, args, { env: cleanEnv(env) });
+  let stdout = "";
+  let stderr = "";
+  const watchers = new Set<() => void>();
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+    for (const check of watchers) check();
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  child.stdin.on("error", () => undefined);
+  const ended = new Promise<Ended>((resolve) => child.once("close", (code) => resolve({ code, stdout, stderr })));
+  return {
+    child,
+    ended,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    sees: (text) =>
+      new Promise((resolve, reject) => {
+        const check = (): void => {
+          if (!stdout.includes(text)) return;
+          watchers.delete(check);
+          resolve();
+        };
+        watchers.add(check);
+        check();
+        void ended.then((end) => reject(new Error(`ended without "${text}": ${JSON.stringify(end)}`)));
+      }),
+  };
+}
+
+/** Runs `bin/parley` to its end, with `input` piped in. */
+export async function parley(
+  args: readonly string[],
+  input = "",
+  env?: Readonly<Record<string, string>>,
+): Promise<Ended> {
+  const running = startParley(args, env);
+  running.child.stdin.end(input);
+  return running.ended;
+}
+
+export interface SeenInTerminal {
+  /** With colours and cursor movements, line ends as `\n`. */
+  readonly raw: string;
+  /** Without them. */
+  readonly seen: string;
+  readonly code: number;
+}
+
+export type TerminalStep =
+  | { readonly wait: string }
+  | { readonly send: string }
+  | { readonly pause: number }
+  | { readonly signal: string }
+  | { readonly size: readonly [number, number] };
+
+/** Runs a command in a pseudo-terminal and plays a human. Throws where something was not seen that was waited for. */
+export async function inTerminal(
+  args: readonly string[],
+  steps: readonly TerminalStep[],
+  env?: Readonly<Record<string, string>>,
+): Promise<SeenInTerminal> {
+  const child = spawn("python3", [TERMINAL, JSON.stringify(steps), LAUNCHER, ...args], { env: cleanEnv(env) });
+  let output = "";
+  let errors = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+  await new Promise((resolve) => child.once("close", resolve));
+  if (errors !== "") throw new Error(errors);
+  const { seen, code, missed } = JSON.parse(output) as { seen: string; code: number; missed: string | null };
+  const raw = seen.replaceAll("\r\n", "\n");
+  if (missed !== null) throw new Error(`"${missed}" was not seen in: ${JSON.stringify(raw)}`);
+  // oxlint-disable-next-line no-control-regex -- colours and cursor movements begin with escape
+  return { raw, seen: raw.replace(/\u001B\[[0-9;?]*[A-Za-z]/g, ""), code };
+}
+
+/** Runs a line of shell with `parley` as a command in it. */
+export function inShell(line: string, env?: Readonly<Record<string, string>>): Ended {
+  const script = `set -o pipefail; parley() { "${LAUNCHER}" "$@"; }; ${line}`;
+  const { status, stdout, stderr } = spawnSync("bash", ["-c", script], { env: cleanEnv(env), encoding: "utf8" });
+  return { code: status, stdout, stderr };
+}

@@ -1,0 +1,66 @@
+"""Runs a command in a pseudo-terminal and plays a human: reads steps as JSON from argv[1], prints what was seen as JSON.
+
+A step is {"wait": text} (until it has been seen since the last step), {"send": text}, {"signal": "SIGKILL"}, {"pause": seconds}
+or {"size": [rows, columns]}.
+"""
+import fcntl, json, os, pty, select, signal, struct, sys, termios, time
+
+steps, command = json.loads(sys.argv[1]), sys.argv[2:]
+seen, mark, status = b"", 0, None
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(command[0], command)
+fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+
+
+def read(timeout):
+    global seen
+    if not select.select([terminal], [], [], timeout)[0]:
+        return True
+    try:
+        chunk = os.read(terminal, 65536)
+    except OSError:
+        return False
+    seen += chunk
+    return chunk != b""
+
+
+def wait_for(text, limit=20):
+    global mark
+    end = time.monotonic() + limit
+    while True:
+        found = seen.find(text, mark)
+        if found >= 0:
+            mark = found + len(text)
+            return True
+        if time.monotonic() > end or not read(0.1):
+            return seen.find(text, mark) >= 0
+
+
+failed = None
+for step in steps:
+    if "wait" in step and not wait_for(step["wait"].encode()):
+        failed = step["wait"]
+        break
+    if "send" in step:
+        os.write(terminal, step["send"].encode())
+    if "signal" in step:
+        os.kill(pid, getattr(signal, step["signal"]))
+    if "pause" in step:
+        end = time.monotonic() + step["pause"]
+        while time.monotonic() < end and read(0.05):
+            pass
+    if "size" in step:
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *step["size"], 0, 0))
+        os.kill(pid, signal.SIGWINCH)
+end = time.monotonic() + 10
+while time.monotonic() < end and read(0.2):
+    pass
+try:
+    done, status = os.waitpid(pid, os.WNOHANG)
+    if done == 0:
+        os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+except ChildProcessError:
+    pass
+print(json.dumps({"seen": seen.decode(errors="replace"), "code": os.waitstatus_to_exitcode(status), "missed": failed}))
