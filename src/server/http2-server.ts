@@ -77,12 +77,13 @@ function closeWhenIdle(session: ServerHttp2Session, limits: Limits): void {
     // A peer that has left half a frame behind must not keep it.
     session.destroy();
   };
-  // Node restarts the time with every frame that comes or goes; only a session that has streams again has it removed.
-  session.setTimeout(limits.firstStreamMs, onIdle);
+  session.on("timeout", onIdle);
+  // Node restarts the time with every frame that comes or goes.
+  session.setTimeout(limits.firstStreamMs);
   session.on("stream", (stream) => {
     if (open++ === 0) session.setTimeout(0);
     stream.once("close", () => {
-      if (--open === 0 && !session.destroyed) session.setTimeout(limits.idleSessionMs, onIdle);
+      if (--open === 0 && !session.destroyed) session.setTimeout(limits.idleSessionMs);
     });
   });
 }

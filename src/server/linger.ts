@@ -14,7 +14,13 @@ export interface LingerDeps {
 export function linger(request: ServerRequest, reply: ServerReply, deps: LingerDeps): void {
   if (request.complete) return;
   request.resume();
-  reply.once("finish", () => cutLater(request, deps));
+  onAnswered(reply, () => cutLater(request, deps));
+}
+
+/** Runs `callback` when the whole answer is on its way. The reply to an HTTP/2 request says so only once its stream is closed. */
+export function onAnswered(reply: ServerReply, callback: () => void): void {
+  if ("stream" in reply) reply.stream.once("finish", callback);
+  else reply.once("finish", callback);
 }
 
 /** Gives a peer that has its whole answer a moment to end its request too. */
@@ -22,6 +28,8 @@ export function cutLater(request: ServerRequest, deps: LingerDeps): void {
   if (request.complete) return;
   request.resume();
   const cancel = deps.clock.after(deps.limits.lingerMs, () => {
+    // The connection may be serving its next request by now.
+    if (request.complete) return;
     if ("stream" in request) request.stream.close();
     else request.socket.destroy();
   });

@@ -9,7 +9,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Clock } from "../clock.ts";
 import type { Limits } from "./limits.ts";
-import { cutLater, linger } from "./linger.ts";
+import { cutLater, linger, onAnswered } from "./linger.ts";
 import type { ServerReply, ServerRequest } from "./listener.ts";
 
 export interface RpcHandlerDeps {
@@ -43,6 +43,8 @@ export function createRpcHandler(deps: RpcHandlerDeps): (request: ServerRequest,
   };
 }
 
+type Bytes = Uint8Array<ArrayBuffer>;
+
 async function serve(
   handler: UniversalHandler,
   request: ServerRequest,
@@ -50,25 +52,25 @@ async function serve(
   deps: RpcHandlerDeps,
 ): Promise<void> {
   // Refusing a request must not destroy it: over HTTP/1.1 that would be the whole connection.
-  const body = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array<ArrayBuffer>>;
+  const body = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Bytes>;
   const hasOneMessage = handler.method.methodKind === "unary" || handler.method.methodKind === "server_streaming";
   const bounded = hasOneMessage ? boundWait(body, request, deps) : { [Symbol.asyncIterator]: () => body };
   // The adapter's type calls its third argument parsed JSON; any byte stream is taken as the body.
   const answer = await handler(universalRequestFromNodeRequest(request, reply, bounded as never, undefined));
   // The one message has been read or refused; a stream of messages may go on until the answer ends.
   if (hasOneMessage) linger(request, reply, deps);
-  else reply.once("finish", () => cutLater(request, deps));
+  else onAnswered(reply, () => cutLater(request, deps));
   await universalResponseToNodeResponse(answer, reply);
 }
 
 /** The body, with an end put to a pause that is too long, and to a trickle that never ends. */
 function boundWait(
-  body: AsyncIterator<Uint8Array<ArrayBuffer>>,
+  body: AsyncIterator<Bytes>,
   request: ServerRequest,
   { clock, limits }: RpcHandlerDeps,
-): AsyncIterable<Uint8Array<ArrayBuffer>> {
+): AsyncIterable<Bytes> {
   const deadlineMs = clock.monotonic() + limits.requestMs;
-  const next = (): Promise<IteratorResult<Uint8Array<ArrayBuffer>>> => {
+  const next = (): Promise<IteratorResult<Bytes>> => {
     if (request.complete) return body.next();
     return new Promise((resolve, reject) => {
       const waitMs = Math.max(0, Math.min(limits.bodyStallMs, deadlineMs - clock.monotonic()));
@@ -78,7 +80,10 @@ function boundWait(
       body.next().then(resolve, reject).finally(cancel);
     });
   };
-  return { [Symbol.asyncIterator]: () => ({ next }) };
+  // Leaving early must let go of the request, or the rest of its body could not be thrown away.
+  const leave = (): Promise<IteratorResult<Bytes>> =>
+    body.return?.() ?? Promise.resolve({ done: true, value: undefined });
+  return { [Symbol.asyncIterator]: () => ({ next, return: leave }) };
 }
 
 function pathOf(url: string): string {
