@@ -87,8 +87,22 @@ function parseArguments(json: string): JsonObject | undefined {
   if (json.trim() === "") return {};
   try {
     const value: unknown = JSON.parse(json);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+    return isShowable(value, MAX_ARGUMENT_LEVELS) ? (value as JsonObject) : undefined;
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Levels of objects and lists in a call's arguments. Each is up to three messages deep in an event, and readers of protobuf
+ * stop at 100: one call that is deeper would make its whole log unreadable.
+ */
+const MAX_ARGUMENT_LEVELS = 30;
+
+/** Whether `google.protobuf.Struct` can hold it: neither too deep, nor with a number like 1e999, which no JSON can tell again. */
+function isShowable(value: unknown, levels: number): boolean {
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || value === null) return true;
+  return levels > 0 && Object.values(value).every((inner) => isShowable(inner, levels - 1));
 }
