@@ -193,12 +193,12 @@ describe.each(methods.map((method) => ({ name: nameOf(method), method })))("$nam
   });
 
   it("is for nobody without a token", async () => {
-    const stranger = plainTransport(engine, "");
+    const stranger = plainTransport(engine, { authorization: "" });
     expect(await refusalOf(call(stranger, method, validRequest(method)))).toMatchObject({
       code: "UNAUTHENTICATED",
       reason: "TOKEN_MISSING",
     });
-    const guesser = plainTransport(engine, "Bearer guessed");
+    const guesser = plainTransport(engine, { authorization: "Bearer guessed" });
     expect(await refusalOf(call(guesser, method, validRequest(method)))).toMatchObject({
       code: "UNAUTHENTICATED",
       reason: "TOKEN_INVALID",

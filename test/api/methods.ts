@@ -28,13 +28,15 @@ export function makeRequest(schema: DescMessage, init: object): Message & Record
   return create(schema, init as never) as Message & Record<string, unknown>;
 }
 
+/** Connect over HTTP/1.1, as a browser speaks it. */
 export function plainTransport(
   { url, token }: Pick<TestEngine, "url" | "token">,
-  authorization = `Bearer ${token}`,
+  { authorization = `Bearer ${token}`, useBinaryFormat = true } = {},
 ): Transport {
   return createConnectTransport({
     baseUrl: url,
     httpVersion: "1.1",
+    useBinaryFormat,
     interceptors: [
       (next) => (request) => {
         if (authorization !== "") request.header.set("authorization", authorization);
