@@ -33,12 +33,15 @@ export async function toolStep(
       changes: () => runnable.map((call) => setCallStarted(call.id)),
     });
   }
-  await Promise.all(
+  // All of them, whatever becomes of one: who ends the turn next must find every end that is on its way in the store.
+  const outcomes = await Promise.allSettled(
     calls.map(async (call) => {
       const result = await runCall(call, tools.get(call.name), { deps, session, turn, signal });
       await deps.log.append(session.id, toolCallEnded(deps, session, turn.id, call.id, result));
     }),
   );
+  const failed = outcomes.find((outcome) => outcome.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
 }
 
 interface CallResult {

@@ -56,13 +56,17 @@ afterEach(async () => {
 });
 
 /** An engine's inside over a store in memory; `restart` makes another one over the same store, as after a kill. */
-async function setUp(answers: readonly Answer[], settings: Partial<SessionSettings> = {}, db = openSqlite(":memory:")) {
+async function setUp(
+  answers: readonly Answer[],
+  settings: Partial<SessionSettings> = {},
+  db = openSqlite(":memory:"),
+  tools = [echo, broken, deaf],
+) {
   const clock = createFakeClock();
   const script = scriptModel(...answers);
   const log = createEventLog(db, (payload) => Buffer.from(JSON.stringify(payload)), clock);
   const bugs: unknown[] = [];
   const onBug = (_what: string, error: unknown): void => void bugs.push(error);
-  const tools = [echo, broken, deaf];
   const idempotency = createIdempotency(db, clock);
   const base = { db, log, clock, newId, profiles, models: script.models, tools, random: () => 0, onBug, idempotency };
   const runner = createTurnRunner(base);
@@ -206,6 +210,22 @@ test("a cancel ends the turn once, keeps what was said, closes its calls, and th
     part?.kind === "tool_result" ? part.outcome : role,
   );
   expect(roles).toEqual(["user", "assistant", "cancelled", "succeeded", "user"]);
+});
+
+test("a cancel at the moment a call ends neither loses nor doubles its end", async () => {
+  let stop = (): void => {};
+  // Runs after the call has ended and before its end is stored.
+  const run = async (): Promise<string> => {
+    setImmediate(stop);
+    return "quick";
+  };
+  const quick: Tool = { ...echo, name: "quick", run };
+  const engine = await setUp([asksFor(["quick", "{}"], ["deaf", "{}"])], {}, undefined, [quick, deaf]);
+  const turn = await engine.start();
+  stop = () => void engine.runner.stop(turn.id, "cancelled");
+  expect(await engine.ended(turn)).toMatchObject({ endReason: "cancelled" });
+  expect(engine.bugs).toEqual([]);
+  expect((await engine.events()).filter(({ kind }) => kind === "tool_call_ended")).toHaveLength(2);
 });
 
 test("a cancelled answer is kept and shown, and not sent again", async () => {
