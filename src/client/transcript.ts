@@ -57,6 +57,7 @@ function changedMessage(transcript: Transcript, { payload, turnId }: Event): Tra
     case "usageReported":
     case "retryScheduled":
     case "modelChanged":
+    case "queueChanged":
     case "sessionChanged":
     case "warning":
     case undefined:

@@ -1,5 +1,6 @@
 import type { JsonObject, Message, Role, ToolOutcome } from "../message/message.ts";
 import type { Session } from "../session/session.ts";
+import type { QueuedMessage } from "../turn/queue-store.ts";
 import type { Turn, TurnEndReason, TurnError } from "../turn/turn.ts";
 import type { Usage } from "../usage/usage.ts";
 
@@ -49,6 +50,12 @@ export type EventPayload =
       readonly error: TurnError;
     }
   | { readonly kind: "model_changed"; readonly profile: string; readonly model: string }
+  /** Messages that joined the queue or changed in it, and those that left it. */
+  | {
+      readonly kind: "queue_changed";
+      readonly queued: readonly QueuedMessage[];
+      readonly removedIds: readonly string[];
+    }
   | { readonly kind: "session_changed"; readonly session: Session }
   | { readonly kind: "warning"; readonly reason: string; readonly message: string };
 

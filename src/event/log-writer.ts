@@ -18,6 +18,12 @@ export interface Append {
   readonly events: readonly EventPayload[] | ((firstSeq: number) => readonly EventPayload[]);
   /** The changes of state; told the number of the first event. */
   changes?(firstSeq: number, createTimeMs: number): readonly Statement[];
+  /** What follows them for another turn: the end of one and the start of the next are one fact. */
+  readonly next?: {
+    readonly turnId: string;
+    readonly actor: string;
+    events(firstSeq: number): readonly EventPayload[];
+  };
   /** Text that follows the events in the same commit: the first piece of a message goes out with its start. */
   readonly delta?: Delta;
   /** Stored even where the disk is full. */
@@ -155,13 +161,14 @@ export function createLogWriter({ db, encode, clock, logs, deltaTable }: LogWrit
   function prepare(log: SessionLog, append: Append, deltasBefore: number) {
     const createTimeMs = clock.now();
     const firstSeq = log.lastSeq + deltasBefore + 1;
-    const { turnId = "", actor = "", delta } = append;
-    const events = typeof append.events === "function" ? append.events(firstSeq) : append.events;
+    const { turnId = "", actor = "", delta, next } = append;
+    const own = typeof append.events === "function" ? append.events(firstSeq) : append.events;
+    const events = [...own, ...(next?.events(firstSeq + own.length) ?? [])];
     const entries: LogEntry[] = events.map((payload, i) => ({
       seq: firstSeq + i,
       createTimeMs,
-      turnId,
-      actor,
+      turnId: i < own.length ? turnId : (next?.turnId ?? ""),
+      actor: i < own.length ? actor : (next?.actor ?? ""),
       payload: encode(payload),
     }));
     const statements: Statement[] = [setLogEnd(log.key, log.lastEventSeq, firstSeq + events.length - 1)];

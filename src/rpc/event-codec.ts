@@ -3,6 +3,7 @@ import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { EventSchema, type Event } from "../../gen/ts/parley/v1/event_pb.ts";
 import type { EventPayload, LogEntry } from "../event/event.ts";
 import { messageToProto, outcomeToProto, roleToProto, structOf, toolResultToProto } from "./message-proto.ts";
+import { queuedToProto } from "./queue-proto.ts";
 import { sessionToProto } from "./session-proto.ts";
 import { endReasonToProto, turnErrorToProto, turnToProto } from "./turn-proto.ts";
 import { usageToProto } from "./usage-proto.ts";
@@ -89,6 +90,13 @@ function payloadToProto(payload: EventPayload): PayloadInit {
     }
     case "model_changed":
       return { case: "modelChanged", value: { profile: payload.profile, model: payload.model } };
+    case "queue_changed": {
+      const { removedIds } = payload;
+      return {
+        case: "queueChanged",
+        value: { queued: payload.queued.map(queuedToProto), removedIds: [...removedIds] },
+      };
+    }
     case "session_changed":
       return { case: "sessionChanged", value: { session: sessionToProto(payload.session) } };
     case "warning":

@@ -60,7 +60,7 @@ export function messageToProto(message: domain.Message): MessageProto {
   });
 }
 
-function partToProto(part: domain.Part): PartProto {
+export function partToProto(part: domain.Part): PartProto {
   switch (part.kind) {
     case "text":
       return create(PartSchema, { content: { case: "text", value: part.text } });

@@ -8,11 +8,14 @@ import type {
 import { DomainError } from "../errors.ts";
 import { getSession } from "../session/session-store.ts";
 import { cancelTurn } from "../turn/cancel-turn.ts";
+import { followUp, removeQueued, steer } from "../turn/queue.ts";
+import { listQueueAfter, placeInQueue } from "../turn/queue-store.ts";
 import { retryTurn, startTurn, type StartTurnDeps } from "../turn/start-turn.ts";
 import { getTurn, listTurnsBefore, type StoredTurn } from "../turn/turn-store.ts";
 import { actorOf } from "./actor.ts";
 import { userPartsFromProto } from "./message-proto.ts";
-import { readPage } from "./page.ts";
+import { MAX_PAGE_BYTES, readPage } from "./page.ts";
+import { framingFromProto, wholeQueuedToProto } from "./queue-proto.ts";
 import { turnToProto } from "./turn-proto.ts";
 import { watch, type WatchDeps } from "./watch.ts";
 
@@ -62,6 +65,41 @@ export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceIm
     cancelTurn: async ({ sessionId, turnId, wait }) => {
       const waitMs = wait === undefined ? DEFAULT_CANCEL_WAIT_MS : durationMs(wait);
       return { turn: turnToProto(await cancelTurn(deps, { sessionId, turnId, waitMs })) };
+    },
+
+    steer: async ({ sessionId, idempotencyKey, parts, framing, expectedTurnId }, context) => {
+      const said = { sessionId, idempotencyKey, parts: userPartsFromProto(parts), actor: actorOf(context) };
+      const { id, position, duplicate } = await steer(deps, {
+        ...said,
+        framing: framingFromProto(framing),
+        expectedTurnId,
+      });
+      return { queuedId: id, position, duplicate };
+    },
+
+    followUp: async ({ sessionId, idempotencyKey, parts }, context) => {
+      const said = { sessionId, idempotencyKey, parts: userPartsFromProto(parts), actor: actorOf(context) };
+      const { turn, position, duplicate, queuedId } = await followUp(deps, said);
+      const started = turn !== undefined;
+      return { ...(started && { turn: turnToProto(turn) }), position, started, duplicate, queuedId };
+    },
+
+    listQueue: async ({ sessionId, pageSize, pageToken }) => {
+      const { id, key } = await getSession(deps.db, sessionId);
+      const list = {
+        scope: { method: "ListQueue", args: [id] },
+        defaultSize: 50,
+        maxSize: 50,
+        read: (place: number | undefined, limit: number) => listQueueAfter(deps.db, key, place, limit, MAX_PAGE_BYTES),
+        placeOf: placeInQueue,
+      };
+      const { items, nextPageToken } = await readPage(list, { pageSize, pageToken });
+      return { queued: items.map(wholeQueuedToProto), nextPageToken };
+    },
+
+    removeQueued: async ({ sessionId, queuedId }, context) => {
+      await removeQueued(deps, { sessionId, queuedId, actor: actorOf(context) });
+      return {};
     },
 
     retryTurn: async ({ sessionId, idempotencyKey, model, expectedTurnId }, context) => {

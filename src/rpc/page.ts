@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
 import { DomainError } from "../errors.ts";
 
+/** A page ends once it is larger than this: with one item more, of 1 MiB at most, every client can still take it. */
+export const MAX_PAGE_BYTES = 2 * 1024 * 1024;
+
 /** How a list is read: always from a place on, never from a count, so that what is added meanwhile moves nothing. */
 export interface PagedList<T> {
   readonly scope: PageScope;

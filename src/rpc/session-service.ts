@@ -7,11 +7,8 @@ import { getSession, listSessionsBefore, type StoredSession } from "../session/s
 import { updateSession } from "../session/update-session.ts";
 import { actorOf } from "./actor.ts";
 import { messageToProto } from "./message-proto.ts";
-import { readPage } from "./page.ts";
+import { MAX_PAGE_BYTES, readPage } from "./page.ts";
 import { changesFromProto, sessionToProto, settingsFromProto } from "./session-proto.ts";
-
-/** A page ends once it is larger than this: with one item more, of 1 MiB at most, every client can still take it. */
-const MAX_PAGE_BYTES = 2 * 1024 * 1024;
 
 export function createSessionService(deps: SessionDeps & DeleteSessionDeps): ServiceImpl<typeof SessionService> {
   const { db, profiles } = deps;

@@ -68,6 +68,7 @@ export function createRemovedSessions(db: Database, onBug: (what: string, error:
 function lastOf(key: number): readonly Statement[] {
   return [
     { sql: "DELETE FROM tool_calls WHERE session_key = ?", params: [key] },
+    { sql: "DELETE FROM queued_messages WHERE session_key = ?", params: [key] },
     { sql: "DELETE FROM removed_sessions WHERE session_key = ?", params: [key] },
   ];
 }

@@ -151,6 +151,16 @@ export function setIdle(id: string, turnId: string, nowMs: number): Statement {
   };
 }
 
+/** Makes the next turn the running one in the moment the last one ends. */
+export function handOver(id: string, fromTurnId: string, toTurnId: string, nowMs: number): Statement {
+  return {
+    sql: `UPDATE sessions SET running_turn_id = ?, last_turn_id = ?, update_time_ms = max(update_time_ms + 1, ?)
+      WHERE id = ? AND running_turn_id = ?`,
+    params: [toTurnId, toTurnId, nowMs, id, fromTurnId],
+    claim: "turn",
+  };
+}
+
 export function addSessionUsage(id: string, usage: Usage): Statement {
   return {
     sql: `UPDATE sessions SET input_tokens = input_tokens + ?, output_tokens = output_tokens + ?,

@@ -1,12 +1,13 @@
 import type BetterSqlite3 from "better-sqlite3";
 import { DomainError } from "../errors.ts";
 import { core } from "./migrations/0001-core.ts";
+import { queue } from "./migrations/0002-queue.ts";
 
 /** "PRLY": marks the file as ours, so that no other program's database is ever touched. */
 const APPLICATION_ID = 0x50524c59;
 
 /** In order; the number of each is its place, from 1. Entries are never changed once released, only added. */
-const MIGRATIONS: readonly string[] = [core];
+const MIGRATIONS: readonly string[] = [core, queue];
 
 /**
  * Brings the database to the newest schema, each migration in a transaction of its own. Refuses a file that is not

@@ -1,9 +1,14 @@
 import { delay } from "../clock.ts";
 import { DomainError } from "../errors.ts";
-import { getSession, setIdle, type StoredSession } from "../session/session-store.ts";
+import { getSession, handOver, setIdle, type StoredSession } from "../session/session-store.ts";
+import type { EventPayload } from "../event/event.ts";
+import { ClaimLost, type Statement } from "../store/database.ts";
 import type { ToolOutcome } from "../message/message.ts";
 import type { Closing } from "./answer-log.ts";
 import type { TurnEnd } from "./next-step.ts";
+import { openTurn } from "./open-turn.ts";
+import { queueJoined, queueLeft } from "./queue-events.ts";
+import { claimQueue, deleteQueued, listQueued, moveToFollowUps, type StoredQueued } from "./queue-store.ts";
 import { toolCallEnded } from "./tool-step.ts";
 import { listCalls, type ToolCall } from "./tool-call-store.ts";
 import type { TurnDeps } from "./turn-deps.ts";
@@ -12,59 +17,110 @@ import { getTurn, setTurnEnded, type StoredTurn } from "./turn-store.ts";
 /** A turn whose end the disk refuses is ended as soon as it takes it. */
 const RETRY_END_MS = 1000;
 
+/** How a turn ends, and what is left of it. */
+export interface TurnEnding {
+  readonly end: TurnEnd;
+  /** The answer that is not whole. */
+  readonly closing?: Partial<Closing>;
+  /** The engine died meanwhile, so what a call that had started came to is not known. */
+  readonly wasKilled?: boolean;
+}
+
 /**
  * Ends a turn, in one transaction: the answer that is not whole, every open call with a result that says why, the end
- * itself, and the session idle again. The history is valid for the next model call whatever happened. `wasKilled`: the
- * engine died meanwhile, so what a call that had started came to is not known.
+ * itself, and the session idle again, or with the next queued message's turn running, which is returned. The history is
+ * valid for the next model call whatever happened. Steers that were not taken up become the first follow-ups.
  */
 export async function endTurn(
   deps: TurnDeps,
   session: StoredSession,
   turnId: string,
-  end: TurnEnd,
-  closing: Partial<Closing> = {},
-  wasKilled = false,
-): Promise<void> {
+  { end, closing = {}, wasKilled = false }: TurnEnding,
+): Promise<StoredTurn | undefined> {
   const turn = await getTurn(deps.db, session.id, turnId);
-  const openCalls = (await listCalls(deps.db, turnId)).filter(
-    (call) => call.state === "requested" || call.state === "started",
-  );
-  const closedCalls = openCalls.map((call) =>
-    toolCallEnded(deps, session, turnId, call.id, closedResult(call, end, wasKilled)),
-  );
-  const closedEvents = closedCalls.flatMap((closed) => closed.events);
+  const calls = await closeCalls(deps, session, turnId, end, wasKilled);
+  const queue = await advanceQueue(deps, session, end.reason === "completed");
+  const { next } = queue;
   const closingEvents = closing.events ?? [];
+  const events: EventPayload[] = [
+    ...closingEvents,
+    ...calls.events,
+    { kind: "turn_ended", reason: end.reason, usage: closing.turnUsage ?? turn.usage, error: end.error },
+    ...queue.events,
+  ];
   await deps.log.append(session.id, {
     turnId,
     essential: true,
-    events: [
-      ...closingEvents,
-      ...closedEvents,
-      { kind: "turn_ended", reason: end.reason, usage: closing.turnUsage ?? turn.usage, error: end.error },
-    ],
+    events,
+    ...(next !== undefined && { next: { turnId: next.turn.id, actor: next.turn.actor, events: next.events } }),
     changes: (firstSeq, nowMs) => [
       setTurnEnded(turnId, end.reason, end.error, nowMs),
       ...(closing.changes?.(firstSeq) ?? []),
-      ...closedCalls.flatMap((closed, i) => closed.changes(firstSeq + closingEvents.length + i, nowMs)),
-      setIdle(session.id, turnId, nowMs),
+      ...calls.changes(firstSeq + closingEvents.length, nowMs),
+      ...queue.changes,
+      ...(next?.changes(firstSeq + events.length) ?? []),
+      next === undefined ? setIdle(session.id, turnId, nowMs) : handOver(session.id, turnId, next.turn.id, nowMs),
     ],
   });
+  return next?.turn;
 }
 
-/** Ends a turn, and goes on trying while the disk refuses, until the engine stops. */
+/** What the end of a turn does to the queue, and the turn that begins with its head. */
+async function advanceQueue(deps: TurnDeps, session: StoredSession, startsNext: boolean) {
+  const steers = await listQueued(deps.db, session.key, "steer");
+  const followUps = await listQueued(deps.db, session.key, "follow_up");
+  if (steers.length + followUps.length === 0) return { events: [], changes: [], next: undefined };
+  const first = followUps[0]?.position ?? 0;
+  const moved = steers.map((steer, i): StoredQueued => ({
+    ...steer,
+    kind: "follow_up",
+    framing: "plain",
+    position: first - steers.length + i,
+  }));
+  const head = startsNext ? [...moved, ...followUps][0] : undefined;
+  const next = head && openTurn(deps, session, { parts: head.parts, model: "", actor: head.actor, queuedId: head.id });
+  return {
+    next,
+    events: [...(moved.length > 0 ? [queueJoined(...moved)] : []), ...(head === undefined ? [] : [queueLeft(head.id)])],
+    changes: [
+      claimQueue(session.key, steers.length, followUps.length),
+      ...moved.map(({ id, position }) => moveToFollowUps(id, position)),
+      ...(head === undefined ? [] : [deleteQueued(head.id)]),
+    ],
+  };
+}
+
+/** Closes every open call of a turn with a result that says why. */
+export async function closeCalls(
+  deps: TurnDeps,
+  session: StoredSession,
+  turnId: string,
+  end: TurnEnd,
+  wasKilled: boolean,
+) {
+  const all = await listCalls(deps.db, turnId);
+  const open = all.filter((call) => call.state === "requested" || call.state === "started");
+  const closed = open.map((call) => toolCallEnded(deps, session, turnId, call.id, closedResult(call, end, wasKilled)));
+  return {
+    events: closed.flatMap(({ events }) => events),
+    changes: (firstSeq: number, nowMs: number): Statement[] =>
+      closed.flatMap(({ changes }, i) => changes(firstSeq + i, nowMs)),
+  };
+}
+
+/** Ends a turn, and goes on trying while the disk refuses, until the engine stops. Returns the turn that follows. */
 export async function endTurnAtLast(
   deps: TurnDeps,
   session: StoredSession,
-  turn: StoredTurn,
-  end: TurnEnd,
-  closing: Partial<Closing> | undefined,
+  turnId: string,
+  ending: TurnEnding,
   stopping: AbortSignal,
-): Promise<void> {
+): Promise<StoredTurn | undefined> {
   for (;;) {
     try {
-      await endTurn(deps, session, turn.id, end, closing);
-      return;
+      return await endTurn(deps, session, turnId, ending);
     } catch (error) {
+      if (error instanceof ClaimLost && error.claim === "queued") continue;
       if (!(error instanceof DomainError) || !error.reason.startsWith("STORAGE_")) throw error;
       await delay(deps.clock, RETRY_END_MS, stopping);
       await getSession(deps.db, session.id);

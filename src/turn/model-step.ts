@@ -19,7 +19,7 @@ import type { TurnEnd } from "./next-step.ts";
 import { toTranscript } from "./transcript.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import { setTurnSteps, type StoredTurn } from "./turn-store.ts";
-import { endOfStopped, statusOfStopped, TurnStop } from "./turn-stop.ts";
+import { endOfStopped, statusOfStopped, StepReplaced, TurnStop } from "./turn-stop.ts";
 
 /** What became of a step: the turn goes on, or it ends, maybe with an answer that is not whole. */
 export interface StepOutcome {
@@ -65,6 +65,11 @@ export async function modelStep(
     if (retry !== undefined) {
       await pauseAfterPartial(call, retry, signal);
       return { hasFailed: true };
+    }
+    if (error instanceof StepReplaced) {
+      const { events, changes } = closeAnswer(call, "cancelled");
+      if (events.length > 0) await deps.log.append(session.id, { turnId: turn.id, events, changes });
+      return {};
     }
     const status = error instanceof TurnStop ? statusOfStopped(error.stopCause) : "failed";
     return { end: endOf(error, deps), closing: closeAnswer(call, status) };

@@ -9,7 +9,7 @@ const answered: TurnView["lastMessage"] = { ...asked, role: "assistant" };
 
 function view(changes: Partial<TurnView>): TurnView {
   const turn = { state: "running", steps: 0, usage: NO_USAGE } as const;
-  return { turn, limits: DEFAULT_LIMITS, lastMessage: asked, calls: [], ...changes };
+  return { turn, limits: DEFAULT_LIMITS, lastMessage: asked, calls: [], steers: [], ...changes };
 }
 
 function call(id: string, state: CallState): ToolCall {

@@ -1,4 +1,5 @@
 import type { StoredMessage } from "../message/message-store.ts";
+import type { StoredQueued } from "./queue-store.ts";
 import type { ToolCall } from "./tool-call-store.ts";
 import type { Limits, Turn, TurnEndReason, TurnError } from "./turn.ts";
 
@@ -10,6 +11,8 @@ export interface TurnView {
   readonly lastMessage: Pick<StoredMessage, "role" | "status" | "parts"> | undefined;
   /** The turn's calls, in the order they were asked for. */
   readonly calls: readonly ToolCall[];
+  /** What was said to the turn while it ran, and is not taken up yet; the first said first. */
+  readonly steers: readonly StoredQueued[];
 }
 
 /** How a turn ends. */
@@ -21,14 +24,24 @@ export interface TurnEnd {
 export type NextStep =
   | { readonly kind: "call_model" }
   | { readonly kind: "run_tools"; readonly calls: readonly ToolCall[] }
+  | { readonly kind: "take_steers"; readonly steers: readonly StoredQueued[] }
   | { readonly kind: "end"; readonly end: TurnEnd };
 
 /** What to do next. Pure: a restart of the engine asks the same question and gets the same answer. */
-export function nextStep({ turn, limits, lastMessage, calls }: TurnView): NextStep {
+export function nextStep({ turn, limits, lastMessage, calls, steers }: TurnView): NextStep {
   if (turn.state === "cancelling") return { kind: "end", end: { reason: "cancelled" } };
   const requested = calls.filter((call) => call.state === "requested");
   if (requested.length > 0) return { kind: "run_tools", calls: requested };
-  if (isFinalAnswer(lastMessage)) return { kind: "end", end: { reason: "completed" } };
+  const limit = limitReachedBy(turn, limits);
+  // What is said while the last answer streams gets one more step, where one is left; else it is the next turn's.
+  if (isFinalAnswer(lastMessage) && (steers.length === 0 || limit !== undefined)) {
+    return { kind: "end", end: { reason: "completed" } };
+  }
+  if (limit !== undefined) return limit;
+  return steers.length > 0 ? { kind: "take_steers", steers } : { kind: "call_model" };
+}
+
+function limitReachedBy(turn: TurnView["turn"], limits: Limits): NextStep | undefined {
   if (turn.steps >= limits.maxSteps) {
     return limitReached(
       "STEPS_EXHAUSTED",
@@ -42,7 +55,7 @@ export function nextStep({ turn, limits, lastMessage, calls }: TurnView): NextSt
       `the turn used ${tokens} of its ${limits.maxTokens} tokens; raise limits.max_tokens or retry to go on`,
     );
   }
-  return { kind: "call_model" };
+  return undefined;
 }
 
 function isFinalAnswer(message: TurnView["lastMessage"]): boolean {

@@ -70,7 +70,7 @@ async function recoverTurn(
   const partial = await closePartial(deps, session, turn, partsByMessage);
   const end = endOfRecovered(session, turn);
   if (end !== undefined) {
-    await endTurn(deps, session, turn.id, end, partial, true);
+    await endTurn(deps, session, turn.id, { end, closing: partial, wasKilled: true });
     return false;
   }
   const started = (await listCalls(deps.db, turn.id)).filter((call) => call.state === "started");

@@ -1,15 +1,15 @@
 import { DomainError } from "../errors.ts";
 import type { EventPayload } from "../event/event.ts";
 import type { Idempotency } from "../idempotency/idempotency.ts";
-import { MAX_MESSAGE_BYTES, type Message, type Part } from "../message/message.ts";
-import { insertMessage } from "../message/message-store.ts";
-import { modelInForce } from "../profile/profile.ts";
+import { MAX_MESSAGE_BYTES, type Part } from "../message/message.ts";
 import { getSession, setRunning, type StoredSession } from "../session/session-store.ts";
 import { ClaimLost, type Statement } from "../store/database.ts";
-import { NO_USAGE } from "../usage/usage.ts";
+import { openTurn, type OpenedTurn } from "./open-turn.ts";
+import { queueLeft } from "./queue-events.ts";
+import { deleteQueued, type StoredQueued } from "./queue-store.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import type { TurnRunner } from "./turn-runner.ts";
-import { getTurn, insertTurn, type StoredTurn } from "./turn-store.ts";
+import { getTurn, type StoredTurn } from "./turn-store.ts";
 
 export interface StartTurnDeps extends TurnDeps {
   readonly idempotency: Idempotency;
@@ -36,6 +36,7 @@ export interface TurnRequest {
 export async function startTurn(
   deps: StartTurnDeps,
   request: TurnRequest & { readonly parts: readonly Part[] },
+  alsoRemember: (turnId: string) => readonly Statement[] = () => [],
 ): Promise<StoredTurn> {
   const { sessionId, idempotencyKey: key, parts, model, expectedTurnId } = request;
   checkSize(parts);
@@ -43,7 +44,7 @@ export async function startTurn(
     { scope: `StartTurn ${sessionId}`, key, content: { parts, model, expectedTurnId } },
     {
       find: (turnId) => findStarted(deps, sessionId, turnId),
-      make: (remember) => begin(deps, request, parts, remember),
+      make: (remember) => begin(deps, request, parts, (id) => [...remember(id), ...alsoRemember(id)]),
     },
   );
 }
@@ -89,35 +90,50 @@ async function begin(
   deps.checkRunning();
   const session = await getSession(deps.db, request.sessionId);
   checkState(session, request.expectedTurnId);
-  const { model } = modelInForce(deps.profiles, { profile: session.profile, model: request.model || session.model });
-  const draft = draftTurn(deps, session, request, model);
-  const message = parts === undefined ? undefined : userMessage(deps, draft, parts);
+  const { model, actor, expectedTurnId } = request;
+  const opened = openTurn(deps, session, { parts, model, actor, queuedId: "" });
+  return run(deps, session, opened, expectedTurnId, () => remember(opened.turn.id));
+}
+
+/** Starts a turn with the queued message that is next on an idle session. Throws `SESSION_BUSY`, and `ClaimLost` where it was removed. */
+export async function startQueued(
+  deps: StartTurnDeps,
+  session: StoredSession,
+  queued: StoredQueued,
+): Promise<StoredTurn> {
+  const { parts, actor, id } = queued;
+  const opened = openTurn(deps, session, { parts, model: "", actor, queuedId: id });
+  return run(deps, session, opened, "", () => [deleteQueued(id)], [queueLeft(id)]);
+}
+
+/** Stores the beginning of a turn and lets it run. */
+async function run(
+  deps: StartTurnDeps,
+  session: StoredSession,
+  { turn, events, changes }: OpenedTurn,
+  expectedTurnId: string,
+  more: () => readonly Statement[],
+  moreEvents: readonly EventPayload[] = [],
+): Promise<StoredTurn> {
   try {
     const { firstSeq } = await deps.log.append(session.id, {
-      turnId: draft.id,
-      actor: request.actor,
-      events: (seq): EventPayload[] => [
-        { kind: "turn_started", turn: { ...draft, firstSeq: seq } },
-        ...(message === undefined ? [] : [{ kind: "message_completed", message } as const]),
-      ],
-      changes: (seq, nowMs) => [
-        setRunning(session.id, draft.id, request.expectedTurnId, nowMs),
-        insertTurn({ ...draft, firstSeq: seq }),
-        ...(message === undefined ? [] : [insertMessage(session.key, message, seq + 1)]),
-        ...remember(draft.id),
-      ],
+      turnId: turn.id,
+      actor: turn.actor,
+      events: (seq) => [...events(seq), ...moreEvents],
+      changes: (seq, nowMs) => [setRunning(session.id, turn.id, expectedTurnId, nowMs), ...changes(seq), ...more()],
     });
-    deps.runner.run(draft);
-    return { ...draft, firstSeq };
+    deps.runner.run(turn);
+    return { ...turn, firstSeq };
   } catch (error) {
     if (!(error instanceof ClaimLost)) throw error;
     // Somebody was faster; the session says who.
-    checkState(await getSession(deps.db, session.id), request.expectedTurnId);
+    checkState(await getSession(deps.db, session.id), expectedTurnId);
     throw error;
   }
 }
 
-function checkSize(parts: readonly Part[]): void {
+/** Throws DomainError `MESSAGE_TOO_LARGE`. */
+export function checkSize(parts: readonly Part[]): void {
   const bytes = parts.reduce((sum, part) => sum + ("text" in part ? Buffer.byteLength(part.text) : 0), 0);
   if (bytes <= MAX_MESSAGE_BYTES) return;
   throw new DomainError(
@@ -149,38 +165,4 @@ function busy(session: StoredSession): DomainError {
     `session ${session.id} runs turn ${session.runningTurnId}; wait for its end or cancel it`,
     { session_id: session.id, turn_id: session.runningTurnId },
   );
-}
-
-function draftTurn(deps: StartTurnDeps, session: StoredSession, request: TurnRequest, model: string): StoredTurn {
-  return {
-    id: deps.newId("turn"),
-    sessionId: session.id,
-    sessionKey: session.key,
-    state: "running",
-    endReason: undefined,
-    error: undefined,
-    model,
-    modelOverride: request.model,
-    actor: request.actor,
-    steps: 0,
-    usage: NO_USAGE,
-    recoveries: 0,
-    firstSeq: 0,
-    createTimeMs: deps.clock.now(),
-    endTimeMs: undefined,
-  };
-}
-
-function userMessage(deps: StartTurnDeps, turn: StoredTurn, parts: readonly Part[]): Message {
-  return {
-    id: deps.newId("msg"),
-    sessionId: turn.sessionId,
-    turnId: turn.id,
-    role: "user",
-    status: "complete",
-    parts,
-    model: "",
-    usage: undefined,
-    createTimeMs: turn.createTimeMs,
-  };
 }

@@ -2,14 +2,16 @@ import { DomainError } from "../errors.ts";
 import { findLastOfTurn } from "../message/message-store.ts";
 import { findSession, type StoredSession } from "../session/session-store.ts";
 import { ClaimLost } from "../store/database.ts";
-import { endTurnAtLast } from "./end-turn.ts";
+import { closeCalls, endTurnAtLast } from "./end-turn.ts";
 import { modelStep, type StepOutcome } from "./model-step.ts";
 import { nextStep } from "./next-step.ts";
+import { listQueued } from "./queue-store.ts";
+import { takeSteers } from "./take-steers.ts";
 import { listCalls } from "./tool-call-store.ts";
 import { toolStep } from "./tool-step.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import { getTurn, type StoredTurn } from "./turn-store.ts";
-import { endOfStopped, TurnStop, type StopCause } from "./turn-stop.ts";
+import { endOfStopped, StepReplaced, TurnStop, type StopCause } from "./turn-stop.ts";
 
 /** Runs turns: each is a loop of its own that ends with the turn, never with the call that started it. */
 export interface TurnRunner {
@@ -17,6 +19,8 @@ export interface TurnRunner {
   run(turn: Pick<StoredTurn, "id" | "sessionId">): void;
   /** Aborts what a turn is doing. False where it is not running here. */
   stop(turnId: string, cause: StopCause): boolean;
+  /** Drops the step that a turn is at; the turn goes on with what was said to it. */
+  interrupt(turnId: string): void;
   /** Resolves when a turn is no longer running here. */
   whenDone(turnId: string): Promise<void>;
   /** How many run. */
@@ -30,21 +34,26 @@ const STOP_MS = 4000;
 
 interface Running {
   readonly controller: AbortController;
-  readonly done: Promise<void>;
+  /** Of the step it is at. */
+  step: AbortController;
+  done: Promise<void>;
 }
 
 export function createTurnRunner(deps: TurnDeps): TurnRunner {
   const running = new Map<string, Running>();
   const engine = new AbortController();
 
-  async function loop(turnId: string, sessionId: string, controller: AbortController): Promise<void> {
-    const { signal } = controller;
+  /** Runs a turn to its end. Returns the turn that follows. */
+  async function loop(turnId: string, sessionId: string, self: Running): Promise<StoredTurn | undefined> {
+    const { controller } = self;
     const startedAt = deps.clock.monotonic();
     let failedBefore = 0;
     for (;;) {
       const session = await findSession(deps.db, sessionId);
-      if (session === undefined) return;
+      if (session === undefined) return undefined;
       const turn = await getTurn(deps.db, sessionId, turnId);
+      self.step = new AbortController();
+      const signal = AbortSignal.any([controller.signal, self.step.signal]);
       const remainingMs = session.limits.maxWorkingTimeMs - (deps.clock.monotonic() - startedAt);
       const cancelTimer = deps.clock.after(Math.max(0, remainingMs), () =>
         controller.abort(new TurnStop("time_exhausted")),
@@ -53,8 +62,9 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
         const outcome = await step(session, turn, failedBefore, signal);
         failedBefore = outcome.hasFailed === true ? failedBefore + 1 : 0;
         if (outcome.end === undefined) continue;
-        if (isLeftForRecovery(session, signal)) return;
-        return await endTurnAtLast(deps, session, turn, outcome.end, outcome.closing, engine.signal);
+        if (isLeftForRecovery(session, signal)) return undefined;
+        const { end, closing } = outcome;
+        return await endTurnAtLast(deps, session, turnId, { end, ...(closing && { closing }) }, engine.signal);
       } finally {
         cancelTimer();
       }
@@ -70,22 +80,33 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
   ): Promise<StepOutcome> {
     const lastMessage = await findLastOfTurn(deps.db, session.key, turn.id);
     const calls = await listCalls(deps.db, turn.id);
-    const next = nextStep({ turn, limits: session.limits, lastMessage, calls });
+    const steers = await listQueued(deps.db, session.key, "steer");
+    const next = nextStep({ turn, limits: session.limits, lastMessage, calls, steers });
     try {
       if (next.kind === "end") return { end: next.end };
       signal.throwIfAborted();
       if (next.kind === "call_model") return await modelStep(deps, session, turn, failedBefore, signal);
-      await toolStep(deps, session, turn, next.calls, signal);
+      if (next.kind === "take_steers") await takeSteers(deps, session, turn, next.steers);
+      else await toolStep(deps, session, turn, next.calls, signal);
       return {};
     } catch (error) {
+      if (error instanceof StepReplaced) return await dropCalls(session, turn);
       if (error instanceof TurnStop) return { end: endOfStopped(error.stopCause) };
       throw error;
     }
   }
 
-  async function guarded(turnId: string, sessionId: string, controller: AbortController): Promise<void> {
+  /** The turn goes on, its calls do not. */
+  async function dropCalls(session: StoredSession, turn: StoredTurn): Promise<StepOutcome> {
+    const closed = await closeCalls(deps, session, turn.id, { reason: "cancelled" }, false);
+    if (closed.events.length > 0) await deps.log.append(session.id, { turnId: turn.id, ...closed });
+    return {};
+  }
+
+  async function guarded(turnId: string, sessionId: string, self: Running): Promise<void> {
     try {
-      await loop(turnId, sessionId, controller);
+      const next = await loop(turnId, sessionId, self);
+      if (next !== undefined && !engine.signal.aborted) run(next);
     } catch (error) {
       if (isGone(error) || engine.signal.aborted) return;
       deps.onBug(`turn ${turnId}`, error);
@@ -99,20 +120,23 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
   async function endBroken(turnId: string, sessionId: string): Promise<void> {
     const session = await findSession(deps.db, sessionId);
     if (session === undefined) return;
-    const turn = await getTurn(deps.db, sessionId, turnId);
     const error = { reason: "INTERNAL", message: "internal error; see the engine's log", retryable: true };
     try {
-      await endTurnAtLast(deps, session, turn, { reason: "failed", error }, undefined, engine.signal);
+      await endTurnAtLast(deps, session, turnId, { end: { reason: "failed", error } }, engine.signal);
     } catch (second) {
       deps.onBug(`end of turn ${turnId}`, second);
     }
   }
 
+  function run({ id, sessionId }: Pick<StoredTurn, "id" | "sessionId">): void {
+    const self = { controller: new AbortController(), step: new AbortController(), done: Promise.resolve() };
+    running.set(id, self);
+    self.done = guarded(id, sessionId, self);
+  }
+
   return {
-    run({ id, sessionId }) {
-      const controller = new AbortController();
-      running.set(id, { controller, done: guarded(id, sessionId, controller) });
-    },
+    run,
+    interrupt: (turnId) => running.get(turnId)?.step.abort(new StepReplaced()),
     stop(turnId, cause) {
       const turn = running.get(turnId);
       turn?.controller.abort(new TurnStop(cause));
@@ -121,11 +145,14 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     whenDone: (turnId) => running.get(turnId)?.done ?? Promise.resolve(),
     count: () => running.size,
     stopAll: async () => {
-      const all = [...running.values()];
-      for (const { controller } of all) controller.abort(new TurnStop("engine_stopping"));
       // A disk that refuses an end must not hold up the stop: the next start ends what is left.
       const cancelTimer = deps.clock.after(STOP_MS, () => engine.abort(new TurnStop("engine_stopping")));
-      await Promise.all(all.map(({ done }) => done));
+      // Again, since a turn that completes in this moment may start the next one of its queue.
+      while (running.size > 0) {
+        const all = [...running.values()];
+        for (const { controller } of all) controller.abort(new TurnStop("engine_stopping"));
+        await Promise.all(all.map(({ done }) => done));
+      }
       cancelTimer();
     },
   };

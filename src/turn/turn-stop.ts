@@ -41,3 +41,12 @@ export function endOfStopped(cause: StopCause): TurnEnd {
 export function statusOfStopped(cause: StopCause): MessageStatus {
   return cause === "engine_stopping" ? "interrupted" : "cancelled";
 }
+
+/** A human said something that replaces what the turn is doing; its step is dropped and the turn goes on with that. */
+export class StepReplaced extends Error {
+  override readonly name = "StepReplaced";
+
+  constructor() {
+    super("step replaced");
+  }
+}

@@ -17,6 +17,7 @@ interface TurnRow extends Row {
   steps: number;
   usage: string;
   recoveries: number;
+  queued_id: string;
   create_time_ms: number;
   end_time_ms: number | null;
 }
@@ -28,6 +29,8 @@ export interface StoredTurn extends Turn {
   readonly modelOverride: string;
   /** The name of the token that started it. */
   readonly actor: string;
+  /** The queued message it began with; empty = none. */
+  readonly queuedId: string;
   /** How often a start of the engine has gone on with it. */
   readonly recoveries: number;
 }
@@ -47,24 +50,42 @@ function fromRow(row: TurnRow): StoredTurn {
     steps: row.steps,
     usage: JSON.parse(row.usage) as Usage,
     recoveries: row.recoveries,
+    queuedId: row.queued_id,
     createTimeMs: row.create_time_ms,
     endTimeMs: row.end_time_ms ?? undefined,
   };
 }
 
-/** Throws DomainError `TURN_NOT_FOUND`, also for a turn of another session. */
-export async function getTurn(db: Database, sessionId: string, turnId: string): Promise<StoredTurn> {
+/** Undefined also for a turn of another session. */
+export async function findTurn(db: Database, sessionId: string, turnId: string): Promise<StoredTurn | undefined> {
   const row = await db.get<TurnRow>({
     sql: "SELECT * FROM turns WHERE id = ? AND session_id = ?",
     params: [turnId, sessionId],
   });
-  if (row === undefined) {
-    throw new DomainError("not_found", "TURN_NOT_FOUND", `session ${sessionId} has no turn ${turnId}`, {
-      session_id: sessionId,
-      turn_id: turnId,
-    });
-  }
-  return fromRow(row);
+  return row === undefined ? undefined : fromRow(row);
+}
+
+/** Throws DomainError `TURN_NOT_FOUND`. */
+export async function getTurn(db: Database, sessionId: string, turnId: string): Promise<StoredTurn> {
+  const turn = await findTurn(db, sessionId, turnId);
+  if (turn !== undefined) return turn;
+  throw new DomainError("not_found", "TURN_NOT_FOUND", `session ${sessionId} has no turn ${turnId}`, {
+    session_id: sessionId,
+    turn_id: turnId,
+  });
+}
+
+/** The turn that began with a queued message. */
+export async function findTurnOfQueued(
+  db: Database,
+  sessionKey: number,
+  queuedId: string,
+): Promise<StoredTurn | undefined> {
+  const row = await db.get<TurnRow>({
+    sql: "SELECT * FROM turns WHERE session_key = ? AND queued_id = ?",
+    params: [sessionKey, queuedId],
+  });
+  return row === undefined ? undefined : fromRow(row);
 }
 
 /** A session's turns that began before `beforeSeq` (undefined = from the newest), the newest first. */
@@ -92,8 +113,8 @@ export async function listOpenTurns(db: Database): Promise<StoredTurn[]> {
 export function insertTurn(turn: StoredTurn): Statement {
   return {
     sql: `INSERT INTO turns (id, session_key, session_id, first_seq, state, end_reason, error, model, model_override, actor,
-      steps, usage, recoveries, create_time_ms, end_time_ms)
-      VALUES (?, ?, ?, ?, ?, '', '', ?, ?, ?, ?, ?, 0, ?, NULL)`,
+      steps, usage, recoveries, queued_id, create_time_ms, end_time_ms)
+      VALUES (?, ?, ?, ?, ?, '', '', ?, ?, ?, ?, ?, 0, ?, ?, NULL)`,
     params: [
       turn.id,
       turn.sessionKey,
@@ -105,6 +126,7 @@ export function insertTurn(turn: StoredTurn): Statement {
       turn.actor,
       turn.steps,
       JSON.stringify(turn.usage),
+      turn.queuedId,
       turn.createTimeMs,
     ],
   };

@@ -1,127 +1,15 @@
-import { afterEach, expect, test } from "vitest";
-import { createFakeClock } from "../../test/helpers/fake-clock.ts";
-import { asksFor, hangsAfter, says, scriptModel, type Answer } from "../../test/helpers/scripted-model.ts";
-import type { EventPayload } from "../event/event.ts";
-import { createEventLog } from "../event/event-log.ts";
-import { follow } from "../event/follow.ts";
-import { newId } from "../id.ts";
-import { createIdempotency } from "../idempotency/idempotency.ts";
-import { listConversation } from "../message/message-store.ts";
+import { expect, test } from "vitest";
+import { asksFor, hangsAfter, says } from "../../test/helpers/scripted-model.ts";
+import { deaf, echo, kinds, setUp } from "../../test/helpers/turn-engine.ts";
 import { ModelError } from "../model/model.ts";
-import { createProfiles } from "../profile/profile.ts";
-import { createSession } from "../session/create-session.ts";
 import { deleteSession } from "../session/delete-session.ts";
 import { createRemovedSessions } from "../session/removed-sessions.ts";
 import { getSession } from "../session/session-store.ts";
-import type { SessionSettings } from "../session/session.ts";
-import { openSqlite } from "../store/sqlite.ts";
 import type { Tool } from "../tool/tool.ts";
-import { cancelTurn } from "./cancel-turn.ts";
-import { recoverTurns } from "./recover.ts";
-import { retryTurn, startTurn } from "./start-turn.ts";
 import { toTranscript } from "./transcript.ts";
-import { createTurnRunner } from "./turn-runner.ts";
 import { getTurn, setCancelling } from "./turn-store.ts";
 import { DEFAULT_LIMITS } from "./turn.ts";
 
-const SETTINGS: SessionSettings = {
-  title: "",
-  profile: "",
-  model: "",
-  systemPrompt: "be brief",
-  labels: {},
-  limits: DEFAULT_LIMITS,
-  starred: false,
-  resumeAfterRestart: false,
-  retryPartial: false,
-};
-
-const profiles = createProfiles(
-  [{ name: "scripted", provider: "demo", model: "m1", baseUrl: "", apiKey: undefined, description: "" }],
-  "scripted",
-);
-
-const echo: Tool = {
-  name: "echo",
-  description: "says it again",
-  parameters: { type: "object" },
-  run: async (args) => JSON.stringify(args),
-};
-const broken: Tool = { ...echo, name: "broken", run: () => Promise.reject(new Error("it broke")) };
-const deaf: Tool = { ...echo, name: "deaf", run: () => new Promise(() => {}) };
-
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).toReversed()) await close();
-});
-
-/** An engine's inside over a store in memory; `restart` makes another one over the same store, as after a kill. */
-async function setUp(
-  answers: readonly Answer[],
-  settings: Partial<SessionSettings> = {},
-  db = openSqlite(":memory:"),
-  tools = [echo, broken, deaf],
-) {
-  const clock = createFakeClock();
-  const script = scriptModel(...answers);
-  const log = createEventLog(db, (payload) => Buffer.from(JSON.stringify(payload)), clock);
-  const bugs: unknown[] = [];
-  const onBug = (_what: string, error: unknown): void => void bugs.push(error);
-  const idempotency = createIdempotency(db, clock);
-  const base = { db, log, clock, newId, profiles, models: script.models, tools, random: () => 0, onBug, idempotency };
-  const runner = createTurnRunner(base);
-  const deps = { ...base, runner, checkRunning: () => {} };
-  const { id } = await createSession(deps, { idempotencyKey: "only", settings: { ...SETTINGS, ...settings } });
-  closers.push(() => runner.stopAll());
-  const start = (text = "hello", more = {}) =>
-    startTurn(deps, {
-      sessionId: id,
-      idempotencyKey: "",
-      model: "",
-      expectedTurnId: "",
-      actor: "me",
-      parts: [{ kind: "text", text }],
-      ...more,
-    });
-  const retry = () =>
-    retryTurn(deps, { sessionId: id, idempotencyKey: "", model: "", expectedTurnId: "", actor: "me" });
-  const ended = async (turn: { readonly id: string }) => {
-    await runner.whenDone(turn.id);
-    return getTurn(db, id, turn.id);
-  };
-  return {
-    ...deps,
-    id,
-    script,
-    bugs,
-    start,
-    retry,
-    ended,
-    cancel: () => cancelTurn(deps, { sessionId: id, turnId: "", waitMs: 1000 }),
-    recover: () => recoverTurns(deps, runner),
-    restart: (...next: readonly Answer[]) => setUp(next, settings, db),
-    events: (after = 0) => readEvents(log, id, after),
-    conversation: async () => listConversation(db, (await getSession(db, id)).key),
-  };
-}
-
-async function readEvents(
-  log: ReturnType<typeof createEventLog>,
-  sessionId: string,
-  after: number,
-): Promise<EventPayload[]> {
-  const signal = new AbortController().signal;
-  const events: EventPayload[] = [];
-  for await (const item of follow(log, { sessionId, afterSeq: after, signal, clock: createFakeClock() })) {
-    if ("entries" in item) {
-      for (const entry of item.entries)
-        if ("payload" in entry) events.push(JSON.parse(Buffer.from(entry.payload).toString()) as EventPayload);
-    } else if (item.checkpoint.caughtUp) return events;
-  }
-  return events;
-}
-
-const kinds = (events: readonly EventPayload[]): string[] => events.map(({ kind }) => kind);
 const flaky = (): ModelError => new ModelError("PROVIDER_ERROR", "the provider failed", { retryable: true });
 
 test("a turn is: started, what the user said, a step, the answer, its usage, ended", async () => {

@@ -54,6 +54,7 @@ type Event struct {
 	//	*Event_UsageReported
 	//	*Event_RetryScheduled
 	//	*Event_ModelChanged
+	//	*Event_QueueChanged
 	//	*Event_SessionChanged
 	//	*Event_Warning
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
@@ -250,6 +251,15 @@ func (x *Event) GetModelChanged() *ModelChanged {
 	return nil
 }
 
+func (x *Event) GetQueueChanged() *QueueChanged {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_QueueChanged); ok {
+			return x.QueueChanged
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetSessionChanged() *SessionChanged {
 	if x != nil {
 		if x, ok := x.Payload.(*Event_SessionChanged); ok {
@@ -337,6 +347,11 @@ type Event_ModelChanged struct {
 	ModelChanged *ModelChanged `protobuf:"bytes,25,opt,name=model_changed,json=modelChanged,proto3,oneof"`
 }
 
+type Event_QueueChanged struct {
+	// Messages joined the queue, changed in it or left it.
+	QueueChanged *QueueChanged `protobuf:"bytes,29,opt,name=queue_changed,json=queueChanged,proto3,oneof"`
+}
+
 type Event_SessionChanged struct {
 	// The session's settings were changed.
 	SessionChanged *SessionChanged `protobuf:"bytes,34,opt,name=session_changed,json=sessionChanged,proto3,oneof"`
@@ -372,6 +387,8 @@ func (*Event_UsageReported) isEvent_Payload() {}
 func (*Event_RetryScheduled) isEvent_Payload() {}
 
 func (*Event_ModelChanged) isEvent_Payload() {}
+
+func (*Event_QueueChanged) isEvent_Payload() {}
 
 func (*Event_SessionChanged) isEvent_Payload() {}
 
@@ -1164,6 +1181,61 @@ func (x *ModelChanged) GetModel() string {
 	return ""
 }
 
+// Messages joined the queue, changed in it or left it.
+type QueueChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ones that joined or changed, without their parts. One that is known by its id is replaced.
+	Queued []*QueuedMessage `protobuf:"bytes,1,rep,name=queued,proto3" json:"queued,omitempty"`
+	// The ones that left: taken up, started as a turn, or removed.
+	RemovedIds    []string `protobuf:"bytes,2,rep,name=removed_ids,json=removedIds,proto3" json:"removed_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueueChanged) Reset() {
+	*x = QueueChanged{}
+	mi := &file_parley_v1_event_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueueChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueueChanged) ProtoMessage() {}
+
+func (x *QueueChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueueChanged.ProtoReflect.Descriptor instead.
+func (*QueueChanged) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *QueueChanged) GetQueued() []*QueuedMessage {
+	if x != nil {
+		return x.Queued
+	}
+	return nil
+}
+
+func (x *QueueChanged) GetRemovedIds() []string {
+	if x != nil {
+		return x.RemovedIds
+	}
+	return nil
+}
+
 // The session's settings were changed.
 type SessionChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1175,7 +1247,7 @@ type SessionChanged struct {
 
 func (x *SessionChanged) Reset() {
 	*x = SessionChanged{}
-	mi := &file_parley_v1_event_proto_msgTypes[14]
+	mi := &file_parley_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1187,7 +1259,7 @@ func (x *SessionChanged) String() string {
 func (*SessionChanged) ProtoMessage() {}
 
 func (x *SessionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[14]
+	mi := &file_parley_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1200,7 +1272,7 @@ func (x *SessionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionChanged.ProtoReflect.Descriptor instead.
 func (*SessionChanged) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SessionChanged) GetSession() *Session {
@@ -1223,7 +1295,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_parley_v1_event_proto_msgTypes[15]
+	mi := &file_parley_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1235,7 +1307,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[15]
+	mi := &file_parley_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1248,7 +1320,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Warning) GetReason() string {
@@ -1269,7 +1341,7 @@ var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xa3\t\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xe9\t\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12;\n" +
 	"\vcreate_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -1292,10 +1364,11 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0ftool_call_ended\x18\x14 \x01(\v2\x18.parley.v1.ToolCallEndedH\x00R\rtoolCallEnded\x12A\n" +
 	"\x0eusage_reported\x18\x17 \x01(\v2\x18.parley.v1.UsageReportedH\x00R\rusageReported\x12D\n" +
 	"\x0fretry_scheduled\x18\x18 \x01(\v2\x19.parley.v1.RetryScheduledH\x00R\x0eretryScheduled\x12>\n" +
-	"\rmodel_changed\x18\x19 \x01(\v2\x17.parley.v1.ModelChangedH\x00R\fmodelChanged\x12D\n" +
+	"\rmodel_changed\x18\x19 \x01(\v2\x17.parley.v1.ModelChangedH\x00R\fmodelChanged\x12>\n" +
+	"\rqueue_changed\x18\x1d \x01(\v2\x17.parley.v1.QueueChangedH\x00R\fqueueChanged\x12D\n" +
 	"\x0fsession_changed\x18\" \x01(\v2\x19.parley.v1.SessionChangedH\x00R\x0esessionChanged\x12.\n" +
 	"\awarning\x18# \x01(\v2\x12.parley.v1.WarningH\x00R\awarningB\t\n" +
-	"\apayloadJ\x04\b\x13\x10\x14J\x04\b\x15\x10\x16J\x04\b\x16\x10\x17J\x04\b\x1a\x10\"\"2\n" +
+	"\apayloadJ\x04\b\x13\x10\x14J\x04\b\x15\x10\x16J\x04\b\x16\x10\x17J\x04\b\x1a\x10\x1dJ\x04\b\x1e\x10\"\"2\n" +
 	"\vTurnStarted\x12#\n" +
 	"\x04turn\x18\x01 \x01(\v2\x0f.parley.v1.TurnR\x04turn\"\x91\x01\n" +
 	"\tTurnEnded\x120\n" +
@@ -1349,7 +1422,11 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x05error\x18\x04 \x01(\v2\x14.parley.v1.TurnErrorR\x05error\">\n" +
 	"\fModelChanged\x12\x18\n" +
 	"\aprofile\x18\x01 \x01(\tR\aprofile\x12\x14\n" +
-	"\x05model\x18\x02 \x01(\tR\x05model\">\n" +
+	"\x05model\x18\x02 \x01(\tR\x05model\"a\n" +
+	"\fQueueChanged\x120\n" +
+	"\x06queued\x18\x01 \x03(\v2\x18.parley.v1.QueuedMessageR\x06queued\x12\x1f\n" +
+	"\vremoved_ids\x18\x02 \x03(\tR\n" +
+	"removedIds\">\n" +
 	"\x0eSessionChanged\x12,\n" +
 	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\";\n" +
 	"\aWarning\x12\x16\n" +
@@ -1371,7 +1448,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 	return file_parley_v1_event_proto_rawDescData
 }
 
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_parley_v1_event_proto_goTypes = []any{
 	(*Event)(nil),                 // 0: parley.v1.Event
 	(*TurnStarted)(nil),           // 1: parley.v1.TurnStarted
@@ -1387,23 +1464,25 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*UsageReported)(nil),         // 11: parley.v1.UsageReported
 	(*RetryScheduled)(nil),        // 12: parley.v1.RetryScheduled
 	(*ModelChanged)(nil),          // 13: parley.v1.ModelChanged
-	(*SessionChanged)(nil),        // 14: parley.v1.SessionChanged
-	(*Warning)(nil),               // 15: parley.v1.Warning
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
-	(*Turn)(nil),                  // 17: parley.v1.Turn
-	(TurnEndReason)(0),            // 18: parley.v1.TurnEndReason
-	(*Usage)(nil),                 // 19: parley.v1.Usage
-	(*TurnError)(nil),             // 20: parley.v1.TurnError
-	(Role)(0),                     // 21: parley.v1.Role
-	(*Message)(nil),               // 22: parley.v1.Message
-	(*structpb.Struct)(nil),       // 23: google.protobuf.Struct
-	(ToolCallState)(0),            // 24: parley.v1.ToolCallState
-	(*ToolResult)(nil),            // 25: parley.v1.ToolResult
-	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
-	(*Session)(nil),               // 27: parley.v1.Session
+	(*QueueChanged)(nil),          // 14: parley.v1.QueueChanged
+	(*SessionChanged)(nil),        // 15: parley.v1.SessionChanged
+	(*Warning)(nil),               // 16: parley.v1.Warning
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*Turn)(nil),                  // 18: parley.v1.Turn
+	(TurnEndReason)(0),            // 19: parley.v1.TurnEndReason
+	(*Usage)(nil),                 // 20: parley.v1.Usage
+	(*TurnError)(nil),             // 21: parley.v1.TurnError
+	(Role)(0),                     // 22: parley.v1.Role
+	(*Message)(nil),               // 23: parley.v1.Message
+	(*structpb.Struct)(nil),       // 24: google.protobuf.Struct
+	(ToolCallState)(0),            // 25: parley.v1.ToolCallState
+	(*ToolResult)(nil),            // 26: parley.v1.ToolResult
+	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
+	(*QueuedMessage)(nil),         // 28: parley.v1.QueuedMessage
+	(*Session)(nil),               // 29: parley.v1.Session
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
-	16, // 0: parley.v1.Event.create_time:type_name -> google.protobuf.Timestamp
+	17, // 0: parley.v1.Event.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 1: parley.v1.Event.turn_started:type_name -> parley.v1.TurnStarted
 	2,  // 2: parley.v1.Event.turn_ended:type_name -> parley.v1.TurnEnded
 	3,  // 3: parley.v1.Event.step_started:type_name -> parley.v1.StepStarted
@@ -1417,28 +1496,30 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	11, // 11: parley.v1.Event.usage_reported:type_name -> parley.v1.UsageReported
 	12, // 12: parley.v1.Event.retry_scheduled:type_name -> parley.v1.RetryScheduled
 	13, // 13: parley.v1.Event.model_changed:type_name -> parley.v1.ModelChanged
-	14, // 14: parley.v1.Event.session_changed:type_name -> parley.v1.SessionChanged
-	15, // 15: parley.v1.Event.warning:type_name -> parley.v1.Warning
-	17, // 16: parley.v1.TurnStarted.turn:type_name -> parley.v1.Turn
-	18, // 17: parley.v1.TurnEnded.reason:type_name -> parley.v1.TurnEndReason
-	19, // 18: parley.v1.TurnEnded.usage:type_name -> parley.v1.Usage
-	20, // 19: parley.v1.TurnEnded.error:type_name -> parley.v1.TurnError
-	21, // 20: parley.v1.MessageStarted.role:type_name -> parley.v1.Role
-	22, // 21: parley.v1.MessageCompleted.message:type_name -> parley.v1.Message
-	23, // 22: parley.v1.ToolCallRequested.arguments:type_name -> google.protobuf.Struct
-	23, // 23: parley.v1.ToolCallStarted.arguments:type_name -> google.protobuf.Struct
-	24, // 24: parley.v1.ToolCallEnded.state:type_name -> parley.v1.ToolCallState
-	25, // 25: parley.v1.ToolCallEnded.result:type_name -> parley.v1.ToolResult
-	19, // 26: parley.v1.UsageReported.usage:type_name -> parley.v1.Usage
-	19, // 27: parley.v1.UsageReported.turn_usage:type_name -> parley.v1.Usage
-	26, // 28: parley.v1.RetryScheduled.delay:type_name -> google.protobuf.Duration
-	20, // 29: parley.v1.RetryScheduled.error:type_name -> parley.v1.TurnError
-	27, // 30: parley.v1.SessionChanged.session:type_name -> parley.v1.Session
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	14, // 14: parley.v1.Event.queue_changed:type_name -> parley.v1.QueueChanged
+	15, // 15: parley.v1.Event.session_changed:type_name -> parley.v1.SessionChanged
+	16, // 16: parley.v1.Event.warning:type_name -> parley.v1.Warning
+	18, // 17: parley.v1.TurnStarted.turn:type_name -> parley.v1.Turn
+	19, // 18: parley.v1.TurnEnded.reason:type_name -> parley.v1.TurnEndReason
+	20, // 19: parley.v1.TurnEnded.usage:type_name -> parley.v1.Usage
+	21, // 20: parley.v1.TurnEnded.error:type_name -> parley.v1.TurnError
+	22, // 21: parley.v1.MessageStarted.role:type_name -> parley.v1.Role
+	23, // 22: parley.v1.MessageCompleted.message:type_name -> parley.v1.Message
+	24, // 23: parley.v1.ToolCallRequested.arguments:type_name -> google.protobuf.Struct
+	24, // 24: parley.v1.ToolCallStarted.arguments:type_name -> google.protobuf.Struct
+	25, // 25: parley.v1.ToolCallEnded.state:type_name -> parley.v1.ToolCallState
+	26, // 26: parley.v1.ToolCallEnded.result:type_name -> parley.v1.ToolResult
+	20, // 27: parley.v1.UsageReported.usage:type_name -> parley.v1.Usage
+	20, // 28: parley.v1.UsageReported.turn_usage:type_name -> parley.v1.Usage
+	27, // 29: parley.v1.RetryScheduled.delay:type_name -> google.protobuf.Duration
+	21, // 30: parley.v1.RetryScheduled.error:type_name -> parley.v1.TurnError
+	28, // 31: parley.v1.QueueChanged.queued:type_name -> parley.v1.QueuedMessage
+	29, // 32: parley.v1.SessionChanged.session:type_name -> parley.v1.Session
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -1447,6 +1528,7 @@ func file_parley_v1_event_proto_init() {
 		return
 	}
 	file_parley_v1_message_proto_init()
+	file_parley_v1_queue_proto_init()
 	file_parley_v1_session_proto_init()
 	file_parley_v1_turn_proto_init()
 	file_parley_v1_usage_proto_init()
@@ -1464,6 +1546,7 @@ func file_parley_v1_event_proto_init() {
 		(*Event_UsageReported)(nil),
 		(*Event_RetryScheduled)(nil),
 		(*Event_ModelChanged)(nil),
+		(*Event_QueueChanged)(nil),
 		(*Event_SessionChanged)(nil),
 		(*Event_Warning)(nil),
 	}
@@ -1473,7 +1556,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

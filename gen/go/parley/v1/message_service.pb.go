@@ -984,11 +984,514 @@ func (x *RetryTurnResponse) GetTurn() *Turn {
 	return nil
 }
 
+// What to say to the running turn.
+type SteerRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's id.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// The same key with the same content queues it once; kept for 24 hours. Empty = none.
+	IdempotencyKey string `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// What to say: 1 to 100 parts, text only, together at most 1 MiB. All of them are queued, or none.
+	Parts []*Part `protobuf:"bytes,3,rep,name=parts,proto3" json:"parts,omitempty"`
+	// How it is put to the model. Unspecified = PLAIN.
+	Framing Framing `protobuf:"varint,4,opt,name=framing,proto3,enum=parley.v1.Framing" json:"framing,omitempty"`
+	// The running turn as the caller knows it; another one = FAILED_PRECONDITION `TURN_CHANGED`. Empty = not checked.
+	ExpectedTurnId string `protobuf:"bytes,5,opt,name=expected_turn_id,json=expectedTurnId,proto3" json:"expected_turn_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *SteerRequest) Reset() {
+	*x = SteerRequest{}
+	mi := &file_parley_v1_message_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SteerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SteerRequest) ProtoMessage() {}
+
+func (x *SteerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_message_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SteerRequest.ProtoReflect.Descriptor instead.
+func (*SteerRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *SteerRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *SteerRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *SteerRequest) GetParts() []*Part {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+func (x *SteerRequest) GetFraming() Framing {
+	if x != nil {
+		return x.Framing
+	}
+	return Framing_FRAMING_UNSPECIFIED
+}
+
+func (x *SteerRequest) GetExpectedTurnId() string {
+	if x != nil {
+		return x.ExpectedTurnId
+	}
+	return ""
+}
+
+// Where it waits.
+type SteerResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The queued message's id.
+	QueuedId string `protobuf:"bytes,1,opt,name=queued_id,json=queuedId,proto3" json:"queued_id,omitempty"`
+	// Its place among the steers, 1 = the next; 0 = it was taken up already.
+	Position int32 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
+	// True: this key had queued it before.
+	Duplicate     bool `protobuf:"varint,3,opt,name=duplicate,proto3" json:"duplicate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SteerResponse) Reset() {
+	*x = SteerResponse{}
+	mi := &file_parley_v1_message_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SteerResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SteerResponse) ProtoMessage() {}
+
+func (x *SteerResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_message_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SteerResponse.ProtoReflect.Descriptor instead.
+func (*SteerResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *SteerResponse) GetQueuedId() string {
+	if x != nil {
+		return x.QueuedId
+	}
+	return ""
+}
+
+func (x *SteerResponse) GetPosition() int32 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *SteerResponse) GetDuplicate() bool {
+	if x != nil {
+		return x.Duplicate
+	}
+	return false
+}
+
+// What to say after the running turn.
+type FollowUpRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's id.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// The same key with the same content says it once; kept for 24 hours. Empty = none.
+	IdempotencyKey string `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// What to say: 1 to 100 parts, text only, together at most 1 MiB.
+	Parts         []*Part `protobuf:"bytes,3,rep,name=parts,proto3" json:"parts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FollowUpRequest) Reset() {
+	*x = FollowUpRequest{}
+	mi := &file_parley_v1_message_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FollowUpRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FollowUpRequest) ProtoMessage() {}
+
+func (x *FollowUpRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_message_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FollowUpRequest.ProtoReflect.Descriptor instead.
+func (*FollowUpRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *FollowUpRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *FollowUpRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *FollowUpRequest) GetParts() []*Part {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+// What became of it.
+type FollowUpResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The turn it started; absent while it waits, and where it was removed.
+	Turn *Turn `protobuf:"bytes,1,opt,name=turn,proto3" json:"turn,omitempty"`
+	// Its place among the follow-ups, 1 = the next; 0 = it does not wait.
+	Position int32 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
+	// True: it started a turn, now or since.
+	Started bool `protobuf:"varint,3,opt,name=started,proto3" json:"started,omitempty"`
+	// True: this key had said it before.
+	Duplicate bool `protobuf:"varint,4,opt,name=duplicate,proto3" json:"duplicate,omitempty"`
+	// The queued message's id; empty where it never waited.
+	QueuedId      string `protobuf:"bytes,5,opt,name=queued_id,json=queuedId,proto3" json:"queued_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FollowUpResponse) Reset() {
+	*x = FollowUpResponse{}
+	mi := &file_parley_v1_message_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FollowUpResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FollowUpResponse) ProtoMessage() {}
+
+func (x *FollowUpResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_message_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FollowUpResponse.ProtoReflect.Descriptor instead.
+func (*FollowUpResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *FollowUpResponse) GetTurn() *Turn {
+	if x != nil {
+		return x.Turn
+	}
+	return nil
+}
+
+func (x *FollowUpResponse) GetPosition() int32 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *FollowUpResponse) GetStarted() bool {
+	if x != nil {
+		return x.Started
+	}
+	return false
+}
+
+func (x *FollowUpResponse) GetDuplicate() bool {
+	if x != nil {
+		return x.Duplicate
+	}
+	return false
+}
+
+func (x *FollowUpResponse) GetQueuedId() string {
+	if x != nil {
+		return x.QueuedId
+	}
+	return ""
+}
+
+// Whose queue to list.
+type ListQueueRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's id.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// How many at most; 0 = 50, more than 50 = 50. A page also ends before it exceeds 3 MB.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the page before. Empty = the first page.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListQueueRequest) Reset() {
+	*x = ListQueueRequest{}
+	mi := &file_parley_v1_message_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListQueueRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListQueueRequest) ProtoMessage() {}
+
+func (x *ListQueueRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_message_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListQueueRequest.ProtoReflect.Descriptor instead.
+func (*ListQueueRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ListQueueRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *ListQueueRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListQueueRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// One page of what waits.
+type ListQueueResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The messages, the next one first.
+	Queued []*QueuedMessage `protobuf:"bytes,1,rep,name=queued,proto3" json:"queued,omitempty"`
+	// Token of the next page; empty at the end.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListQueueResponse) Reset() {
+	*x = ListQueueResponse{}
+	mi := &file_parley_v1_message_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListQueueResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListQueueResponse) ProtoMessage() {}
+
+func (x *ListQueueResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_message_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListQueueResponse.ProtoReflect.Descriptor instead.
+func (*ListQueueResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ListQueueResponse) GetQueued() []*QueuedMessage {
+	if x != nil {
+		return x.Queued
+	}
+	return nil
+}
+
+func (x *ListQueueResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// What to take out.
+type RemoveQueuedRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's id.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// The queued message's id.
+	QueuedId      string `protobuf:"bytes,2,opt,name=queued_id,json=queuedId,proto3" json:"queued_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveQueuedRequest) Reset() {
+	*x = RemoveQueuedRequest{}
+	mi := &file_parley_v1_message_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveQueuedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveQueuedRequest) ProtoMessage() {}
+
+func (x *RemoveQueuedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_message_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveQueuedRequest.ProtoReflect.Descriptor instead.
+func (*RemoveQueuedRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *RemoveQueuedRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *RemoveQueuedRequest) GetQueuedId() string {
+	if x != nil {
+		return x.QueuedId
+	}
+	return ""
+}
+
+// It is out.
+type RemoveQueuedResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveQueuedResponse) Reset() {
+	*x = RemoveQueuedResponse{}
+	mi := &file_parley_v1_message_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveQueuedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveQueuedResponse) ProtoMessage() {}
+
+func (x *RemoveQueuedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_message_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveQueuedResponse.ProtoReflect.Descriptor instead.
+func (*RemoveQueuedResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{22}
+}
+
 var File_parley_v1_message_service_proto protoreflect.FileDescriptor
 
 const file_parley_v1_message_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fparley/v1/message_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x16parley/v1/access.proto\x1a\x15parley/v1/event.proto\x1a\x17parley/v1/message.proto\x1a\x14parley/v1/turn.proto\"\xf7\x01\n" +
+	"\x1fparley/v1/message_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x16parley/v1/access.proto\x1a\x15parley/v1/event.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x14parley/v1/turn.proto\"\xf7\x01\n" +
 	"\x12SendMessageRequest\x12(\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x121\n" +
@@ -1060,7 +1563,45 @@ const file_parley_v1_message_service_proto_rawDesc = "" +
 	"\x05model\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x05model\x121\n" +
 	"\x10expected_turn_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x0eexpectedTurnId\"8\n" +
 	"\x11RetryTurnResponse\x12#\n" +
-	"\x04turn\x18\x01 \x01(\v2\x0f.parley.v1.TurnR\x04turn2\xe2\x04\n" +
+	"\x04turn\x18\x01 \x01(\v2\x0f.parley.v1.TurnR\x04turn\"\x89\x02\n" +
+	"\fSteerRequest\x12(\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x121\n" +
+	"\x0fidempotency_key\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\x121\n" +
+	"\x05parts\x18\x03 \x03(\v2\x0f.parley.v1.PartB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10dR\x05parts\x126\n" +
+	"\aframing\x18\x04 \x01(\x0e2\x12.parley.v1.FramingB\b\xbaH\x05\x82\x01\x02\x10\x01R\aframing\x121\n" +
+	"\x10expected_turn_id\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\x0eexpectedTurnId\"f\n" +
+	"\rSteerResponse\x12\x1b\n" +
+	"\tqueued_id\x18\x01 \x01(\tR\bqueuedId\x12\x1a\n" +
+	"\bposition\x18\x02 \x01(\x05R\bposition\x12\x1c\n" +
+	"\tduplicate\x18\x03 \x01(\bR\tduplicate\"\xa1\x01\n" +
+	"\x0fFollowUpRequest\x12(\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x121\n" +
+	"\x0fidempotency_key\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\x121\n" +
+	"\x05parts\x18\x03 \x03(\v2\x0f.parley.v1.PartB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10dR\x05parts\"\xa8\x01\n" +
+	"\x10FollowUpResponse\x12#\n" +
+	"\x04turn\x18\x01 \x01(\v2\x0f.parley.v1.TurnR\x04turn\x12\x1a\n" +
+	"\bposition\x18\x02 \x01(\x05R\bposition\x12\x18\n" +
+	"\astarted\x18\x03 \x01(\bR\astarted\x12\x1c\n" +
+	"\tduplicate\x18\x04 \x01(\bR\tduplicate\x12\x1b\n" +
+	"\tqueued_id\x18\x05 \x01(\tR\bqueuedId\"\x8b\x01\n" +
+	"\x10ListQueueRequest\x12(\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x12$\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"m\n" +
+	"\x11ListQueueResponse\x120\n" +
+	"\x06queued\x18\x01 \x03(\v2\x18.parley.v1.QueuedMessageR\x06queued\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"g\n" +
+	"\x13RemoveQueuedRequest\x12(\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x12&\n" +
+	"\tqueued_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bqueuedId\"\x16\n" +
+	"\x14RemoveQueuedResponse2\xa1\a\n" +
 	"\x0eMessageService\x12V\n" +
 	"\vSendMessage\x12\x1d.parley.v1.SendMessageRequest\x1a\x1e.parley.v1.SendMessageResponse\"\x06\xaa\xa1\x19\x02\b\x020\x01\x12N\n" +
 	"\tStartTurn\x12\x1b.parley.v1.StartTurnRequest\x1a\x1c.parley.v1.StartTurnResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12^\n" +
@@ -1069,7 +1610,11 @@ const file_parley_v1_message_service_proto_rawDesc = "" +
 	"\tListTurns\x12\x1b.parley.v1.ListTurnsRequest\x1a\x1c.parley.v1.ListTurnsResponse\"\v\xaa\xa1\x19\x04\b\x01\x10\x01\x90\x02\x01\x12T\n" +
 	"\n" +
 	"CancelTurn\x12\x1c.parley.v1.CancelTurnRequest\x1a\x1d.parley.v1.CancelTurnResponse\"\t\xaa\xa1\x19\x02\b\x02\x90\x02\x02\x12N\n" +
-	"\tRetryTurn\x12\x1b.parley.v1.RetryTurnRequest\x1a\x1c.parley.v1.RetryTurnResponse\"\x06\xaa\xa1\x19\x02\b\x02B\x97\x01\n" +
+	"\tRetryTurn\x12\x1b.parley.v1.RetryTurnRequest\x1a\x1c.parley.v1.RetryTurnResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12B\n" +
+	"\x05Steer\x12\x17.parley.v1.SteerRequest\x1a\x18.parley.v1.SteerResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12K\n" +
+	"\bFollowUp\x12\x1a.parley.v1.FollowUpRequest\x1a\x1b.parley.v1.FollowUpResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12S\n" +
+	"\tListQueue\x12\x1b.parley.v1.ListQueueRequest\x1a\x1c.parley.v1.ListQueueResponse\"\v\xaa\xa1\x19\x04\b\x01\x10\x01\x90\x02\x01\x12W\n" +
+	"\fRemoveQueued\x12\x1e.parley.v1.RemoveQueuedRequest\x1a\x1f.parley.v1.RemoveQueuedResponse\"\x06\xaa\xa1\x19\x02\b\x02B\x97\x01\n" +
 	"\rcom.parley.v1B\x13MessageServiceProtoP\x01Z,example.com/parley/gen/go/parley/v1;parleyv1\xa2\x02\x03PXX\xaa\x02\tParley.V1\xca\x02\tParley\\V1\xe2\x02\x15Parley\\V1\\GPBMetadata\xea\x02\n" +
 	"Parley::V1b\x06proto3"
 
@@ -1085,7 +1630,7 @@ func file_parley_v1_message_service_proto_rawDescGZIP() []byte {
 	return file_parley_v1_message_service_proto_rawDescData
 }
 
-var file_parley_v1_message_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_parley_v1_message_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_parley_v1_message_service_proto_goTypes = []any{
 	(*SendMessageRequest)(nil),   // 0: parley.v1.SendMessageRequest
 	(*SendMessageResponse)(nil),  // 1: parley.v1.SendMessageResponse
@@ -1102,43 +1647,66 @@ var file_parley_v1_message_service_proto_goTypes = []any{
 	(*CancelTurnResponse)(nil),   // 12: parley.v1.CancelTurnResponse
 	(*RetryTurnRequest)(nil),     // 13: parley.v1.RetryTurnRequest
 	(*RetryTurnResponse)(nil),    // 14: parley.v1.RetryTurnResponse
-	(*Part)(nil),                 // 15: parley.v1.Part
-	(*Event)(nil),                // 16: parley.v1.Event
-	(*Turn)(nil),                 // 17: parley.v1.Turn
-	(*durationpb.Duration)(nil),  // 18: google.protobuf.Duration
+	(*SteerRequest)(nil),         // 15: parley.v1.SteerRequest
+	(*SteerResponse)(nil),        // 16: parley.v1.SteerResponse
+	(*FollowUpRequest)(nil),      // 17: parley.v1.FollowUpRequest
+	(*FollowUpResponse)(nil),     // 18: parley.v1.FollowUpResponse
+	(*ListQueueRequest)(nil),     // 19: parley.v1.ListQueueRequest
+	(*ListQueueResponse)(nil),    // 20: parley.v1.ListQueueResponse
+	(*RemoveQueuedRequest)(nil),  // 21: parley.v1.RemoveQueuedRequest
+	(*RemoveQueuedResponse)(nil), // 22: parley.v1.RemoveQueuedResponse
+	(*Part)(nil),                 // 23: parley.v1.Part
+	(*Event)(nil),                // 24: parley.v1.Event
+	(*Turn)(nil),                 // 25: parley.v1.Turn
+	(*durationpb.Duration)(nil),  // 26: google.protobuf.Duration
+	(Framing)(0),                 // 27: parley.v1.Framing
+	(*QueuedMessage)(nil),        // 28: parley.v1.QueuedMessage
 }
 var file_parley_v1_message_service_proto_depIdxs = []int32{
-	15, // 0: parley.v1.SendMessageRequest.parts:type_name -> parley.v1.Part
-	16, // 1: parley.v1.SendMessageResponse.event:type_name -> parley.v1.Event
+	23, // 0: parley.v1.SendMessageRequest.parts:type_name -> parley.v1.Part
+	24, // 1: parley.v1.SendMessageResponse.event:type_name -> parley.v1.Event
 	6,  // 2: parley.v1.SendMessageResponse.checkpoint:type_name -> parley.v1.Checkpoint
-	15, // 3: parley.v1.StartTurnRequest.parts:type_name -> parley.v1.Part
-	17, // 4: parley.v1.StartTurnResponse.turn:type_name -> parley.v1.Turn
-	16, // 5: parley.v1.WatchSessionResponse.event:type_name -> parley.v1.Event
+	23, // 3: parley.v1.StartTurnRequest.parts:type_name -> parley.v1.Part
+	25, // 4: parley.v1.StartTurnResponse.turn:type_name -> parley.v1.Turn
+	24, // 5: parley.v1.WatchSessionResponse.event:type_name -> parley.v1.Event
 	6,  // 6: parley.v1.WatchSessionResponse.checkpoint:type_name -> parley.v1.Checkpoint
-	17, // 7: parley.v1.GetTurnResponse.turn:type_name -> parley.v1.Turn
-	17, // 8: parley.v1.ListTurnsResponse.turns:type_name -> parley.v1.Turn
-	18, // 9: parley.v1.CancelTurnRequest.wait:type_name -> google.protobuf.Duration
-	17, // 10: parley.v1.CancelTurnResponse.turn:type_name -> parley.v1.Turn
-	17, // 11: parley.v1.RetryTurnResponse.turn:type_name -> parley.v1.Turn
-	0,  // 12: parley.v1.MessageService.SendMessage:input_type -> parley.v1.SendMessageRequest
-	2,  // 13: parley.v1.MessageService.StartTurn:input_type -> parley.v1.StartTurnRequest
-	4,  // 14: parley.v1.MessageService.WatchSession:input_type -> parley.v1.WatchSessionRequest
-	7,  // 15: parley.v1.MessageService.GetTurn:input_type -> parley.v1.GetTurnRequest
-	9,  // 16: parley.v1.MessageService.ListTurns:input_type -> parley.v1.ListTurnsRequest
-	11, // 17: parley.v1.MessageService.CancelTurn:input_type -> parley.v1.CancelTurnRequest
-	13, // 18: parley.v1.MessageService.RetryTurn:input_type -> parley.v1.RetryTurnRequest
-	1,  // 19: parley.v1.MessageService.SendMessage:output_type -> parley.v1.SendMessageResponse
-	3,  // 20: parley.v1.MessageService.StartTurn:output_type -> parley.v1.StartTurnResponse
-	5,  // 21: parley.v1.MessageService.WatchSession:output_type -> parley.v1.WatchSessionResponse
-	8,  // 22: parley.v1.MessageService.GetTurn:output_type -> parley.v1.GetTurnResponse
-	10, // 23: parley.v1.MessageService.ListTurns:output_type -> parley.v1.ListTurnsResponse
-	12, // 24: parley.v1.MessageService.CancelTurn:output_type -> parley.v1.CancelTurnResponse
-	14, // 25: parley.v1.MessageService.RetryTurn:output_type -> parley.v1.RetryTurnResponse
-	19, // [19:26] is the sub-list for method output_type
-	12, // [12:19] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	25, // 7: parley.v1.GetTurnResponse.turn:type_name -> parley.v1.Turn
+	25, // 8: parley.v1.ListTurnsResponse.turns:type_name -> parley.v1.Turn
+	26, // 9: parley.v1.CancelTurnRequest.wait:type_name -> google.protobuf.Duration
+	25, // 10: parley.v1.CancelTurnResponse.turn:type_name -> parley.v1.Turn
+	25, // 11: parley.v1.RetryTurnResponse.turn:type_name -> parley.v1.Turn
+	23, // 12: parley.v1.SteerRequest.parts:type_name -> parley.v1.Part
+	27, // 13: parley.v1.SteerRequest.framing:type_name -> parley.v1.Framing
+	23, // 14: parley.v1.FollowUpRequest.parts:type_name -> parley.v1.Part
+	25, // 15: parley.v1.FollowUpResponse.turn:type_name -> parley.v1.Turn
+	28, // 16: parley.v1.ListQueueResponse.queued:type_name -> parley.v1.QueuedMessage
+	0,  // 17: parley.v1.MessageService.SendMessage:input_type -> parley.v1.SendMessageRequest
+	2,  // 18: parley.v1.MessageService.StartTurn:input_type -> parley.v1.StartTurnRequest
+	4,  // 19: parley.v1.MessageService.WatchSession:input_type -> parley.v1.WatchSessionRequest
+	7,  // 20: parley.v1.MessageService.GetTurn:input_type -> parley.v1.GetTurnRequest
+	9,  // 21: parley.v1.MessageService.ListTurns:input_type -> parley.v1.ListTurnsRequest
+	11, // 22: parley.v1.MessageService.CancelTurn:input_type -> parley.v1.CancelTurnRequest
+	13, // 23: parley.v1.MessageService.RetryTurn:input_type -> parley.v1.RetryTurnRequest
+	15, // 24: parley.v1.MessageService.Steer:input_type -> parley.v1.SteerRequest
+	17, // 25: parley.v1.MessageService.FollowUp:input_type -> parley.v1.FollowUpRequest
+	19, // 26: parley.v1.MessageService.ListQueue:input_type -> parley.v1.ListQueueRequest
+	21, // 27: parley.v1.MessageService.RemoveQueued:input_type -> parley.v1.RemoveQueuedRequest
+	1,  // 28: parley.v1.MessageService.SendMessage:output_type -> parley.v1.SendMessageResponse
+	3,  // 29: parley.v1.MessageService.StartTurn:output_type -> parley.v1.StartTurnResponse
+	5,  // 30: parley.v1.MessageService.WatchSession:output_type -> parley.v1.WatchSessionResponse
+	8,  // 31: parley.v1.MessageService.GetTurn:output_type -> parley.v1.GetTurnResponse
+	10, // 32: parley.v1.MessageService.ListTurns:output_type -> parley.v1.ListTurnsResponse
+	12, // 33: parley.v1.MessageService.CancelTurn:output_type -> parley.v1.CancelTurnResponse
+	14, // 34: parley.v1.MessageService.RetryTurn:output_type -> parley.v1.RetryTurnResponse
+	16, // 35: parley.v1.MessageService.Steer:output_type -> parley.v1.SteerResponse
+	18, // 36: parley.v1.MessageService.FollowUp:output_type -> parley.v1.FollowUpResponse
+	20, // 37: parley.v1.MessageService.ListQueue:output_type -> parley.v1.ListQueueResponse
+	22, // 38: parley.v1.MessageService.RemoveQueued:output_type -> parley.v1.RemoveQueuedResponse
+	28, // [28:39] is the sub-list for method output_type
+	17, // [17:28] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_message_service_proto_init() }
@@ -1149,6 +1717,7 @@ func file_parley_v1_message_service_proto_init() {
 	file_parley_v1_access_proto_init()
 	file_parley_v1_event_proto_init()
 	file_parley_v1_message_proto_init()
+	file_parley_v1_queue_proto_init()
 	file_parley_v1_turn_proto_init()
 	file_parley_v1_message_service_proto_msgTypes[1].OneofWrappers = []any{
 		(*SendMessageResponse_Event)(nil),
@@ -1165,7 +1734,7 @@ func file_parley_v1_message_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_message_service_proto_rawDesc), len(file_parley_v1_message_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

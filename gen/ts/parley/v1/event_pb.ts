@@ -8,6 +8,8 @@ import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message as Message$1, Role, ToolCallState, ToolResult } from "./message_pb.ts";
 import { file_parley_v1_message } from "./message_pb.ts";
+import type { QueuedMessage } from "./queue_pb.ts";
+import { file_parley_v1_queue } from "./queue_pb.ts";
 import type { Session } from "./session_pb.ts";
 import { file_parley_v1_session } from "./session_pb.ts";
 import type { Turn, TurnEndReason, TurnError } from "./turn_pb.ts";
@@ -20,7 +22,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/event.proto.
  */
 export const file_parley_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChVwYXJsZXkvdjEvZXZlbnQucHJvdG8SCXBhcmxleS52MSKdBwoFRXZlbnQSCwoDc2VxGAEgASgDEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd0dXJuX2lkGAMgASgJEg0KBWFjdG9yGAQgASgJEhEKCXNraXBwYWJsZRgFIAEoCBIuCgx0dXJuX3N0YXJ0ZWQYCiABKAsyFi5wYXJsZXkudjEuVHVyblN0YXJ0ZWRIABIqCgp0dXJuX2VuZGVkGAsgASgLMhQucGFybGV5LnYxLlR1cm5FbmRlZEgAEi4KDHN0ZXBfc3RhcnRlZBgMIAEoCzIWLnBhcmxleS52MS5TdGVwU3RhcnRlZEgAEjQKD21lc3NhZ2Vfc3RhcnRlZBgNIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlU3RhcnRlZEgAEioKCnRleHRfZGVsdGEYDiABKAsyFC5wYXJsZXkudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGA8gASgLMhkucGFybGV5LnYxLlJlYXNvbmluZ0RlbHRhSAASOAoRbWVzc2FnZV9jb21wbGV0ZWQYECABKAsyGy5wYXJsZXkudjEuTWVzc2FnZUNvbXBsZXRlZEgAEjsKE3Rvb2xfY2FsbF9yZXF1ZXN0ZWQYESABKAsyHC5wYXJsZXkudjEuVG9vbENhbGxSZXF1ZXN0ZWRIABI3ChF0b29sX2NhbGxfc3RhcnRlZBgSIAEoCzIaLnBhcmxleS52MS5Ub29sQ2FsbFN0YXJ0ZWRIABIzCg90b29sX2NhbGxfZW5kZWQYFCABKAsyGC5wYXJsZXkudjEuVG9vbENhbGxFbmRlZEgAEjIKDnVzYWdlX3JlcG9ydGVkGBcgASgLMhgucGFybGV5LnYxLlVzYWdlUmVwb3J0ZWRIABI0Cg9yZXRyeV9zY2hlZHVsZWQYGCABKAsyGS5wYXJsZXkudjEuUmV0cnlTY2hlZHVsZWRIABIwCg1tb2RlbF9jaGFuZ2VkGBkgASgLMhcucGFybGV5LnYxLk1vZGVsQ2hhbmdlZEgAEjQKD3Nlc3Npb25fY2hhbmdlZBgiIAEoCzIZLnBhcmxleS52MS5TZXNzaW9uQ2hhbmdlZEgAEiUKB3dhcm5pbmcYIyABKAsyEi5wYXJsZXkudjEuV2FybmluZ0gAQgkKB3BheWxvYWRKBAgTEBRKBAgVEBZKBAgWEBdKBAgaECIiLAoLVHVyblN0YXJ0ZWQSHQoEdHVybhgBIAEoCzIPLnBhcmxleS52MS5UdXJuInsKCVR1cm5FbmRlZBIoCgZyZWFzb24YASABKA4yGC5wYXJsZXkudjEuVHVybkVuZFJlYXNvbhIfCgV1c2FnZRgCIAEoCzIQLnBhcmxleS52MS5Vc2FnZRIjCgVlcnJvchgDIAEoCzIULnBhcmxleS52MS5UdXJuRXJyb3IiKgoLU3RlcFN0YXJ0ZWQSDAoEc3RlcBgBIAEoBRINCgVtb2RlbBgCIAEoCSJSCg5NZXNzYWdlU3RhcnRlZBISCgptZXNzYWdlX2lkGAEgASgJEh0KBHJvbGUYAiABKA4yDy5wYXJsZXkudjEuUm9sZRINCgVtb2RlbBgDIAEoCSItCglUZXh0RGVsdGESEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJIjIKDlJlYXNvbmluZ0RlbHRhEhIKCm1lc3NhZ2VfaWQYASABKAkSDAoEdGV4dBgCIAEoCSI3ChBNZXNzYWdlQ29tcGxldGVkEiMKB21lc3NhZ2UYASABKAsyEi5wYXJsZXkudjEuTWVzc2FnZSJyChFUb29sQ2FsbFJlcXVlc3RlZBIPCgdjYWxsX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSKgoJYXJndW1lbnRzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBISCgptZXNzYWdlX2lkGAQgASgJIlwKD1Rvb2xDYWxsU3RhcnRlZBIPCgdjYWxsX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSKgoJYXJndW1lbnRzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCKEAQoNVG9vbENhbGxFbmRlZBIPCgdjYWxsX2lkGAEgASgJEicKBXN0YXRlGAIgASgOMhgucGFybGV5LnYxLlRvb2xDYWxsU3RhdGUSJQoGcmVzdWx0GAMgASgLMhUucGFybGV5LnYxLlRvb2xSZXN1bHQSEgoKbWVzc2FnZV9pZBgEIAEoCSJqCg1Vc2FnZVJlcG9ydGVkEhIKCm1lc3NhZ2VfaWQYASABKAkSHwoFdXNhZ2UYAiABKAsyEC5wYXJsZXkudjEuVXNhZ2USJAoKdHVybl91c2FnZRgDIAEoCzIQLnBhcmxleS52MS5Vc2FnZSKGAQoOUmV0cnlTY2hlZHVsZWQSDwoHYXR0ZW1wdBgBIAEoBRIUCgxtYXhfYXR0ZW1wdHMYAiABKAUSKAoFZGVsYXkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIwoFZXJyb3IYBCABKAsyFC5wYXJsZXkudjEuVHVybkVycm9yIi4KDE1vZGVsQ2hhbmdlZBIPCgdwcm9maWxlGAEgASgJEg0KBW1vZGVsGAIgASgJIjUKDlNlc3Npb25DaGFuZ2VkEiMKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbiIqCgdXYXJuaW5nEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_message, file_parley_v1_session, file_parley_v1_turn, file_parley_v1_usage]);
+  fileDesc("ChVwYXJsZXkvdjEvZXZlbnQucHJvdG8SCXBhcmxleS52MSLVBwoFRXZlbnQSCwoDc2VxGAEgASgDEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd0dXJuX2lkGAMgASgJEg0KBWFjdG9yGAQgASgJEhEKCXNraXBwYWJsZRgFIAEoCBIuCgx0dXJuX3N0YXJ0ZWQYCiABKAsyFi5wYXJsZXkudjEuVHVyblN0YXJ0ZWRIABIqCgp0dXJuX2VuZGVkGAsgASgLMhQucGFybGV5LnYxLlR1cm5FbmRlZEgAEi4KDHN0ZXBfc3RhcnRlZBgMIAEoCzIWLnBhcmxleS52MS5TdGVwU3RhcnRlZEgAEjQKD21lc3NhZ2Vfc3RhcnRlZBgNIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlU3RhcnRlZEgAEioKCnRleHRfZGVsdGEYDiABKAsyFC5wYXJsZXkudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGA8gASgLMhkucGFybGV5LnYxLlJlYXNvbmluZ0RlbHRhSAASOAoRbWVzc2FnZV9jb21wbGV0ZWQYECABKAsyGy5wYXJsZXkudjEuTWVzc2FnZUNvbXBsZXRlZEgAEjsKE3Rvb2xfY2FsbF9yZXF1ZXN0ZWQYESABKAsyHC5wYXJsZXkudjEuVG9vbENhbGxSZXF1ZXN0ZWRIABI3ChF0b29sX2NhbGxfc3RhcnRlZBgSIAEoCzIaLnBhcmxleS52MS5Ub29sQ2FsbFN0YXJ0ZWRIABIzCg90b29sX2NhbGxfZW5kZWQYFCABKAsyGC5wYXJsZXkudjEuVG9vbENhbGxFbmRlZEgAEjIKDnVzYWdlX3JlcG9ydGVkGBcgASgLMhgucGFybGV5LnYxLlVzYWdlUmVwb3J0ZWRIABI0Cg9yZXRyeV9zY2hlZHVsZWQYGCABKAsyGS5wYXJsZXkudjEuUmV0cnlTY2hlZHVsZWRIABIwCg1tb2RlbF9jaGFuZ2VkGBkgASgLMhcucGFybGV5LnYxLk1vZGVsQ2hhbmdlZEgAEjAKDXF1ZXVlX2NoYW5nZWQYHSABKAsyFy5wYXJsZXkudjEuUXVldWVDaGFuZ2VkSAASNAoPc2Vzc2lvbl9jaGFuZ2VkGCIgASgLMhkucGFybGV5LnYxLlNlc3Npb25DaGFuZ2VkSAASJQoHd2FybmluZxgjIAEoCzISLnBhcmxleS52MS5XYXJuaW5nSABCCQoHcGF5bG9hZEoECBMQFEoECBUQFkoECBYQF0oECBoQHUoECB4QIiIsCgtUdXJuU3RhcnRlZBIdCgR0dXJuGAEgASgLMg8ucGFybGV5LnYxLlR1cm4iewoJVHVybkVuZGVkEigKBnJlYXNvbhgBIAEoDjIYLnBhcmxleS52MS5UdXJuRW5kUmVhc29uEh8KBXVzYWdlGAIgASgLMhAucGFybGV5LnYxLlVzYWdlEiMKBWVycm9yGAMgASgLMhQucGFybGV5LnYxLlR1cm5FcnJvciIqCgtTdGVwU3RhcnRlZBIMCgRzdGVwGAEgASgFEg0KBW1vZGVsGAIgASgJIlIKDk1lc3NhZ2VTdGFydGVkEhIKCm1lc3NhZ2VfaWQYASABKAkSHQoEcm9sZRgCIAEoDjIPLnBhcmxleS52MS5Sb2xlEg0KBW1vZGVsGAMgASgJIi0KCVRleHREZWx0YRISCgptZXNzYWdlX2lkGAEgASgJEgwKBHRleHQYAiABKAkiMgoOUmVhc29uaW5nRGVsdGESEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJIjcKEE1lc3NhZ2VDb21wbGV0ZWQSIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlInIKEVRvb2xDYWxsUmVxdWVzdGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCm1lc3NhZ2VfaWQYBCABKAkiXAoPVG9vbENhbGxTdGFydGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IoQBCg1Ub29sQ2FsbEVuZGVkEg8KB2NhbGxfaWQYASABKAkSJwoFc3RhdGUYAiABKA4yGC5wYXJsZXkudjEuVG9vbENhbGxTdGF0ZRIlCgZyZXN1bHQYAyABKAsyFS5wYXJsZXkudjEuVG9vbFJlc3VsdBISCgptZXNzYWdlX2lkGAQgASgJImoKDVVzYWdlUmVwb3J0ZWQSEgoKbWVzc2FnZV9pZBgBIAEoCRIfCgV1c2FnZRgCIAEoCzIQLnBhcmxleS52MS5Vc2FnZRIkCgp0dXJuX3VzYWdlGAMgASgLMhAucGFybGV5LnYxLlVzYWdlIoYBCg5SZXRyeVNjaGVkdWxlZBIPCgdhdHRlbXB0GAEgASgFEhQKDG1heF9hdHRlbXB0cxgCIAEoBRIoCgVkZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIjCgVlcnJvchgEIAEoCzIULnBhcmxleS52MS5UdXJuRXJyb3IiLgoMTW9kZWxDaGFuZ2VkEg8KB3Byb2ZpbGUYASABKAkSDQoFbW9kZWwYAiABKAkiTQoMUXVldWVDaGFuZ2VkEigKBnF1ZXVlZBgBIAMoCzIYLnBhcmxleS52MS5RdWV1ZWRNZXNzYWdlEhMKC3JlbW92ZWRfaWRzGAIgAygJIjUKDlNlc3Npb25DaGFuZ2VkEiMKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbiIqCgdXYXJuaW5nEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_message, file_parley_v1_queue, file_parley_v1_session, file_parley_v1_turn, file_parley_v1_usage]);
 
 /**
  * One fact in a session's log.
@@ -172,6 +174,14 @@ export type Event = Message<"parley.v1.Event"> & {
      */
     value: ModelChanged;
     case: "modelChanged";
+  } | {
+    /**
+     * Messages joined the queue, changed in it or left it.
+     *
+     * @generated from field: parley.v1.QueueChanged queue_changed = 29;
+     */
+    value: QueueChanged;
+    case: "queueChanged";
   } | {
     /**
      * The session's settings were changed.
@@ -619,6 +629,34 @@ export const ModelChangedSchema: GenMessage<ModelChanged> = /*@__PURE__*/
   messageDesc(file_parley_v1_event, 13);
 
 /**
+ * Messages joined the queue, changed in it or left it.
+ *
+ * @generated from message parley.v1.QueueChanged
+ */
+export type QueueChanged = Message<"parley.v1.QueueChanged"> & {
+  /**
+   * The ones that joined or changed, without their parts. One that is known by its id is replaced.
+   *
+   * @generated from field: repeated parley.v1.QueuedMessage queued = 1;
+   */
+  queued: QueuedMessage[];
+
+  /**
+   * The ones that left: taken up, started as a turn, or removed.
+   *
+   * @generated from field: repeated string removed_ids = 2;
+   */
+  removedIds: string[];
+};
+
+/**
+ * Describes the message parley.v1.QueueChanged.
+ * Use `create(QueueChangedSchema)` to create a new message.
+ */
+export const QueueChangedSchema: GenMessage<QueueChanged> = /*@__PURE__*/
+  messageDesc(file_parley_v1_event, 14);
+
+/**
  * The session's settings were changed.
  *
  * @generated from message parley.v1.SessionChanged
@@ -637,7 +675,7 @@ export type SessionChanged = Message<"parley.v1.SessionChanged"> & {
  * Use `create(SessionChangedSchema)` to create a new message.
  */
 export const SessionChangedSchema: GenMessage<SessionChanged> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 14);
+  messageDesc(file_parley_v1_event, 15);
 
 /**
  * Something a human should know that ends nothing.
@@ -665,5 +703,5 @@ export type Warning = Message<"parley.v1.Warning"> & {
  * Use `create(WarningSchema)` to create a new message.
  */
 export const WarningSchema: GenMessage<Warning> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 15);
+  messageDesc(file_parley_v1_event, 16);
 

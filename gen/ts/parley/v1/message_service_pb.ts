@@ -12,6 +12,8 @@ import type { Event } from "./event_pb.ts";
 import { file_parley_v1_event } from "./event_pb.ts";
 import type { Part } from "./message_pb.ts";
 import { file_parley_v1_message } from "./message_pb.ts";
+import type { Framing, QueuedMessage } from "./queue_pb.ts";
+import { file_parley_v1_queue } from "./queue_pb.ts";
 import type { Turn } from "./turn_pb.ts";
 import { file_parley_v1_turn } from "./turn_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -20,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/message_service.proto.
  */
 export const file_parley_v1_message_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wYXJsZXkvdjEvbWVzc2FnZV9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEivgEKElNlbmRNZXNzYWdlUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAARIqCgVwYXJ0cxgDIAMoCzIPLnBhcmxleS52MS5QYXJ0Qgq6SAeSAQQIARBkEhcKBW1vZGVsGAQgASgJQgi6SAVyAxiAAhIhChBleHBlY3RlZF90dXJuX2lkGAUgASgJQge6SARyAhhAInAKE1NlbmRNZXNzYWdlUmVzcG9uc2USIQoFZXZlbnQYASABKAsyEC5wYXJsZXkudjEuRXZlbnRIABIrCgpjaGVja3BvaW50GAIgASgLMhUucGFybGV5LnYxLkNoZWNrcG9pbnRIAEIJCgdwYXlsb2FkIrwBChBTdGFydFR1cm5SZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIhCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCCLpIBXIDGIABEioKBXBhcnRzGAMgAygLMg8ucGFybGV5LnYxLlBhcnRCCrpIB5IBBAgBEGQSFwoFbW9kZWwYBCABKAlCCLpIBXIDGIACEiEKEGV4cGVjdGVkX3R1cm5faWQYBSABKAlCB7pIBHICGEAiMgoRU3RhcnRUdXJuUmVzcG9uc2USHQoEdHVybhgBIAEoCzIPLnBhcmxleS52MS5UdXJuIn8KE1dhdGNoU2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhoKCWFmdGVyX3NlcRgCIAEoA0IHukgEIgIoABIfCglsb2dfZXBvY2gYAyABKAlCB7pIBHICGEBIAIgBAUIMCgpfbG9nX2Vwb2NoInEKFFdhdGNoU2Vzc2lvblJlc3BvbnNlEiEKBWV2ZW50GAEgASgLMhAucGFybGV5LnYxLkV2ZW50SAASKwoKY2hlY2twb2ludBgCIAEoCzIVLnBhcmxleS52MS5DaGVja3BvaW50SABCCQoHcGF5bG9hZCJECgpDaGVja3BvaW50EhAKCGxhc3Rfc2VxGAEgASgDEhEKCWNhdWdodF91cBgCIAEoCBIRCglsb2dfZXBvY2gYAyABKAkiSwoOR2V0VHVyblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhoKB3R1cm5faWQYAiABKAlCCbpIBnIEEAEYQCIwCg9HZXRUdXJuUmVzcG9uc2USHQoEdHVybhgBIAEoCzIPLnBhcmxleS52MS5UdXJuImsKEExpc3RUdXJuc1JlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJMChFMaXN0VHVybnNSZXNwb25zZRIeCgV0dXJucxgBIAMoCzIPLnBhcmxleS52MS5UdXJuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKDAQoRQ2FuY2VsVHVyblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhgKB3R1cm5faWQYAiABKAlCB7pIBHICGEASNQoEd2FpdBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIPDIAIjkKEkNhbmNlbFR1cm5SZXNwb25zZRIdCgR0dXJuGAEgASgLMg8ucGFybGV5LnYxLlR1cm5KBAgCEAMikAEKEFJldHJ5VHVyblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIukgFcgMYgAESFwoFbW9kZWwYAyABKAlCCLpIBXIDGIACEiEKEGV4cGVjdGVkX3R1cm5faWQYBCABKAlCB7pIBHICGEAiMgoRUmV0cnlUdXJuUmVzcG9uc2USHQoEdHVybhgBIAEoCzIPLnBhcmxleS52MS5UdXJuMuIECg5NZXNzYWdlU2VydmljZRJWCgtTZW5kTWVzc2FnZRIdLnBhcmxleS52MS5TZW5kTWVzc2FnZVJlcXVlc3QaHi5wYXJsZXkudjEuU2VuZE1lc3NhZ2VSZXNwb25zZSIGqqEZAggCMAESTgoJU3RhcnRUdXJuEhsucGFybGV5LnYxLlN0YXJ0VHVyblJlcXVlc3QaHC5wYXJsZXkudjEuU3RhcnRUdXJuUmVzcG9uc2UiBqqhGQIIAhJeCgxXYXRjaFNlc3Npb24SHi5wYXJsZXkudjEuV2F0Y2hTZXNzaW9uUmVxdWVzdBofLnBhcmxleS52MS5XYXRjaFNlc3Npb25SZXNwb25zZSILkAIBqqEZBAgBEAEwARJNCgdHZXRUdXJuEhkucGFybGV5LnYxLkdldFR1cm5SZXF1ZXN0GhoucGFybGV5LnYxLkdldFR1cm5SZXNwb25zZSILkAIBqqEZBAgBEAESUwoJTGlzdFR1cm5zEhsucGFybGV5LnYxLkxpc3RUdXJuc1JlcXVlc3QaHC5wYXJsZXkudjEuTGlzdFR1cm5zUmVzcG9uc2UiC5ACAaqhGQQIARABElQKCkNhbmNlbFR1cm4SHC5wYXJsZXkudjEuQ2FuY2VsVHVyblJlcXVlc3QaHS5wYXJsZXkudjEuQ2FuY2VsVHVyblJlc3BvbnNlIgmQAgKqoRkCCAISTgoJUmV0cnlUdXJuEhsucGFybGV5LnYxLlJldHJ5VHVyblJlcXVlc3QaHC5wYXJsZXkudjEuUmV0cnlUdXJuUmVzcG9uc2UiBqqhGQIIAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_parley_v1_access, file_parley_v1_event, file_parley_v1_message, file_parley_v1_turn]);
+  fileDesc("Ch9wYXJsZXkvdjEvbWVzc2FnZV9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEivgEKElNlbmRNZXNzYWdlUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAARIqCgVwYXJ0cxgDIAMoCzIPLnBhcmxleS52MS5QYXJ0Qgq6SAeSAQQIARBkEhcKBW1vZGVsGAQgASgJQgi6SAVyAxiAAhIhChBleHBlY3RlZF90dXJuX2lkGAUgASgJQge6SARyAhhAInAKE1NlbmRNZXNzYWdlUmVzcG9uc2USIQoFZXZlbnQYASABKAsyEC5wYXJsZXkudjEuRXZlbnRIABIrCgpjaGVja3BvaW50GAIgASgLMhUucGFybGV5LnYxLkNoZWNrcG9pbnRIAEIJCgdwYXlsb2FkIrwBChBTdGFydFR1cm5SZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIhCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCCLpIBXIDGIABEioKBXBhcnRzGAMgAygLMg8ucGFybGV5LnYxLlBhcnRCCrpIB5IBBAgBEGQSFwoFbW9kZWwYBCABKAlCCLpIBXIDGIACEiEKEGV4cGVjdGVkX3R1cm5faWQYBSABKAlCB7pIBHICGEAiMgoRU3RhcnRUdXJuUmVzcG9uc2USHQoEdHVybhgBIAEoCzIPLnBhcmxleS52MS5UdXJuIn8KE1dhdGNoU2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhoKCWFmdGVyX3NlcRgCIAEoA0IHukgEIgIoABIfCglsb2dfZXBvY2gYAyABKAlCB7pIBHICGEBIAIgBAUIMCgpfbG9nX2Vwb2NoInEKFFdhdGNoU2Vzc2lvblJlc3BvbnNlEiEKBWV2ZW50GAEgASgLMhAucGFybGV5LnYxLkV2ZW50SAASKwoKY2hlY2twb2ludBgCIAEoCzIVLnBhcmxleS52MS5DaGVja3BvaW50SABCCQoHcGF5bG9hZCJECgpDaGVja3BvaW50EhAKCGxhc3Rfc2VxGAEgASgDEhEKCWNhdWdodF91cBgCIAEoCBIRCglsb2dfZXBvY2gYAyABKAkiSwoOR2V0VHVyblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhoKB3R1cm5faWQYAiABKAlCCbpIBnIEEAEYQCIwCg9HZXRUdXJuUmVzcG9uc2USHQoEdHVybhgBIAEoCzIPLnBhcmxleS52MS5UdXJuImsKEExpc3RUdXJuc1JlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJMChFMaXN0VHVybnNSZXNwb25zZRIeCgV0dXJucxgBIAMoCzIPLnBhcmxleS52MS5UdXJuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKDAQoRQ2FuY2VsVHVyblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhgKB3R1cm5faWQYAiABKAlCB7pIBHICGEASNQoEd2FpdBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIPDIAIjkKEkNhbmNlbFR1cm5SZXNwb25zZRIdCgR0dXJuGAEgASgLMg8ucGFybGV5LnYxLlR1cm5KBAgCEAMikAEKEFJldHJ5VHVyblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIukgFcgMYgAESFwoFbW9kZWwYAyABKAlCCLpIBXIDGIACEiEKEGV4cGVjdGVkX3R1cm5faWQYBCABKAlCB7pIBHICGEAiMgoRUmV0cnlUdXJuUmVzcG9uc2USHQoEdHVybhgBIAEoCzIPLnBhcmxleS52MS5UdXJuIs4BCgxTdGVlclJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIukgFcgMYgAESKgoFcGFydHMYAyADKAsyDy5wYXJsZXkudjEuUGFydEIKukgHkgEECAEQZBItCgdmcmFtaW5nGAQgASgOMhIucGFybGV5LnYxLkZyYW1pbmdCCLpIBYIBAhABEiEKEGV4cGVjdGVkX3R1cm5faWQYBSABKAlCB7pIBHICGEAiRwoNU3RlZXJSZXNwb25zZRIRCglxdWV1ZWRfaWQYASABKAkSEAoIcG9zaXRpb24YAiABKAUSEQoJZHVwbGljYXRlGAMgASgIIn8KD0ZvbGxvd1VwUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAARIqCgVwYXJ0cxgDIAMoCzIPLnBhcmxleS52MS5QYXJ0Qgq6SAeSAQQIARBkInoKEEZvbGxvd1VwUmVzcG9uc2USHQoEdHVybhgBIAEoCzIPLnBhcmxleS52MS5UdXJuEhAKCHBvc2l0aW9uGAIgASgFEg8KB3N0YXJ0ZWQYAyABKAgSEQoJZHVwbGljYXRlGAQgASgIEhEKCXF1ZXVlZF9pZBgFIAEoCSJrChBMaXN0UXVldWVSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiVgoRTGlzdFF1ZXVlUmVzcG9uc2USKAoGcXVldWVkGAEgAygLMhgucGFybGV5LnYxLlF1ZXVlZE1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlIKE1JlbW92ZVF1ZXVlZFJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhwKCXF1ZXVlZF9pZBgCIAEoCUIJukgGcgQQARhAIhYKFFJlbW92ZVF1ZXVlZFJlc3BvbnNlMqEHCg5NZXNzYWdlU2VydmljZRJWCgtTZW5kTWVzc2FnZRIdLnBhcmxleS52MS5TZW5kTWVzc2FnZVJlcXVlc3QaHi5wYXJsZXkudjEuU2VuZE1lc3NhZ2VSZXNwb25zZSIGqqEZAggCMAESTgoJU3RhcnRUdXJuEhsucGFybGV5LnYxLlN0YXJ0VHVyblJlcXVlc3QaHC5wYXJsZXkudjEuU3RhcnRUdXJuUmVzcG9uc2UiBqqhGQIIAhJeCgxXYXRjaFNlc3Npb24SHi5wYXJsZXkudjEuV2F0Y2hTZXNzaW9uUmVxdWVzdBofLnBhcmxleS52MS5XYXRjaFNlc3Npb25SZXNwb25zZSILkAIBqqEZBAgBEAEwARJNCgdHZXRUdXJuEhkucGFybGV5LnYxLkdldFR1cm5SZXF1ZXN0GhoucGFybGV5LnYxLkdldFR1cm5SZXNwb25zZSILkAIBqqEZBAgBEAESUwoJTGlzdFR1cm5zEhsucGFybGV5LnYxLkxpc3RUdXJuc1JlcXVlc3QaHC5wYXJsZXkudjEuTGlzdFR1cm5zUmVzcG9uc2UiC5ACAaqhGQQIARABElQKCkNhbmNlbFR1cm4SHC5wYXJsZXkudjEuQ2FuY2VsVHVyblJlcXVlc3QaHS5wYXJsZXkudjEuQ2FuY2VsVHVyblJlc3BvbnNlIgmQAgKqoRkCCAISTgoJUmV0cnlUdXJuEhsucGFybGV5LnYxLlJldHJ5VHVyblJlcXVlc3QaHC5wYXJsZXkudjEuUmV0cnlUdXJuUmVzcG9uc2UiBqqhGQIIAhJCCgVTdGVlchIXLnBhcmxleS52MS5TdGVlclJlcXVlc3QaGC5wYXJsZXkudjEuU3RlZXJSZXNwb25zZSIGqqEZAggCEksKCEZvbGxvd1VwEhoucGFybGV5LnYxLkZvbGxvd1VwUmVxdWVzdBobLnBhcmxleS52MS5Gb2xsb3dVcFJlc3BvbnNlIgaqoRkCCAISUwoJTGlzdFF1ZXVlEhsucGFybGV5LnYxLkxpc3RRdWV1ZVJlcXVlc3QaHC5wYXJsZXkudjEuTGlzdFF1ZXVlUmVzcG9uc2UiC5ACAaqhGQQIARABElcKDFJlbW92ZVF1ZXVlZBIeLnBhcmxleS52MS5SZW1vdmVRdWV1ZWRSZXF1ZXN0Gh8ucGFybGV5LnYxLlJlbW92ZVF1ZXVlZFJlc3BvbnNlIgaqoRkCCAJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_parley_v1_access, file_parley_v1_event, file_parley_v1_message, file_parley_v1_queue, file_parley_v1_turn]);
 
 /**
  * What to say, and to whom.
@@ -517,6 +519,280 @@ export const RetryTurnResponseSchema: GenMessage<RetryTurnResponse> = /*@__PURE_
   messageDesc(file_parley_v1_message_service, 14);
 
 /**
+ * What to say to the running turn.
+ *
+ * @generated from message parley.v1.SteerRequest
+ */
+export type SteerRequest = Message<"parley.v1.SteerRequest"> & {
+  /**
+   * The session's id.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * The same key with the same content queues it once; kept for 24 hours. Empty = none.
+   *
+   * @generated from field: string idempotency_key = 2;
+   */
+  idempotencyKey: string;
+
+  /**
+   * What to say: 1 to 100 parts, text only, together at most 1 MiB. All of them are queued, or none.
+   *
+   * @generated from field: repeated parley.v1.Part parts = 3;
+   */
+  parts: Part[];
+
+  /**
+   * How it is put to the model. Unspecified = PLAIN.
+   *
+   * @generated from field: parley.v1.Framing framing = 4;
+   */
+  framing: Framing;
+
+  /**
+   * The running turn as the caller knows it; another one = FAILED_PRECONDITION `TURN_CHANGED`. Empty = not checked.
+   *
+   * @generated from field: string expected_turn_id = 5;
+   */
+  expectedTurnId: string;
+};
+
+/**
+ * Describes the message parley.v1.SteerRequest.
+ * Use `create(SteerRequestSchema)` to create a new message.
+ */
+export const SteerRequestSchema: GenMessage<SteerRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_message_service, 15);
+
+/**
+ * Where it waits.
+ *
+ * @generated from message parley.v1.SteerResponse
+ */
+export type SteerResponse = Message<"parley.v1.SteerResponse"> & {
+  /**
+   * The queued message's id.
+   *
+   * @generated from field: string queued_id = 1;
+   */
+  queuedId: string;
+
+  /**
+   * Its place among the steers, 1 = the next; 0 = it was taken up already.
+   *
+   * @generated from field: int32 position = 2;
+   */
+  position: number;
+
+  /**
+   * True: this key had queued it before.
+   *
+   * @generated from field: bool duplicate = 3;
+   */
+  duplicate: boolean;
+};
+
+/**
+ * Describes the message parley.v1.SteerResponse.
+ * Use `create(SteerResponseSchema)` to create a new message.
+ */
+export const SteerResponseSchema: GenMessage<SteerResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_message_service, 16);
+
+/**
+ * What to say after the running turn.
+ *
+ * @generated from message parley.v1.FollowUpRequest
+ */
+export type FollowUpRequest = Message<"parley.v1.FollowUpRequest"> & {
+  /**
+   * The session's id.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * The same key with the same content says it once; kept for 24 hours. Empty = none.
+   *
+   * @generated from field: string idempotency_key = 2;
+   */
+  idempotencyKey: string;
+
+  /**
+   * What to say: 1 to 100 parts, text only, together at most 1 MiB.
+   *
+   * @generated from field: repeated parley.v1.Part parts = 3;
+   */
+  parts: Part[];
+};
+
+/**
+ * Describes the message parley.v1.FollowUpRequest.
+ * Use `create(FollowUpRequestSchema)` to create a new message.
+ */
+export const FollowUpRequestSchema: GenMessage<FollowUpRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_message_service, 17);
+
+/**
+ * What became of it.
+ *
+ * @generated from message parley.v1.FollowUpResponse
+ */
+export type FollowUpResponse = Message<"parley.v1.FollowUpResponse"> & {
+  /**
+   * The turn it started; absent while it waits, and where it was removed.
+   *
+   * @generated from field: parley.v1.Turn turn = 1;
+   */
+  turn?: Turn | undefined;
+
+  /**
+   * Its place among the follow-ups, 1 = the next; 0 = it does not wait.
+   *
+   * @generated from field: int32 position = 2;
+   */
+  position: number;
+
+  /**
+   * True: it started a turn, now or since.
+   *
+   * @generated from field: bool started = 3;
+   */
+  started: boolean;
+
+  /**
+   * True: this key had said it before.
+   *
+   * @generated from field: bool duplicate = 4;
+   */
+  duplicate: boolean;
+
+  /**
+   * The queued message's id; empty where it never waited.
+   *
+   * @generated from field: string queued_id = 5;
+   */
+  queuedId: string;
+};
+
+/**
+ * Describes the message parley.v1.FollowUpResponse.
+ * Use `create(FollowUpResponseSchema)` to create a new message.
+ */
+export const FollowUpResponseSchema: GenMessage<FollowUpResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_message_service, 18);
+
+/**
+ * Whose queue to list.
+ *
+ * @generated from message parley.v1.ListQueueRequest
+ */
+export type ListQueueRequest = Message<"parley.v1.ListQueueRequest"> & {
+  /**
+   * The session's id.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * How many at most; 0 = 50, more than 50 = 50. A page also ends before it exceeds 3 MB.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before. Empty = the first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListQueueRequest.
+ * Use `create(ListQueueRequestSchema)` to create a new message.
+ */
+export const ListQueueRequestSchema: GenMessage<ListQueueRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_message_service, 19);
+
+/**
+ * One page of what waits.
+ *
+ * @generated from message parley.v1.ListQueueResponse
+ */
+export type ListQueueResponse = Message<"parley.v1.ListQueueResponse"> & {
+  /**
+   * The messages, the next one first.
+   *
+   * @generated from field: repeated parley.v1.QueuedMessage queued = 1;
+   */
+  queued: QueuedMessage[];
+
+  /**
+   * Token of the next page; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListQueueResponse.
+ * Use `create(ListQueueResponseSchema)` to create a new message.
+ */
+export const ListQueueResponseSchema: GenMessage<ListQueueResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_message_service, 20);
+
+/**
+ * What to take out.
+ *
+ * @generated from message parley.v1.RemoveQueuedRequest
+ */
+export type RemoveQueuedRequest = Message<"parley.v1.RemoveQueuedRequest"> & {
+  /**
+   * The session's id.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * The queued message's id.
+   *
+   * @generated from field: string queued_id = 2;
+   */
+  queuedId: string;
+};
+
+/**
+ * Describes the message parley.v1.RemoveQueuedRequest.
+ * Use `create(RemoveQueuedRequestSchema)` to create a new message.
+ */
+export const RemoveQueuedRequestSchema: GenMessage<RemoveQueuedRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_message_service, 21);
+
+/**
+ * It is out.
+ *
+ * @generated from message parley.v1.RemoveQueuedResponse
+ */
+export type RemoveQueuedResponse = Message<"parley.v1.RemoveQueuedResponse"> & {
+};
+
+/**
+ * Describes the message parley.v1.RemoveQueuedResponse.
+ * Use `create(RemoveQueuedResponseSchema)` to create a new message.
+ */
+export const RemoveQueuedResponseSchema: GenMessage<RemoveQueuedResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_message_service, 22);
+
+/**
  * Turns and the event stream.
  *
  * @generated from service parley.v1.MessageService
@@ -600,6 +876,51 @@ export const MessageService: GenService<{
     methodKind: "unary";
     input: typeof RetryTurnRequestSchema;
     output: typeof RetryTurnResponseSchema;
+  },
+  /**
+   * Says something to the running turn, to be taken up after its running tool calls, before its next model call; the last
+   * answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND`, FAILED_PRECONDITION
+   * `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
+   *
+   * @generated from rpc parley.v1.MessageService.Steer
+   */
+  steer: {
+    methodKind: "unary";
+    input: typeof SteerRequestSchema;
+    output: typeof SteerResponseSchema;
+  },
+  /**
+   * Says something as a turn of its own: after the running one, or at once on an idle session. Where others wait on an idle
+   * session, since a turn did not complete, it joins their end and the first of them starts. At most 20 wait. Fails with
+   * NOT_FOUND `SESSION_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
+   * UNAVAILABLE `ENGINE_STOPPING`.
+   *
+   * @generated from rpc parley.v1.MessageService.FollowUp
+   */
+  followUp: {
+    methodKind: "unary";
+    input: typeof FollowUpRequestSchema;
+    output: typeof FollowUpResponseSchema;
+  },
+  /**
+   * Lists what waits: steers first, then follow-ups, each the next one first.
+   *
+   * @generated from rpc parley.v1.MessageService.ListQueue
+   */
+  listQueue: {
+    methodKind: "unary";
+    input: typeof ListQueueRequestSchema;
+    output: typeof ListQueueResponseSchema;
+  },
+  /**
+   * Takes a message out of the queue. Fails with NOT_FOUND `SESSION_NOT_FOUND`, or `QUEUED_NOT_FOUND` where it was taken up.
+   *
+   * @generated from rpc parley.v1.MessageService.RemoveQueued
+   */
+  removeQueued: {
+    methodKind: "unary";
+    input: typeof RemoveQueuedRequestSchema;
+    output: typeof RemoveQueuedResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_parley_v1_message_service, 0);

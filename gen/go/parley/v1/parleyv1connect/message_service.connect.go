@@ -53,6 +53,16 @@ const (
 	// MessageServiceRetryTurnProcedure is the fully-qualified name of the MessageService's RetryTurn
 	// RPC.
 	MessageServiceRetryTurnProcedure = "/parley.v1.MessageService/RetryTurn"
+	// MessageServiceSteerProcedure is the fully-qualified name of the MessageService's Steer RPC.
+	MessageServiceSteerProcedure = "/parley.v1.MessageService/Steer"
+	// MessageServiceFollowUpProcedure is the fully-qualified name of the MessageService's FollowUp RPC.
+	MessageServiceFollowUpProcedure = "/parley.v1.MessageService/FollowUp"
+	// MessageServiceListQueueProcedure is the fully-qualified name of the MessageService's ListQueue
+	// RPC.
+	MessageServiceListQueueProcedure = "/parley.v1.MessageService/ListQueue"
+	// MessageServiceRemoveQueuedProcedure is the fully-qualified name of the MessageService's
+	// RemoveQueued RPC.
+	MessageServiceRemoveQueuedProcedure = "/parley.v1.MessageService/RemoveQueued"
 )
 
 // MessageServiceClient is a client for the parley.v1.MessageService service.
@@ -80,6 +90,19 @@ type MessageServiceClient interface {
 	// Starts a new turn without a user message, going on from where the last one stopped. Fails as StartTurn does, and
 	// with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED or there is none.
 	RetryTurn(context.Context, *connect.Request[v1.RetryTurnRequest]) (*connect.Response[v1.RetryTurnResponse], error)
+	// Says something to the running turn, to be taken up after its running tool calls, before its next model call; the last
+	// answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND`, FAILED_PRECONDITION
+	// `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
+	Steer(context.Context, *connect.Request[v1.SteerRequest]) (*connect.Response[v1.SteerResponse], error)
+	// Says something as a turn of its own: after the running one, or at once on an idle session. Where others wait on an idle
+	// session, since a turn did not complete, it joins their end and the first of them starts. At most 20 wait. Fails with
+	// NOT_FOUND `SESSION_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
+	// UNAVAILABLE `ENGINE_STOPPING`.
+	FollowUp(context.Context, *connect.Request[v1.FollowUpRequest]) (*connect.Response[v1.FollowUpResponse], error)
+	// Lists what waits: steers first, then follow-ups, each the next one first.
+	ListQueue(context.Context, *connect.Request[v1.ListQueueRequest]) (*connect.Response[v1.ListQueueResponse], error)
+	// Takes a message out of the queue. Fails with NOT_FOUND `SESSION_NOT_FOUND`, or `QUEUED_NOT_FOUND` where it was taken up.
+	RemoveQueued(context.Context, *connect.Request[v1.RemoveQueuedRequest]) (*connect.Response[v1.RemoveQueuedResponse], error)
 }
 
 // NewMessageServiceClient constructs a client for the parley.v1.MessageService service. By default,
@@ -139,6 +162,31 @@ func NewMessageServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(messageServiceMethods.ByName("RetryTurn")),
 			connect.WithClientOptions(opts...),
 		),
+		steer: connect.NewClient[v1.SteerRequest, v1.SteerResponse](
+			httpClient,
+			baseURL+MessageServiceSteerProcedure,
+			connect.WithSchema(messageServiceMethods.ByName("Steer")),
+			connect.WithClientOptions(opts...),
+		),
+		followUp: connect.NewClient[v1.FollowUpRequest, v1.FollowUpResponse](
+			httpClient,
+			baseURL+MessageServiceFollowUpProcedure,
+			connect.WithSchema(messageServiceMethods.ByName("FollowUp")),
+			connect.WithClientOptions(opts...),
+		),
+		listQueue: connect.NewClient[v1.ListQueueRequest, v1.ListQueueResponse](
+			httpClient,
+			baseURL+MessageServiceListQueueProcedure,
+			connect.WithSchema(messageServiceMethods.ByName("ListQueue")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		removeQueued: connect.NewClient[v1.RemoveQueuedRequest, v1.RemoveQueuedResponse](
+			httpClient,
+			baseURL+MessageServiceRemoveQueuedProcedure,
+			connect.WithSchema(messageServiceMethods.ByName("RemoveQueued")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -151,6 +199,10 @@ type messageServiceClient struct {
 	listTurns    *connect.Client[v1.ListTurnsRequest, v1.ListTurnsResponse]
 	cancelTurn   *connect.Client[v1.CancelTurnRequest, v1.CancelTurnResponse]
 	retryTurn    *connect.Client[v1.RetryTurnRequest, v1.RetryTurnResponse]
+	steer        *connect.Client[v1.SteerRequest, v1.SteerResponse]
+	followUp     *connect.Client[v1.FollowUpRequest, v1.FollowUpResponse]
+	listQueue    *connect.Client[v1.ListQueueRequest, v1.ListQueueResponse]
+	removeQueued *connect.Client[v1.RemoveQueuedRequest, v1.RemoveQueuedResponse]
 }
 
 // SendMessage calls parley.v1.MessageService.SendMessage.
@@ -188,6 +240,26 @@ func (c *messageServiceClient) RetryTurn(ctx context.Context, req *connect.Reque
 	return c.retryTurn.CallUnary(ctx, req)
 }
 
+// Steer calls parley.v1.MessageService.Steer.
+func (c *messageServiceClient) Steer(ctx context.Context, req *connect.Request[v1.SteerRequest]) (*connect.Response[v1.SteerResponse], error) {
+	return c.steer.CallUnary(ctx, req)
+}
+
+// FollowUp calls parley.v1.MessageService.FollowUp.
+func (c *messageServiceClient) FollowUp(ctx context.Context, req *connect.Request[v1.FollowUpRequest]) (*connect.Response[v1.FollowUpResponse], error) {
+	return c.followUp.CallUnary(ctx, req)
+}
+
+// ListQueue calls parley.v1.MessageService.ListQueue.
+func (c *messageServiceClient) ListQueue(ctx context.Context, req *connect.Request[v1.ListQueueRequest]) (*connect.Response[v1.ListQueueResponse], error) {
+	return c.listQueue.CallUnary(ctx, req)
+}
+
+// RemoveQueued calls parley.v1.MessageService.RemoveQueued.
+func (c *messageServiceClient) RemoveQueued(ctx context.Context, req *connect.Request[v1.RemoveQueuedRequest]) (*connect.Response[v1.RemoveQueuedResponse], error) {
+	return c.removeQueued.CallUnary(ctx, req)
+}
+
 // MessageServiceHandler is an implementation of the parley.v1.MessageService service.
 type MessageServiceHandler interface {
 	// Starts a turn with a user message and streams its events until its `turn_ended`. Closing the stream detaches: the
@@ -213,6 +285,19 @@ type MessageServiceHandler interface {
 	// Starts a new turn without a user message, going on from where the last one stopped. Fails as StartTurn does, and
 	// with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED or there is none.
 	RetryTurn(context.Context, *connect.Request[v1.RetryTurnRequest]) (*connect.Response[v1.RetryTurnResponse], error)
+	// Says something to the running turn, to be taken up after its running tool calls, before its next model call; the last
+	// answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND`, FAILED_PRECONDITION
+	// `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
+	Steer(context.Context, *connect.Request[v1.SteerRequest]) (*connect.Response[v1.SteerResponse], error)
+	// Says something as a turn of its own: after the running one, or at once on an idle session. Where others wait on an idle
+	// session, since a turn did not complete, it joins their end and the first of them starts. At most 20 wait. Fails with
+	// NOT_FOUND `SESSION_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
+	// UNAVAILABLE `ENGINE_STOPPING`.
+	FollowUp(context.Context, *connect.Request[v1.FollowUpRequest]) (*connect.Response[v1.FollowUpResponse], error)
+	// Lists what waits: steers first, then follow-ups, each the next one first.
+	ListQueue(context.Context, *connect.Request[v1.ListQueueRequest]) (*connect.Response[v1.ListQueueResponse], error)
+	// Takes a message out of the queue. Fails with NOT_FOUND `SESSION_NOT_FOUND`, or `QUEUED_NOT_FOUND` where it was taken up.
+	RemoveQueued(context.Context, *connect.Request[v1.RemoveQueuedRequest]) (*connect.Response[v1.RemoveQueuedResponse], error)
 }
 
 // NewMessageServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -268,6 +353,31 @@ func NewMessageServiceHandler(svc MessageServiceHandler, opts ...connect.Handler
 		connect.WithSchema(messageServiceMethods.ByName("RetryTurn")),
 		connect.WithHandlerOptions(opts...),
 	)
+	messageServiceSteerHandler := connect.NewUnaryHandler(
+		MessageServiceSteerProcedure,
+		svc.Steer,
+		connect.WithSchema(messageServiceMethods.ByName("Steer")),
+		connect.WithHandlerOptions(opts...),
+	)
+	messageServiceFollowUpHandler := connect.NewUnaryHandler(
+		MessageServiceFollowUpProcedure,
+		svc.FollowUp,
+		connect.WithSchema(messageServiceMethods.ByName("FollowUp")),
+		connect.WithHandlerOptions(opts...),
+	)
+	messageServiceListQueueHandler := connect.NewUnaryHandler(
+		MessageServiceListQueueProcedure,
+		svc.ListQueue,
+		connect.WithSchema(messageServiceMethods.ByName("ListQueue")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	messageServiceRemoveQueuedHandler := connect.NewUnaryHandler(
+		MessageServiceRemoveQueuedProcedure,
+		svc.RemoveQueued,
+		connect.WithSchema(messageServiceMethods.ByName("RemoveQueued")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/parley.v1.MessageService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case MessageServiceSendMessageProcedure:
@@ -284,6 +394,14 @@ func NewMessageServiceHandler(svc MessageServiceHandler, opts ...connect.Handler
 			messageServiceCancelTurnHandler.ServeHTTP(w, r)
 		case MessageServiceRetryTurnProcedure:
 			messageServiceRetryTurnHandler.ServeHTTP(w, r)
+		case MessageServiceSteerProcedure:
+			messageServiceSteerHandler.ServeHTTP(w, r)
+		case MessageServiceFollowUpProcedure:
+			messageServiceFollowUpHandler.ServeHTTP(w, r)
+		case MessageServiceListQueueProcedure:
+			messageServiceListQueueHandler.ServeHTTP(w, r)
+		case MessageServiceRemoveQueuedProcedure:
+			messageServiceRemoveQueuedHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -319,4 +437,20 @@ func (UnimplementedMessageServiceHandler) CancelTurn(context.Context, *connect.R
 
 func (UnimplementedMessageServiceHandler) RetryTurn(context.Context, *connect.Request[v1.RetryTurnRequest]) (*connect.Response[v1.RetryTurnResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.MessageService.RetryTurn is not implemented"))
+}
+
+func (UnimplementedMessageServiceHandler) Steer(context.Context, *connect.Request[v1.SteerRequest]) (*connect.Response[v1.SteerResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.MessageService.Steer is not implemented"))
+}
+
+func (UnimplementedMessageServiceHandler) FollowUp(context.Context, *connect.Request[v1.FollowUpRequest]) (*connect.Response[v1.FollowUpResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.MessageService.FollowUp is not implemented"))
+}
+
+func (UnimplementedMessageServiceHandler) ListQueue(context.Context, *connect.Request[v1.ListQueueRequest]) (*connect.Response[v1.ListQueueResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.MessageService.ListQueue is not implemented"))
+}
+
+func (UnimplementedMessageServiceHandler) RemoveQueued(context.Context, *connect.Request[v1.RemoveQueuedRequest]) (*connect.Response[v1.RemoveQueuedResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.MessageService.RemoveQueued is not implemented"))
 }

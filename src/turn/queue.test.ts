@@ -1,0 +1,224 @@
+import { expect, test } from "vitest";
+import { asksFor, hangsAfter, says } from "../../test/helpers/scripted-model.ts";
+import { deaf, echo, kinds, setUp } from "../../test/helpers/turn-engine.ts";
+import type { ModelRequest } from "../model/model.ts";
+import type { Tool } from "../tool/tool.ts";
+import { followUp, removeQueued, steer } from "./queue.ts";
+import { listQueueAfter } from "./queue-store.ts";
+import { getTurn, listTurnsBefore } from "./turn-store.ts";
+import { DEFAULT_LIMITS } from "./turn.ts";
+
+type Engine = Awaited<ReturnType<typeof setUp>>;
+
+function saySteer(engine: Engine, text: string, more: object = {}) {
+  const parts = [{ kind: "text", text }] as const;
+  return steer(engine, {
+    sessionId: engine.id,
+    idempotencyKey: "",
+    parts,
+    actor: "me",
+    framing: "plain",
+    expectedTurnId: "",
+    ...more,
+  });
+}
+
+function sayNext(engine: Engine, text: string, idempotencyKey = "") {
+  return followUp(engine, { sessionId: engine.id, idempotencyKey, parts: [{ kind: "text", text }], actor: "me" });
+}
+
+async function waiting(engine: Engine): Promise<string[]> {
+  const { key } = (await engine.session()) ?? { key: 0 };
+  const queued = await listQueueAfter(engine.db, key, undefined, 50, 1e6);
+  return queued.map(({ kind, parts: [part] }) => `${kind}: ${part?.kind === "text" ? part.text : ""}`);
+}
+
+/** What the model was sent of what users said. */
+function said(request: ModelRequest | undefined): string[] {
+  const users = request?.messages.filter(({ role }) => role === "user") ?? [];
+  return users.map(({ parts }) => parts.map((part) => (part.kind === "text" ? part.text : "")).join(" "));
+}
+
+async function until(engine: Engine, isReached: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await isReached())) await engine.clock.advance(1);
+}
+
+const shown = (engine: Engine, kind: string) => async (): Promise<boolean> =>
+  kinds(await engine.events()).includes(kind);
+
+/** Waits until the test lets it go on. */
+function gate() {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const tool: Tool = { ...echo, name: "wait", run: () => promise };
+  return { tool, open: () => resolve("done") };
+}
+
+test("steers are taken up after the running calls, before the next model call, in order, each once", async () => {
+  const { tool, open } = gate();
+  const engine = await setUp([asksFor(["wait", "{}"]), says("ok")], {}, undefined, [tool]);
+  const turn = await engine.start("begin");
+  await until(engine, shown(engine, "tool_call_started"));
+  expect(await saySteer(engine, "one")).toMatchObject({ position: 1, duplicate: false });
+  expect(await saySteer(engine, "two", { framing: "instruction" })).toMatchObject({ position: 2 });
+  open();
+  expect(await engine.ended(turn)).toMatchObject({ endReason: "completed", steps: 2 });
+  const [begin, one, two] = said(engine.script.requests[1]);
+  expect([begin, one]).toEqual(["begin", "one"]);
+  expect(two).toMatch(/^\[Said while you work\. Finish.* two$/);
+  expect(await waiting(engine)).toEqual([]);
+});
+
+test("a steer while the last answer streams gets one more step", async () => {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const engine = await setUp([
+    async function* slow() {
+      yield { kind: "text", text: "the end" } as const;
+      await promise;
+      yield { kind: "stop", reason: "end" } as const;
+    },
+    says("more"),
+  ]);
+  const turn = await engine.start();
+  await until(engine, shown(engine, "message_started"));
+  await saySteer(engine, "and then?");
+  resolve(undefined);
+  expect(await engine.ended(turn)).toMatchObject({ endReason: "completed", steps: 2 });
+  expect(said(engine.script.requests[1])).toEqual(["hello", "and then?"]);
+});
+
+test("a replacement stops the model call, and the turn goes on with what was said", async () => {
+  const engine = await setUp([(_request, signal) => hangsAfter("blah", signal), says("fine")]);
+  const turn = await engine.start();
+  await until(engine, shown(engine, "message_started"));
+  await saySteer(engine, "stop that", { framing: "replacement" });
+  expect(await engine.ended(turn)).toMatchObject({ endReason: "completed", steps: 2 });
+  expect((await engine.conversation()).map(({ role, status }) => `${role} ${status}`)).toEqual([
+    "user complete",
+    "assistant cancelled",
+    "user complete",
+    "assistant complete",
+  ]);
+});
+
+test("a replacement stops running tools and closes their calls", async () => {
+  const engine = await setUp([asksFor(["deaf", "{}"]), says("fine")], {}, undefined, [deaf]);
+  const turn = await engine.start();
+  await until(engine, shown(engine, "tool_call_started"));
+  await saySteer(engine, "stop that", { framing: "replacement" });
+  expect(await engine.ended(turn)).toMatchObject({ endReason: "completed" });
+  const roles = engine.script.requests[1]?.messages.map(({ role, parts: [part] }) =>
+    part?.kind === "tool_result" ? part.outcome : role,
+  );
+  expect(roles).toEqual(["user", "assistant", "cancelled", "user"]);
+});
+
+test("a steer is refused where no turn runs, another one does, or five wait", async () => {
+  const engine = await setUp([(_request, signal) => hangsAfter("…", signal)]);
+  await expect(saySteer(engine, "early")).rejects.toMatchObject({ reason: "NO_TURN_RUNNING" });
+  const turn = await engine.start();
+  await expect(saySteer(engine, "x", { expectedTurnId: "turn_other" })).rejects.toMatchObject({
+    reason: "TURN_CHANGED",
+  });
+  const outcomes = await Promise.allSettled(Array.from({ length: 8 }, (_, i) => saySteer(engine, `s${i}`)));
+  const refused = outcomes.filter(({ status }) => status === "rejected");
+  expect(refused).toHaveLength(3);
+  expect(refused).toEqual(
+    refused.map(() =>
+      expect.objectContaining({ reason: expect.objectContaining({ reason: "QUEUE_FULL" }) as unknown }),
+    ),
+  );
+  expect(await waiting(engine)).toHaveLength(5);
+  await engine.cancel();
+  expect(await getTurn(engine.db, engine.id, turn.id)).toMatchObject({ endReason: "cancelled" });
+});
+
+test("the same key steers once", async () => {
+  const engine = await setUp([(_request, signal) => hangsAfter("…", signal)]);
+  await engine.start();
+  const [first, second] = await Promise.all([1, 2].map(() => saySteer(engine, "s", { idempotencyKey: "k" })));
+  expect([first?.id, first?.duplicate, second?.duplicate]).toEqual([second?.id, false, true]);
+  expect(await waiting(engine)).toEqual(["steer: s"]);
+});
+
+test("a follow-up starts at once on an idle session, and else waits for its turn", async () => {
+  const { tool, open } = gate();
+  const engine = await setUp([asksFor(["wait", "{}"]), says("one"), says("two"), says("three")], {}, undefined, [tool]);
+  const first = await sayNext(engine, "first");
+  expect(first).toMatchObject({ position: 0, queuedId: "", turn: { state: "running" } });
+  expect(await sayNext(engine, "second", "k")).toMatchObject({ turn: undefined, position: 1, duplicate: false });
+  expect(await sayNext(engine, "third")).toMatchObject({ turn: undefined, position: 2 });
+  expect(await waiting(engine)).toEqual(["follow_up: second", "follow_up: third"]);
+  open();
+  await until(engine, async () => (await waiting(engine)).length === 0 && (await engine.session())?.state === "idle");
+  expect(said(engine.script.requests.at(-1))).toEqual(["first", "second", "third"]);
+  expect(await sayNext(engine, "second", "k")).toMatchObject({ turn: { endReason: "completed" }, duplicate: true });
+  const order = kinds(await engine.events()).filter((kind) => kind === "turn_started" || kind === "turn_ended");
+  expect(order).toEqual(["turn_started", "turn_ended", "turn_started", "turn_ended", "turn_started", "turn_ended"]);
+});
+
+test("the queue waits after a turn that did not complete; a follow-up then joins its end, and the head starts", async () => {
+  const engine = await setUp([(_request, signal) => hangsAfter("…", signal), says("b"), says("c")]);
+  await engine.start("a");
+  await sayNext(engine, "b");
+  await engine.cancel();
+  expect(await waiting(engine)).toEqual(["follow_up: b"]);
+  const joined = await sayNext(engine, "c");
+  expect(joined).toMatchObject({ turn: undefined, position: 1 });
+  await until(engine, async () => (await waiting(engine)).length === 0 && (await engine.session())?.state === "idle");
+  expect(said(engine.script.requests.at(-1))).toEqual(["a", "b", "c"]);
+});
+
+test("steers that their turn did not take up become the first follow-ups", async () => {
+  const limits = { ...DEFAULT_LIMITS, maxSteps: 1 };
+  const { tool, open } = gate();
+  const engine = await setUp([asksFor(["wait", "{}"])], { limits }, undefined, [tool]);
+  const turn = await engine.start();
+  await until(engine, shown(engine, "tool_call_started"));
+  await sayNext(engine, "later");
+  await saySteer(engine, "s1");
+  await saySteer(engine, "s2");
+  open();
+  expect(await engine.ended(turn)).toMatchObject({ endReason: "limit_reached" });
+  expect(await waiting(engine)).toEqual(["follow_up: s1", "follow_up: s2", "follow_up: later"]);
+});
+
+test("what waits survives a kill, and a removed message is never taken up", async () => {
+  const engine = await setUp([(_request, signal) => hangsAfter("…", signal)]);
+  await engine.start("a");
+  await sayNext(engine, "b");
+  const { queuedId } = await sayNext(engine, "c");
+  await until(engine, shown(engine, "message_started"));
+  const next = await engine.restart(says("b"), says("d"));
+  await next.recover();
+  expect(await waiting(next)).toEqual(["follow_up: b", "follow_up: c"]);
+  await removeQueued(next, { sessionId: next.id, queuedId, actor: "me" });
+  await expect(removeQueued(next, { sessionId: next.id, queuedId, actor: "me" })).rejects.toMatchObject({
+    reason: "QUEUED_NOT_FOUND",
+  });
+  await sayNext(next, "d");
+  await until(next, async () => (await waiting(next)).length === 0 && (await next.session())?.state === "idle");
+  expect(said(next.script.requests.at(-1))).toEqual(["a", "b", "d"]);
+});
+
+test("thrown at a session from all sides, each message is taken up once, in order, or still waits", async () => {
+  const engine = await setUp(Array.from({ length: 60 }, () => says("ok")));
+  const accepted: string[] = [];
+  const senders = Array.from({ length: 8 }, async (_, sender) => {
+    for (let i = 0; i < 6; i++) {
+      const text = `${sender}.${i}`;
+      const outcome = await Promise.allSettled([i % 2 === 0 ? sayNext(engine, text) : saySteer(engine, text)]);
+      if (outcome[0].status === "fulfilled") accepted.push(text);
+    }
+  });
+  await Promise.all(senders);
+  await until(engine, async () => (await engine.session())?.state === "idle");
+  const { key } = (await engine.session()) ?? { key: 0 };
+  const taken = (await engine.conversation())
+    .filter(({ role }) => role === "user")
+    .map(({ parts: [part] }) => (part?.kind === "text" ? part.text : ""));
+  const left = (await waiting(engine)).map((line) => line.split(": ")[1] ?? "");
+  expect([...taken, ...left].toSorted()).toEqual(accepted.toSorted());
+  const turns = await listTurnsBefore(engine.db, key, undefined, 100);
+  expect(turns.every(({ endReason }) => endReason === "completed")).toBe(true);
+  expect(engine.bugs).toEqual([]);
+});
