@@ -100,7 +100,8 @@ function createHttp1Half(
   const server = createHttp1Server(
     {
       maxHeaderSize: limits.maxHeaderBytes,
-      headersTimeout: limits.headersMs,
+      // Node wants the part to be no longer than the whole.
+      headersTimeout: Math.min(limits.headersMs, limits.requestMs),
       requestTimeout: limits.requestMs,
       keepAliveTimeout: limits.keepAliveMs,
       // How late the two limits above may be noticed; Node's default is half a minute.
