@@ -44,7 +44,7 @@ interface Chat {
 }
 
 export async function chat(context: Context, options: ChatOptions): Promise<ExitCode> {
-  const client = context.client();
+  const client = await context.client();
   const session = await findSession(client, options);
   const state = createChat(context, client, options);
   const { input, view, leaving } = state;
@@ -220,7 +220,7 @@ function interrupt(state: Chat): void {
   if (turnId !== undefined && sessionId !== undefined && !state.hasInterrupted) {
     state.hasInterrupted = true;
     if (input.isInteractive) input.dropLines();
-    view.page.wait("stopping; Ctrl-C again to leave");
+    if (!context.json) view.page.wait("stopping; Ctrl-C again to leave");
     client.messages.cancelTurn({ sessionId, turnId }).then(
       () => (state.hasInterrupted = false),
       (error: unknown) => context.note(failureOf(error).text),
