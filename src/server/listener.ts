@@ -89,6 +89,8 @@ export function createListener(deps: ListenerDeps): Listener {
       });
       await closed;
       cancelCut();
+      // The server forgets a socket when it is destroyed, a tick before its owner hears of it.
+      await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
     },
   };
 }
