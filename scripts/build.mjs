@@ -14,7 +14,10 @@ const dayMs = 86_400_000;
 const lazyHttp = {
   name: "lazy-http",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^(node:)?https?$/ }, ({ path }) => ({ path: path.replace("node:", ""), namespace: "builtin" }));
+    onResolve({ filter: /^(node:)?https?$/ }, ({ path }) => ({
+      path: path.replace("node:", ""),
+      namespace: "builtin",
+    }));
     onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => ({
       contents: `module.exports = process.getBuiltinModule("node:${path}");`,
       loader: "js",

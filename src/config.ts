@@ -3,8 +3,8 @@ import { isAbsolute, join, resolve } from "node:path";
 import { DomainError } from "./errors.ts";
 import type { Profile } from "./profile/profile.ts";
 
-export const DEFAULT_HOST = "127.0.0.1";
-export const DEFAULT_PORT = 7433;
+const DEFAULT_HOST = "127.0.0.1";
+const DEFAULT_PORT = 7433;
 
 /** The model of the profile `openai` where `OPENAI_MODEL` names none. */
 const DEFAULT_OPENAI_MODEL = "gpt-5-mini";

@@ -34,6 +34,9 @@ const DELETE_WAIT_MS = 10_000;
 /** Keys of retried calls are forgotten this often. */
 const SWEEP_KEYS_MS = 60 * 60_000;
 
+/** What `startEngine` is told, and what makes it from the environment and flags. */
+export { readConfig, type Config } from "./config.ts";
+
 /** A running engine. */
 export interface Engine {
   readonly url: string;

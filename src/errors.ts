@@ -38,13 +38,3 @@ export class DomainError extends Error {
 export function invalidField(field: string, message: string): DomainError {
   return new DomainError("invalid", "INVALID_FIELD", `${field}: ${message}`, { field });
 }
-
-/** Reports a bug: a condition that this program is sure of does not hold. */
-export function assert(condition: unknown, message: string): asserts condition {
-  if (!condition) throw new Error(`assertion failed: ${message}`);
-}
-
-/** Makes a forgotten case of a union a type error, and a bug where it is reached after all. */
-export function unreachable(value: never): never {
-  throw new Error(`unreachable: ${JSON.stringify(value)}`);
-}

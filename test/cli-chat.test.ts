@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { inTerminal, parley, startParley } from "./cli-process.ts";
+import { beside, inTerminal, parley, startParley } from "./cli-process.ts";
 import { type EngineProcess, startEngineProcess } from "./helpers/engine-process.ts";
 
 let engine: EngineProcess;
@@ -16,7 +16,7 @@ const CTRL_D = { send: "\u0004" };
 
 async function newestSession(): Promise<string> {
   const { stdout } = await parley(["sessions", "list", "--limit", "1", "--json", ...here()]);
-  return stdout === "" ? "" : String((JSON.parse(stdout) as { id: string }).id);
+  return stdout === "" ? "" : (JSON.parse(stdout) as { id: string }).id;
 }
 
 test("lines from a pipe are answered one after the other", async () => {
@@ -77,7 +77,7 @@ test("Ctrl-C stops the answer, and the chat goes on; a second one leaves with 13
     { send: "half a line" },
     { wait: "half a line" },
     CTRL_C,
-    { pause: 0.3 },
+    { wait: "› " },
     CTRL_C,
   ];
   const { code, seen } = await inTerminal(["chat", ...here()], steps);
@@ -118,27 +118,26 @@ test("a line that was typed while an answer came is sent after it, and shown onc
 test("what others say in the session appears, and what one is typing stays", async () => {
   await parley(["run", "echo: begin", ...here()]);
   const id = await newestSession();
-  const chatting = inTerminal(
+  const watching = startParley(["watch", id, ...here()]);
+  await watching.sees("\nbegin");
+  const { code } = await inTerminal(
     ["chat", "--session", id, ...here()],
     [
-      { wait: "begin" },
+      { wait: "\nbegin" },
       { wait: "› " },
-      { pause: 0.5 },
       { send: "my own wor" },
+      { wait: "my own wor" },
+      beside("run", "echo: from elsewhere", "--session", id, ...here()),
       { wait: "› echo: from elsewhere" },
       { wait: "\nfrom elsewhere" },
-      { wait: "my own wor" },
+      { wait: "› my own wor" },
       { send: "\u0015echo: mine\r" },
       { wait: "\nmine" },
       { wait: "› " },
       CTRL_D,
     ],
   );
-  const watching = startParley(["watch", id, ...here()]);
-  await watching.sees("begin");
-  await new Promise((resolve) => setTimeout(resolve, 2500));
-  await parley(["run", "echo: from elsewhere", "--session", id, ...here()]);
-  expect((await chatting).code).toBe(0);
+  expect(code).toBe(0);
   // Who watches sees the same.
   await watching.sees("\nmine");
   watching.child.kill("SIGINT");
@@ -148,52 +147,39 @@ test("what others say in the session appears, and what one is typing stays", asy
 });
 
 test("a chat goes on when its engine is killed and started again", async () => {
-  let lived = await startEngineProcess();
-  const { dataDir } = lived;
-  const chatting = inTerminal(
-    ["chat", "--data-dir", dataDir],
-    [
-      { wait: "› " },
-      { send: "talk without end\r" },
-      { wait: "no AI" },
-      { wait: "✗ interrupted" },
-      { wait: "› " },
-      { send: "echo: alive\r" },
-      { wait: "\nalive" },
-      { wait: "› " },
-      CTRL_D,
-    ],
-  );
-  const running = async (): Promise<boolean> =>
-    (await parley(["status", "--data-dir", dataDir])).stdout.includes("1 running");
-  await expect.poll(running, { timeout: 15_000 }).toBe(true);
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  await lived.kill();
-  lived = await startEngineProcess({ dataDir });
-  expect((await chatting).code).toBe(0);
-  await lived.kill();
+  const first = await startEngineProcess();
+  const { dataDir } = first;
+  const second = first.exited.then(() => startEngineProcess({ dataDir }));
+  const steps = [
+    { wait: "› " },
+    { send: "talk without end\r" },
+    { wait: "no AI" },
+    { run: ["kill", "-9", String(first.pid)] },
+    { wait: "✗ interrupted" },
+    { wait: "› " },
+    { send: "echo: alive\r" },
+    { wait: "\nalive" },
+    { wait: "› " },
+    CTRL_D,
+  ];
+  expect((await inTerminal(["chat", "--data-dir", dataDir], steps)).code).toBe(0);
+  await (await second).kill();
 });
 
 test("a session that is deleted ends its chat with one line", async () => {
   await parley(["run", "echo: begin", ...here()]);
   const id = await newestSession();
-  const chatting = inTerminal(
-    ["chat", "--session", id, ...here()],
-    [{ wait: "begin" }, { wait: "› " }, { wait: "deleted" }],
-  );
-  await new Promise((resolve) => setTimeout(resolve, 2000));
-  await parley(["sessions", "delete", id, ...here()]);
-  expect((await chatting).code).toBe(4);
+  const steps = [{ wait: "\nbegin" }, { wait: "› " }, beside("sessions", "delete", id, ...here()), { wait: "deleted" }];
+  expect((await inTerminal(["chat", "--session", id, ...here()], steps)).code).toBe(4);
 });
 
 test("control characters and invisible ones of a model are shown, not obeyed; pipes get them as they are", async () => {
   const nasty = "red\u001B[31m bell\u0007 up\u009B2A over\u202Egnp\u202C zero\u200Bwidth \u{E0041}tag";
-  const steps = [{ wait: "tag" }, { pause: 0.5 }];
-  const { raw } = await inTerminal(["run", `echo: ${nasty}`, ...here()], steps);
+  const { raw } = await inTerminal(["run", `echo: ${nasty}`, ...here()], []);
   expect(raw).toContain("red␛[31m bell␇ up<U+009B>2A over<U+202E>gnp<U+202C> zero<U+200B>width <U+E0041>tag");
   expect((await parley(["run", `echo: ${nasty}`, ...here()])).stdout).toBe(`${nasty}\n`);
   // Titles too.
-  const list = await inTerminal(["sessions", "list", "--limit", "1", ...here()], [{ pause: 1 }]);
+  const list = await inTerminal(["sessions", "list", "--limit", "1", ...here()], []);
   expect(list.raw).toContain("red␛[31m");
 });
 

@@ -81,9 +81,14 @@ export interface SeenInTerminal {
 export type TerminalStep =
   | { readonly wait: string }
   | { readonly send: string }
-  | { readonly pause: number }
-  | { readonly signal: string }
+  /** Beside it, to its end: a command and its arguments. */
+  | { readonly run: readonly string[] }
   | { readonly size: readonly [number, number] };
+
+/** A step that runs `bin/parley` beside the terminal. */
+export function beside(...args: readonly string[]): TerminalStep {
+  return { run: [LAUNCHER, ...args] };
+}
 
 /** Runs a command in a pseudo-terminal and plays a human. Throws where something was not seen that was waited for. */
 export async function inTerminal(

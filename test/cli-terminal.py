@@ -1,9 +1,9 @@
 """Runs a command in a pseudo-terminal and plays a human: reads steps as JSON from argv[1], prints what was seen as JSON.
 
-A step is {"wait": text} (until it has been seen since the last step), {"send": text}, {"signal": "SIGKILL"}, {"pause": seconds}
+A step is {"wait": text} (until it has been seen, after what was waited for before), {"send": text}, {"run": command} (beside it, to its end)
 or {"size": [rows, columns]}.
 """
-import fcntl, json, os, pty, select, signal, struct, sys, termios, time
+import fcntl, json, os, pty, re, select, signal, struct, subprocess, sys, termios, time
 
 steps, command = json.loads(sys.argv[1]), sys.argv[2:]
 seen, mark, status = b"", 0, None
@@ -25,16 +25,22 @@ def read(timeout):
     return chunk != b""
 
 
-def wait_for(text, limit=20):
+def find(text):
+    """Looks at what a human would read: without colours and cursor movements."""
     global mark
+    plain = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", seen)
+    found = plain.find(text, mark)
+    if found >= 0:
+        mark = found + len(text)
+    return found >= 0
+
+
+def wait_for(text, limit=15):
     end = time.monotonic() + limit
-    while True:
-        found = seen.find(text, mark)
-        if found >= 0:
-            mark = found + len(text)
-            return True
+    while not find(text):
         if time.monotonic() > end or not read(0.1):
-            return seen.find(text, mark) >= 0
+            return find(text)
+    return True
 
 
 failed = None
@@ -44,12 +50,10 @@ for step in steps:
         break
     if "send" in step:
         os.write(terminal, step["send"].encode())
-    if "signal" in step:
-        os.kill(pid, getattr(signal, step["signal"]))
-    if "pause" in step:
-        end = time.monotonic() + step["pause"]
-        while time.monotonic() < end and read(0.05):
-            pass
+    if "run" in step:
+        beside = subprocess.run(step["run"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if beside.returncode != 0:
+            sys.exit(f"{step['run']} ended with {beside.returncode}: {beside.stderr}")
     if "size" in step:
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *step["size"], 0, 0))
         os.kill(pid, signal.SIGWINCH)

@@ -134,7 +134,7 @@ describe("watch", () => {
   test("shows a session over kill -9 and restart of its engine, everything once", async () => {
     let lived = await startEngineProcess();
     const where = ["--data-dir", lived.dataDir];
-    const talk = startParley(["run", "write 2000 words at 300 words a second", "--json", ...where]);
+    const talk = startParley(["run", "talk without end at 300 words a second", "--json", ...where]);
     await talk.sees("textDelta");
     const started = JSON.parse(/.*turnStarted.*/.exec(talk.stdout())?.[0] ?? "") as {
       turnStarted: { turn: { sessionId: string } };
@@ -143,7 +143,7 @@ describe("watch", () => {
     const watching = startParley(["watch", sessionId, "--json", ...where]);
     const shown = startParley(["watch", sessionId, ...where]);
     await watching.sees("textDelta");
-    await shown.sees("write 2000 words");
+    await shown.sees("talk without end");
     await lived.kill();
     lived = await startEngineProcess({ dataDir: lived.dataDir });
     await watching.sees("turnEnded");

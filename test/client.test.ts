@@ -137,7 +137,7 @@ test("a follower goes on when the engine is started anew on another port, with t
   const seqs: bigint[] = [];
   let restart: Promise<unknown> | undefined;
   const ends: TurnEndReason[] = [];
-  await client.messages.startTurn({ sessionId, parts: say("write 100 words at 200 words a second") });
+  await client.messages.startTurn({ sessionId, parts: say("talk without end") });
   for await (const item of followSession(client, { sessionId, signal: controller.signal, random: () => 0 })) {
     if (item.kind !== "event") continue;
     seqs.push(item.event.seq);

@@ -107,7 +107,7 @@ describe("the judge", () => {
 describe.each([
   ["HTTP/1.1", fetchHttp1],
   ["HTTP/2", fetchHttp2],
-])("over %s", (_name, fetch) => {
+])("over %s", (_name, ask) => {
   const ATTACKS: readonly (readonly [string, Record<string, string>, number])[] = [
     ["a host that DNS points here (rebinding)", { host: "evil.example:7433" }, 421],
     ["a page of another site", { origin: "https://evil.example" }, 403],
@@ -116,18 +116,18 @@ describe.each([
   ];
   test.each(ATTACKS)("refuses %s", async (_attack, headers, status) => {
     const { url } = await start();
-    expect((await fetch(url, call(headers))).status).toBe(status);
+    expect((await ask(url, call(headers))).status).toBe(status);
   });
 
   test.each(ATTACKS)("control: without the guard %s is served", async (_attack, headers) => {
     const { url } = await start({ judge: () => ({ kind: "pass", headers: undefined }) });
-    expect((await fetch(url, call(headers))).status).toBe(200);
+    expect((await ask(url, call(headers))).status).toBe(200);
   });
 
   test("answers a preflight of an allowed origin exactly, and of no other", async () => {
     const { url } = await start();
     const preflight = (origin: string) =>
-      fetch(url, {
+      ask(url, {
         method: "OPTIONS",
         path: PATH,
         headers: { origin, "access-control-request-method": "POST", "access-control-request-private-network": "true" },
@@ -149,7 +149,7 @@ describe.each([
   test("lets an allowed origin read the answer, its errors too", async () => {
     const { url } = await start();
     for (const authorization of ["Bearer token-read", "Bearer wrong"]) {
-      const { headers } = await fetch(url, call({ origin: "https://app.example", authorization }));
+      const { headers } = await ask(url, call({ origin: "https://app.example", authorization }));
       expect(headers["access-control-allow-origin"]).toBe("https://app.example");
       expect(headers["access-control-expose-headers"]).toContain("Grpc-Status");
     }

@@ -25,12 +25,17 @@ export function createAnswer({ out, err }: Context): Answer {
   function endLine(): void {
     if (lastChar !== "" && lastChar !== "\n") write("\n");
   }
+  function wait(label: string): void {
+    // On one terminal with the answer, it would be drawn over the answer's last line.
+    if (out.isTerminal) endLine();
+    spinner.start(label);
+  }
   return {
     show(event) {
       const { payload } = event;
-      if (payload.case === "stepStarted") spinner.start("waiting for the model");
-      if (payload.case === "toolCallStarted") spinner.start(`running ${payload.value.name}`);
-      if (payload.case === "retryScheduled") spinner.start("waiting to try again");
+      if (payload.case === "stepStarted") wait("waiting for the model");
+      if (payload.case === "toolCallStarted") wait(`running ${payload.value.name}`);
+      if (payload.case === "retryScheduled") wait("waiting to try again");
       const id =
         payload.case === "textDelta"
           ? payload.value.messageId

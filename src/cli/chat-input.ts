@@ -37,8 +37,8 @@ export interface ChatInputListener {
 }
 
 /** Lines that are typed while an answer comes wait their turn. A line that ends with a backslash goes on in the next. */
-export function createChatInput({ stdin, stdout, out }: Context, listener: ChatInputListener): ChatInput {
-  const isInteractive = stdin.isTTY && out.isTerminal;
+export function createChatInput({ stdin, stdout, out, json }: Context, listener: ChatInputListener): ChatInput {
+  const isInteractive = stdin.isTTY && out.isTerminal && !json;
   const lines: ChatLine[] = [];
   let wake: (() => void) | undefined;
   let begun = "";

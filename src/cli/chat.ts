@@ -1,22 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { toJsonString } from "@bufbuild/protobuf";
-import {
-  type Client,
-  EventSchema,
-  type FollowItem,
-  followSession,
-  reasonOf,
-  type TranscriptMessage,
-  type Turn,
-} from "../client/client.ts";
-import { type ChatInput, type ChatLine, createChatInput } from "./chat-input.ts";
+import { type Client, EventSchema, type FollowItem, followSession, type TranscriptMessage } from "../client/client.ts";
+import { type ChatLine, createChatInput } from "./chat-input.ts";
+import { startWhenIdle } from "./chat-say.ts";
+import type { Chat } from "./chat-state.ts";
 import { type ChatOptions, findSession, RETRY_HINT, showNew, showOld } from "./chat-open.ts";
-import { type ChatTurns, createChatTurns } from "./chat-turns.ts";
+import { createChatTurns } from "./chat-turns.ts";
 import type { Context } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { failureOf } from "./failure.ts";
 import { tellState } from "./follow-state.ts";
-import { createSessionView, type SessionView } from "./session-view.ts";
+import { createSessionView } from "./session-view.ts";
 import { titleOf } from "./title.ts";
 import { tryAgain } from "./try-again.ts";
 
@@ -25,26 +19,8 @@ const HELP = `/retry  try the last turn again, from where it stopped
 /help   this list
 A line that ends with \\ goes on in the next one.`;
 
-/** Everything that one chat holds. */
-interface Chat {
-  readonly context: Context;
-  readonly client: Client;
-  readonly options: ChatOptions;
-  readonly view: SessionView;
-  readonly input: ChatInput;
-  /** Aborted when the chat is left. */
-  readonly leaving: AbortController;
-  /** Texts that stand on the screen where they were typed, and whose events have not come yet. */
-  readonly typed: string[];
-  turns: ChatTurns;
-  sessionId: string | undefined;
-  following: Promise<void> | undefined;
-  failure: Error | undefined;
-  hasInterrupted: boolean;
-}
-
 export async function chat(context: Context, options: ChatOptions): Promise<ExitCode> {
-  const client = context.client();
+  const client = await context.client();
   const session = await findSession(client, options);
   const state = createChat(context, client, options);
   const { input, view, leaving } = state;
@@ -146,35 +122,6 @@ async function createSession(state: Chat, text: string): Promise<string> {
   return session.id;
 }
 
-/** Somebody else's turn may run, or begin a moment before ours. */
-async function startWhenIdle(state: Chat, sessionId: string, text: string): Promise<Turn> {
-  const { client, turns, leaving, options } = state;
-  const { signal } = leaving;
-  const idempotencyKey = randomUUID();
-  const model = options.session === undefined && options.continue !== true ? "" : (options.model ?? "");
-  const request = { sessionId, idempotencyKey, model };
-  const parts = [{ content: { case: "text" as const, value: text } }];
-  for (;;) {
-    if (turns.running !== undefined) await turns.whenEnded(turns.running, signal);
-    try {
-      const { turn } = await tryAgain(
-        async () =>
-          text.trim() === "/retry"
-            ? client.messages.retryTurn(request, { signal })
-            : client.messages.startTurn({ ...request, parts }, { signal }),
-        signal,
-      );
-      if (turn === undefined) throw new Error("the engine started no turn");
-      return turn;
-    } catch (error) {
-      const reason = reasonOf(error);
-      const busyWith = reason?.reason === "SESSION_BUSY" ? reason.metadata["turn_id"] : undefined;
-      if (busyWith === undefined) throw error;
-      await turns.whenEnded(busyWith, signal);
-    }
-  }
-}
-
 /** Shows what happens in the session, whoever does it, until the chat is left. */
 function follow(state: Chat, sessionId: string, afterSeq: bigint): void {
   const { context, client, view, input, leaving } = state;
@@ -220,7 +167,7 @@ function interrupt(state: Chat): void {
   if (turnId !== undefined && sessionId !== undefined && !state.hasInterrupted) {
     state.hasInterrupted = true;
     if (input.isInteractive) input.dropLines();
-    view.page.wait("stopping; Ctrl-C again to leave");
+    if (!context.json) view.page.wait("stopping; Ctrl-C again to leave");
     client.messages.cancelTurn({ sessionId, turnId }).then(
       () => (state.hasInterrupted = false),
       (error: unknown) => context.note(failureOf(error).text),

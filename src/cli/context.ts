@@ -1,4 +1,4 @@
-import { type Client, createClient } from "../client/client.ts";
+import type { Client } from "../client/client.ts";
 import type { Environment } from "../config.ts";
 import { createOutput, type Output } from "./output.ts";
 
@@ -19,8 +19,8 @@ export interface Context {
   readonly err: Output;
   readonly json: boolean;
   readonly globals: GlobalOptions;
-  /** Finds the engine. Closed with the context. */
-  client(): Client;
+  /** Finds the engine. Closed with the context. Loaded with its first use: neither `serve` nor `--help` needs one. */
+  client(): Promise<Client>;
   /** A command line to tell the user: with the options that lead to the same engine. */
   commandLine(command: string): string;
   /** One line on stderr. */
@@ -42,7 +42,10 @@ export function createContext(globals: GlobalOptions): Context {
     err,
     json: globals.json === true,
     globals,
-    client: () => (client ??= createClient({ url: globals.url, dataDir: globals.dataDir, env })),
+    async client() {
+      const { createClient } = await import("../client/client.ts");
+      return (client ??= createClient({ url: globals.url, dataDir: globals.dataDir, env }));
+    },
     commandLine(command) {
       const { url } = globals;
       // Another terminal may not have this one's environment.

@@ -28,7 +28,7 @@ export interface RunOptions {
 
 /** One turn, for scripts: stdout is the answer's text and nothing else. */
 export async function run(context: Context, given: string | undefined, options: RunOptions): Promise<ExitCode> {
-  const client = context.client();
+  const client = await context.client();
   const text = await readText(context, given);
   const controller = new AbortController();
   let hasInterrupted = false;

@@ -31,7 +31,7 @@ export async function listSessions(context: Context, { limit = DEFAULT_LIMIT }: 
 }
 
 async function* readSessions(context: Context, limit: number): AsyncGenerator<Session> {
-  const client = context.client();
+  const client = await context.client();
   let left = limit;
   let pageToken = "";
   do {

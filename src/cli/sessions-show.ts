@@ -12,7 +12,7 @@ const PAGE = 1000;
 /** JSON is one object: the session and its messages, the oldest first. */
 export async function showSession(context: Context, sessionId: string): Promise<ExitCode> {
   const { out, json } = context;
-  const client = context.client();
+  const client = await context.client();
   const { session } = await client.sessions.getSession({ sessionId });
   if (session === undefined) throw new Error("the engine returned no session");
   const messages = await readMessages(client, sessionId);

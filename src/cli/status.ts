@@ -10,7 +10,7 @@ const TIMEOUT_MS = 10_000;
 
 export async function status(context: Context): Promise<ExitCode> {
   const { out, json } = context;
-  const client = context.client();
+  const client = await context.client();
   const found = await client.engine.getStatus({}, { timeoutMs: TIMEOUT_MS });
   if (json) {
     out.write(`${toJsonString(GetStatusResponseSchema, found)}\n`);

@@ -1,5 +1,5 @@
 /** Puts colour around a text, or nothing where there is to be none. */
-export type Paint = (text: string) => string;
+type Paint = (text: string) => string;
 
 export interface Style {
   readonly bold: Paint;

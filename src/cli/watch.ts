@@ -13,7 +13,7 @@ export interface WatchOptions {
 /** Follows until Ctrl-C, or until there is nothing to follow any more. */
 export async function watch(context: Context, sessionId: string, { afterSeq }: WatchOptions): Promise<ExitCode> {
   const { out, err, json } = context;
-  const client = context.client();
+  const client = await context.client();
   // Once, so that no engine or no such session is said at once instead of being waited for.
   await client.sessions.getSession({ sessionId });
 

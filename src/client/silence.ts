@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../clock.ts";
 
 /** Two heartbeats of 15 s, and a little for the way. */
-export const MAX_SILENCE_MS = 35_000;
+const MAX_SILENCE_MS = 35_000;
 
 /** Ends a wait that takes too long. */
 export interface SilenceGuard {

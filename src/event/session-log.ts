@@ -4,7 +4,7 @@ import type { Delta, DeltaKind, LogEntry, LoggedDelta } from "./event.ts";
  * The most characters of one delta, stored or merged for a reader: at most 3 bytes each in UTF-8, so 192 KiB of the
  * 256 KiB that api.md promises.
  */
-export const MAX_DELTA_CHARS = 64 * 1024;
+const MAX_DELTA_CHARS = 64 * 1024;
 
 /** The newest facts of a live session that are served from memory; older ones are read from the store. */
 const MAX_EVENTS_IN_MEMORY = 256;

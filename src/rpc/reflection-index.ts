@@ -57,7 +57,7 @@ export function withImports(roots: readonly DescFile[]): readonly DescFile[] {
 }
 
 /** The name that other files import it by; `DescFile.name` has no ending. */
-export function fileName(file: DescFile): string {
+function fileName(file: DescFile): string {
   return file.proto.name;
 }
 

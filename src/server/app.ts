@@ -83,7 +83,7 @@ export function createApp(deps: AppDeps): App {
 }
 
 /** What calls are ended with when the engine stops. */
-export function stopping(): Error {
+function stopping(): Error {
   return toConnectError(new DomainError("unavailable", "ENGINE_STOPPING", "the engine is stopping; connect again"));
 }
 

@@ -40,7 +40,7 @@ const ALLOWED_METHODS = cors.allowedMethods.join(", ");
 const ALLOWED_HEADERS = [...cors.allowedHeaders, "Authorization"].join(", ");
 
 /** The name in a `Host` header in lower case, without port and brackets; undefined where it is none. */
-export function hostName(authority: string): string | undefined {
+function hostName(authority: string): string | undefined {
   const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?$/i.exec(authority);
   if (match === null) return undefined;
   const [, bracketed, name] = match;
@@ -49,7 +49,7 @@ export function hostName(authority: string): string | undefined {
 }
 
 /** Whether a name always means this machine: no DNS answer can point it here from elsewhere. */
-export function isLoopbackName(name: string): boolean {
+function isLoopbackName(name: string): boolean {
   if (name === "localhost" || name === "::1") return true;
   return (
     /^127\.(?:\d{1,3})\.(?:\d{1,3})\.(?:\d{1,3})$/.test(name) && name.split(".").every((part) => Number(part) < 256)

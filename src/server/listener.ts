@@ -89,6 +89,8 @@ export function createListener(deps: ListenerDeps): Listener {
       });
       await closed;
       cancelCut();
+      // The server forgets a socket when it is destroyed, a tick before its owner hears of it.
+      await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
     },
   };
 }
@@ -100,7 +102,8 @@ function createHttp1Half(
   const server = createHttp1Server(
     {
       maxHeaderSize: limits.maxHeaderBytes,
-      headersTimeout: limits.headersMs,
+      // Node wants the part to be no longer than the whole.
+      headersTimeout: Math.min(limits.headersMs, limits.requestMs),
       requestTimeout: limits.requestMs,
       keepAliveTimeout: limits.keepAliveMs,
       // How late the two limits above may be noticed; Node's default is half a minute.

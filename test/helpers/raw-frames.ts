@@ -21,9 +21,12 @@ function frame(
   return Buffer.concat([head, payload]);
 }
 
+function text(value: string): Buffer {
+  return Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
+}
+
 /** RFC 7541, section 6.2.2: literal fields without indexing and without Huffman coding. */
 function headerBlock(fields: Readonly<Record<string, string>>): Buffer {
-  const text = (value: string): Buffer => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
   return Buffer.concat(Object.entries(fields).flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]));
 }
 

@@ -85,10 +85,7 @@ export const fetchHttp2: Fetch = (url, { method = "POST", path = "/", headers = 
     const stream = session.request({ ":method": method, ":path": path, ":authority": host, ...others });
     let text = "";
     let response: Omit<RawResponse, "body"> = { status: 0, headers: {} };
-    stream.on(
-      "response",
-      (all) => (response = { status: Number(all[":status"]), headers: all as RawResponse["headers"] }),
-    );
+    stream.on("response", (all) => (response = { status: Number(all[":status"]), headers: all }));
     stream.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
     stream.on("error", reject);
     stream.on("close", () => {

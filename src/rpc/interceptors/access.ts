@@ -39,7 +39,8 @@ function scopeOf(method: DescMethod): Scope | undefined {
 }
 
 /**
- * Reads an `Authorization` header. For plain HTTP routes too.
+ * Reads an `Authorization` header. For plain HTTP routes too, which no interceptor sees.
+ * @public
  * @throws DomainError unauthenticated: `TOKEN_MISSING`, `TOKEN_INVALID`.
  */
 export function authenticate(authorization: string | null | undefined, findPrincipal: FindPrincipal): Principal {
@@ -63,7 +64,7 @@ export function authenticate(authorization: string | null | undefined, findPrinc
 }
 
 /** @throws DomainError denied: `SCOPE_INSUFFICIENT`. */
-export function authorize(principal: Principal, required: Scope): void {
+function authorize(principal: Principal, required: Scope): void {
   if (RANK[principal.scope] >= RANK[required]) return;
   throw new DomainError(
     "denied",

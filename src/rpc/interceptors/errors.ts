@@ -67,7 +67,13 @@ export function toConnectError(error: DomainError, violations: readonly FieldVio
 
 /** Gives an error of the framework (undecodable, too large, too late, no such method) a reason that clients can branch on. */
 export function addFrameworkReason(error: ConnectError): void {
-  if (error.findDetails(ErrorInfoSchema).length === 0) addReason(error, FRAMEWORK_REASONS[error.code], {});
+  if (error.findDetails(ErrorInfoSchema).length > 0) return;
+  // Connect calls bytes that are no such message its own failure; they are the caller's, as with JSON. Its errors are ours
+  // to change here: it writes them out only after this.
+  if (error.code === Code.Internal && error.rawMessage.startsWith("parse binary")) {
+    (error as { code: Code }).code = Code.InvalidArgument;
+  }
+  addReason(error, FRAMEWORK_REASONS[error.code], {});
 }
 
 function addReason(error: ConnectError, reason: string, metadata: Readonly<Record<string, string>>): void {

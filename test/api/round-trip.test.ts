@@ -1,0 +1,173 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { type DescField, type DescMessage, type Message as ProtoMessage } from "@bufbuild/protobuf";
+import { reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
+import { EventSchema, MessageSchema, SessionSchema, TurnSchema, type Event } from "../../src/client/client.ts";
+import { createSession, endOf, listMessages, listSessions, listTurns, replay, text, watchUntil } from "./observe.ts";
+import { startUpstream, type Upstream } from "./scripted-upstream.ts";
+import { startTestEngine, type TestEngine } from "./test-engine.ts";
+
+/** Everything a store holds, as clients see it. */
+interface Everything {
+  readonly sessions: readonly ProtoMessage[];
+  readonly messages: readonly ProtoMessage[];
+  readonly turns: readonly ProtoMessage[];
+  readonly events: readonly Event[];
+}
+
+/** What a store with ended turns only does not hold. */
+const NOT_IN_SESSIONS = ["Session.running_turn_id"];
+
+/** What the log does not tell, or not in this place. */
+const NOT_IN_EVENTS = [
+  "Session.running_turn_id",
+  // turn_started has the turn as it began, turn_ended what became of it.
+  "Turn.end_reason",
+  "Turn.error",
+  "Turn.steps",
+  "Turn.end_time",
+  // tool_call_ended is the only event of the message that holds the result.
+  "Part.tool_result",
+  // Text on its way: the whole message takes its place, at the latest with a restart.
+  "Event.text_delta",
+  "TextDelta.message_id",
+  "TextDelta.text",
+  "Event.reasoning_delta",
+  "ReasoningDelta.message_id",
+  "ReasoningDelta.text",
+];
+
+let upstream: Upstream;
+let before: Everything;
+let after: Everything;
+
+beforeAll(async () => {
+  upstream = await startUpstream();
+  const engine = await startTestEngine({ openai: upstream.url, parts: { random: () => 0 } });
+  const ids = await fill(engine);
+  before = await readAll(engine, ids);
+  const again = await engine.restart();
+  after = await readAll(again, ids);
+  await again.dispose();
+  await upstream.close();
+});
+
+/** Brings about every kind of fact there is. */
+async function fill(engine: TestEngine): Promise<string[]> {
+  const { id } = await createSession(engine, {
+    title: "title",
+    profile: "openai",
+    model: "m-1",
+    systemPrompt: "be brief",
+    labels: { a: "1", b: "2" },
+    limits: {
+      maxSteps: 3,
+      maxTokens: 100_000n,
+      maxWorkingTime: { seconds: 100n, nanos: 5_000_000 },
+      maxSilence: { seconds: 20n },
+      maxSilenceBeforeFirst: { seconds: 30n, nanos: 250_000_000 },
+    },
+    resumeAfterRestart: true,
+    retryPartial: true,
+  });
+  await engine.sessions.updateSession({ sessionId: id, starred: true, model: "m-2" });
+
+  // One failed try, then thoughts, text, calls that are valid and not, then an answer that is cut, and a turn that ends at its limit.
+  const usage = {
+    prompt_tokens: 100,
+    completion_tokens: 50,
+    prompt_tokens_details: { cached_tokens: 60 },
+    completion_tokens_details: { reasoning_tokens: 20 },
+  };
+  upstream.script((answer, _request, number) => {
+    if (number === 1) return answer.fail(500);
+    answer.reasoning("let me think");
+    answer.text("let me look");
+    answer.call("a", "now", '{"timezone":"Europe/Paris"}');
+    answer.call("b", "now", "not json");
+    answer.usage(usage);
+    answer.end("tool_calls");
+  });
+  const limited = await engine.messages.startTurn({ sessionId: id, parts: text("go") });
+  await endOf(engine, limited.turn);
+  upstream.script((answer) => {
+    answer.text("cut");
+    answer.usage(usage);
+    answer.end("length");
+  });
+  await endOf(engine, (await engine.messages.retryTurn({ sessionId: id })).turn);
+
+  // A cancelled turn, one that broke off, one that was never answered.
+  const { id: other } = await createSession(engine, { title: "other" });
+  upstream.script((answer) => answer.text("half"));
+  const { turn } = await engine.messages.startTurn({ sessionId: other, parts: text("go") });
+  await watchUntil(engine, other, ({ payload }) => payload.case === "textDelta");
+  await engine.messages.cancelTurn({ sessionId: other, turnId: turn!.id });
+  upstream.script((answer) => {
+    answer.text("half");
+    setImmediate(() => answer.cut());
+  });
+  await endOf(engine, (await engine.messages.startTurn({ sessionId: other, parts: text("go") })).turn);
+  upstream.script((answer) => answer.fail(401));
+  await endOf(engine, (await engine.messages.startTurn({ sessionId: other, parts: text("go") })).turn);
+  return [id, other];
+}
+
+async function readAll(engine: TestEngine, ids: readonly string[]): Promise<Everything> {
+  const flat = async <T>(list: (engine: TestEngine, id: string) => Promise<T[]>): Promise<T[]> =>
+    (await Promise.all(ids.map((id) => list(engine, id)))).flat();
+  const events = await flat(replay);
+  return {
+    sessions: await listSessions(engine),
+    messages: await flat(listMessages),
+    turns: await flat(listTurns),
+    events: events.filter(({ payload }) => payload.case !== "textDelta" && payload.case !== "reasoningDelta"),
+  };
+}
+
+/** The fields that are set somewhere in a message, as `Session.title`. */
+function fieldsSetIn(message: ReflectMessage, found: Set<string>): void {
+  for (const field of message.desc.fields) {
+    if (!message.isSet(field)) continue;
+    found.add(nameOf(field));
+    if (field.fieldKind === "message") fieldsSetIn(message.get(field), found);
+    if (field.fieldKind === "list" && field.listKind === "message") {
+      for (const item of message.get(field)) fieldsSetIn(item as ReflectMessage, found);
+    }
+  }
+}
+
+/** Every field of a message and of the messages of this package in it. */
+function allFields(schema: DescMessage, seen = new Set<DescMessage>()): string[] {
+  if (seen.has(schema) || !schema.typeName.startsWith("parley.v1.")) return [];
+  seen.add(schema);
+  return schema.fields.flatMap((field) => [
+    nameOf(field),
+    ...(field.message === undefined ? [] : allFields(field.message, seen)),
+  ]);
+}
+
+function nameOf(field: DescField): string {
+  return `${field.parent.name}.${field.name}`;
+}
+
+describe.each([
+  ["sessions", SessionSchema, NOT_IN_SESSIONS],
+  ["messages", MessageSchema, []],
+  ["turns", TurnSchema, []],
+  ["events", EventSchema, NOT_IN_EVENTS],
+] as const)("%s", (kind, schema, missing: readonly string[]) => {
+  it("are the same after a restart", () => {
+    expect(after[kind].length).toBeGreaterThan(0);
+    expect(after[kind]).toEqual(before[kind]);
+  });
+
+  it("hold every field that there is", () => {
+    const found = new Set<string>();
+    for (const message of after[kind]) fieldsSetIn(reflect(schema, message as never), found);
+    expect(
+      allFields(schema)
+        .filter((name) => !found.has(name))
+        .toSorted(),
+    ).toEqual(missing.toSorted());
+  });
+});

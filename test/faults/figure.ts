@@ -1,0 +1,37 @@
+/** One line of a report: what was measured, and what was to be reached. */
+export interface Figure {
+  readonly what: string;
+  readonly measured: string;
+  readonly required: string;
+  readonly ok: boolean;
+}
+
+export function figure(what: string, measured: number | string, required: string, ok: boolean): Figure {
+  return { what, measured: typeof measured === "number" ? formatNumber(measured) : measured, required, ok };
+}
+
+/** Something that must not happen: how often it did, of how many chances. */
+export function none(what: string, bad: number, chances: number): Figure {
+  return figure(what, `${formatNumber(bad)} of ${formatNumber(chances)}`, "0", bad === 0 && chances > 0);
+}
+
+export function atMost(what: string, measured: number, bound: number, unit: string): Figure {
+  return figure(what, `${formatNumber(measured)} ${unit}`, `at most ${formatNumber(bound)} ${unit}`, measured <= bound);
+}
+
+export function atLeast(what: string, measured: number, bound: number, unit: string): Figure {
+  return figure(what, `${formatNumber(measured)} ${unit}`, `at least ${formatNumber(bound)} ${unit}`, measured >= bound);
+}
+
+/** The same check with the guard off: it has to find something, or it finds nothing anywhere. */
+export function control(what: string, found: number, of: string): Figure {
+  return figure(`control: ${what}`, `${formatNumber(found)} ${of}`, "more than 0", found > 0);
+}
+
+export function lineOf({ what, measured, required, ok }: Figure): string {
+  return `${ok ? "ok    " : "FAILED"} ${what.padEnd(68)} ${measured.padEnd(28)} required: ${required}`;
+}
+
+function formatNumber(value: number): string {
+  return value.toLocaleString("en-US", { maximumFractionDigits: 1 });
+}

@@ -1,0 +1,31 @@
+// The long forms of the fault tests: `npm run test:faults [-- NAME [COUNT]]`. A line for each figure; ends with 1 where one
+// was not reached.
+import { lineOf, type Figure } from "./figure.ts";
+import { killLoop } from "./kill-loop.ts";
+
+interface Check {
+  /** How many kills, cuts, readers or steps, unless told. */
+  readonly count: number;
+  readonly run: (count: number) => Promise<readonly Figure[]>;
+}
+
+const CHECKS: Readonly<Record<string, Check>> = {
+  "kill-loop": { count: 200, run: killLoop },
+};
+
+const [name, countText] = process.argv.slice(2);
+if (name !== undefined && !(name in CHECKS)) {
+  console.error(`there is no fault test ${name}; name one of ${Object.keys(CHECKS).join(", ")}`);
+  process.exit(2);
+}
+let failed = 0;
+for (const [known, { count, run }] of Object.entries(CHECKS)) {
+  if (name !== undefined && name !== known) continue;
+  const startedAt = performance.now();
+  const figures = await run(countText === undefined ? count : Number(countText));
+  for (const figure of figures) console.log(lineOf(figure));
+  failed += figures.filter(({ ok }) => !ok).length;
+  console.log(`       ${known} took ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
+}
+console.log(failed === 0 ? "all figures reached" : `${failed} figures not reached`);
+process.exit(failed === 0 ? 0 : 1);
