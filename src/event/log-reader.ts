@@ -3,9 +3,12 @@ import type { LogEntry } from "./event.ts";
 import { selectEvents, type EventRow } from "./event-store.ts";
 import { firstAfter, mergeDeltas, type SessionLog } from "./session-log.ts";
 
-/** The most a reader is handed at once; bounds what one that does not read holds in memory. */
+/**
+ * The most a reader is handed at once, but for one entry that is larger itself: what each of a thousand readers that do not
+ * read holds in memory.
+ */
 const MAX_PAGE_ENTRIES = 512;
-const MAX_PAGE_BYTES = 1024 * 1024;
+const MAX_PAGE_BYTES = 128 * 1024;
 
 /** A piece of a log, and where its reader is now. */
 export interface Page {
@@ -21,7 +24,7 @@ export function readPage(db: Database, log: SessionLog, cursor: number): Page | 
 function readRecent(log: SessionLog, cursor: number): Page {
   const start = firstAfter(log.entries, cursor);
   const entries = log.entries.slice(start, start + MAX_PAGE_ENTRIES);
-  return { entries: entries.length > 1 ? mergeDeltas(entries) : entries, cursor: entries.at(-1)?.seq ?? cursor };
+  return cutPage(entries.length > 1 ? mergeDeltas(entries) : entries, entries.at(-1)?.seq ?? cursor);
 }
 
 async function readStored(db: Database, log: SessionLog, cursor: number): Promise<Page> {
@@ -36,7 +39,17 @@ async function readStored(db: Database, log: SessionLog, cursor: number): Promis
   const events = rows.map(toEntry);
   const deltas = log.entries.filter((entry) => "delta" in entry && entry.seq > cursor && entry.seq <= end);
   if (deltas.length === 0) return { entries: events, cursor: end };
-  return { entries: mergeDeltas([...events, ...deltas].toSorted((a, b) => a.seq - b.seq)), cursor: end };
+  return cutPage(mergeDeltas([...events, ...deltas].toSorted((a, b) => a.seq - b.seq)), end);
+}
+
+/** As many entries as a page holds; at least one where there is one. */
+function cutPage(entries: readonly LogEntry[], end: number): Page {
+  let bytes = 0;
+  for (const [i, entry] of entries.entries()) {
+    bytes += "delta" in entry ? entry.delta.text.length : entry.payload.length;
+    if (bytes >= MAX_PAGE_BYTES && i + 1 < entries.length) return { entries: entries.slice(0, i + 1), cursor: entry.seq };
+  }
+  return { entries, cursor: end };
 }
 
 function toEntry(row: EventRow): LogEntry {

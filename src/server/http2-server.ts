@@ -89,7 +89,7 @@ function closeWhenIdle(session: ServerHttp2Session, limits: Limits): void {
 }
 
 /** A token bucket: `burst` at once, `perSecond` more each second. The returned function takes one and says if it could. */
-export function createBudget(burst: number, perSecond: number, clock: Clock): () => boolean {
+function createBudget(burst: number, perSecond: number, clock: Clock): () => boolean {
   let left = burst;
   let lastMs = clock.monotonic();
   return () => {

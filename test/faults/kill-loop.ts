@@ -2,6 +2,7 @@ import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Client, createClient, type Event } from "../../src/client/client.ts";
+import { reasonOf } from "../../src/client/reason.ts";
 import { TurnEndReason } from "../../gen/ts/parley/v1/turn_pb.ts";
 import { atMost, control, type Figure, figure, none } from "./figure.ts";
 import { createLives, type Lives } from "./lives.ts";
@@ -26,7 +27,8 @@ export interface KillLoopOptions {
   readonly kills: number;
   /** What is done to the data directory of a dead engine before the next one starts. */
   readonly betweenLives?: (dataDir: string, life: number) => void;
-  readonly env?: Readonly<Record<string, string>>;
+  /** Variables for the engines of this data directory. */
+  readonly env?: (dataDir: string) => Readonly<Record<string, string>>;
   /** A name that engine-entry.ts knows; every life is such a one then. */
   readonly variant?: string;
   /** Enough is known once something was found: for controls, whose sessions may be too broken to go on. */
@@ -60,7 +62,7 @@ export async function runKillLoop(options: KillLoopOptions): Promise<KillLoopRes
   const marksFile = join(lives.dataDir, "..", `marks-${process.pid}-${Date.now()}`);
   appendFileSync(marksFile, "");
   const env = {
-    ...options.env,
+    ...options.env?.(lives.dataDir),
     OPENAI_BASE_URL: upstream.baseUrl,
     OPENAI_API_KEY: "none",
     PARLEY_FAULT_MARKS: marksFile,
@@ -93,7 +95,9 @@ export async function runKillLoop(options: KillLoopOptions): Promise<KillLoopRes
       const engine = await next();
       if (engine === undefined) throw new Error("the engine was killed by somebody else");
       slowestStartMs = Math.max(slowestStartMs, engine.startMs);
-      if (options.stopsAtFirst !== true && Math.random() < 0.3) continue;
+      if (kill % 50 === 49) console.error(`  ${kill + 1} of ${kills}`);
+      // What was shown stays in the witnesses: what is not looked at now is looked at later.
+      if (options.stopsAtFirst !== true && Math.random() < 0.6) continue;
       found.push(...(await checkAll(talkers, clients)));
       if (options.stopsAtFirst === true && found.length > 0) break;
       if (Math.random() < 0.3 && !(await isUsable(talkers))) unusable++;
@@ -139,9 +143,14 @@ async function checkAll(talkers: readonly Talker[], clients: readonly Client[]):
 async function replay(client: Client, sessionId: string): Promise<Event[]> {
   const controller = new AbortController();
   const events: Event[] = [];
-  for await (const { payload } of client.messages.watchSession({ sessionId }, { signal: controller.signal })) {
-    if (payload.case === "event") events.push(payload.value);
-    else if (payload.case === "checkpoint" && payload.value.caughtUp) break;
+  try {
+    for await (const { payload } of client.messages.watchSession({ sessionId }, { signal: controller.signal })) {
+      if (payload.case === "event") events.push(payload.value);
+      else if (payload.case === "checkpoint" && payload.value.caughtUp) break;
+    }
+  } catch (error) {
+    // A session that is gone has an empty log.
+    if (reasonOf(error)?.reason !== "SESSION_NOT_FOUND") throw error;
   }
   controller.abort();
   return events;
@@ -184,8 +193,8 @@ async function sumUp(talkers: readonly Talker[], clients: readonly Client[], tal
         complain(`turn ${id} ended with reason ${reason} ${seen.errors.get(id) ?? ""}`);
       }
     }
-    const { session } = await at(clients, i).sessions.getSession({ sessionId: talker.sessionId });
-    if (session?.title !== told.title && session?.title !== told.pendingTitle) complain(`its title is ${session?.title}`);
+    const title = await titleOf(at(clients, i), talker.sessionId);
+    if (title !== told.title && title !== told.pendingTitle) complain(`its title is ${title}`);
   }
   const counted = new Set(tally.marks);
   const untold = [...counted].filter((id) => !callsStarted.has(id)).length;
@@ -204,6 +213,16 @@ async function sumUp(talkers: readonly Talker[], clients: readonly Client[], tal
     slowestStartMs: tally.slowestStartMs,
     unusable: tally.unusable,
   };
+}
+
+/** Undefined where the session is gone. */
+async function titleOf(client: Client, sessionId: string): Promise<string | undefined> {
+  try {
+    return (await client.sessions.getSession({ sessionId })).session?.title;
+  } catch (error) {
+    if (reasonOf(error)?.reason === "SESSION_NOT_FOUND") return undefined;
+    throw error;
+  }
 }
 
 function mayEnd(reason: TurnEndReason | undefined, error: string, habit: Habit): boolean {

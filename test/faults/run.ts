@@ -1,7 +1,10 @@
 // The long forms of the fault tests: `npm run test:faults [-- NAME [COUNT]]`. A line for each figure; ends with 1 where one
 // was not reached.
 import { lineOf, type Figure } from "./figure.ts";
+import { exactStreams } from "./exact-streams.ts";
 import { killLoop } from "./kill-loop.ts";
+import { powerCut } from "./power-cut.ts";
+import { slowReaders } from "./slow-readers.ts";
 
 interface Check {
   /** How many kills, cuts, readers or steps, unless told. */
@@ -11,6 +14,9 @@ interface Check {
 
 const CHECKS: Readonly<Record<string, Check>> = {
   "kill-loop": { count: 200, run: killLoop },
+  "power-cut": { count: 200, run: powerCut },
+  "exact-streams": { count: 100, run: (drops) => exactStreams({ words: 400, wordsPerSecond: 50, drops }) },
+  "slow-readers": { count: 1000, run: (count) => slowReaders({ never: count * 0.5, vanish: count * 0.3, read: count * 0.2 }) },
 };
 
 const [name, countText] = process.argv.slice(2);

@@ -38,10 +38,6 @@ export const settings = (): Buffer => frame("settings", 0, 0);
 
 export const ping = (payload: string): Buffer => frame("ping", 0, 0, Buffer.from(payload.padEnd(8).slice(0, 8)));
 
-/** A request that is complete in one frame. */
-export const request = (port: number, streamId: number): Buffer =>
-  frame("headers", END_HEADERS | END_STREAM, streamId, headerBlock(requestFields(port)));
-
 /** A request that is taken back at once. */
 export const requestAndReset = (port: number, streamId: number): Buffer => {
   const cancel = Buffer.alloc(4);

@@ -8,7 +8,7 @@ import { createTokenFinder, hashToken, type Scope } from "../../src/rpc/intercep
 import { createApp, type App, type AppDeps } from "../../src/server/app.ts";
 import type { Address } from "../../src/server/listener.ts";
 
-export const TOKENS = { read: "token-read", operate: "token-operate", admin: "token-admin" } as const;
+const TOKENS = { read: "token-read", operate: "token-operate", admin: "token-admin" } as const;
 
 export interface LogLine {
   readonly level: "debug" | "warn" | "error";
@@ -35,7 +35,7 @@ export interface TestServerOptions extends Partial<Pick<AppDeps, "limits" | "jud
   readonly routes?: (router: ConnectRouter) => void;
 }
 
-export const GUARD = { allowHosts: [], allowOrigins: ["https://app.example"] };
+const GUARD = { allowHosts: [], allowOrigins: ["https://app.example"] };
 
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   const logs: LogLine[] = [];
@@ -91,7 +91,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
 }
 
 /** Never resolves; rejects with the signal's reason. */
-export function aborted(signal: AbortSignal): Promise<never> {
+function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     if (signal.aborted) reject(signal.reason as Error);
     signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
