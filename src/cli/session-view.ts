@@ -5,6 +5,7 @@ import {
   type Event,
   MessageStatus,
   type Part,
+  QueuedKind,
   Role,
   type ToolResult,
   type Transcript,
@@ -96,6 +97,12 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
           "note",
           style.dim(output.foreignLine(`the model is ${payload.value.model} of ${payload.value.profile} now`)),
         );
+      case "queueChanged":
+        for (const { kind, preview } of payload.value.queued) {
+          const what = kind === QueuedKind.STEER ? "said to the turn" : "said for afterwards";
+          page.line("note", style.dim(`${what}: ${output.foreignLine(preview)}`));
+        }
+        return undefined;
       case "warning":
         return page.line("note", style.yellow(`! ${output.foreignLine(payload.value.message)}`));
       case "turnEnded": {

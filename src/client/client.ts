@@ -16,6 +16,7 @@ export * from "../../gen/ts/parley/v1/event_pb.ts";
 export * from "../../gen/ts/parley/v1/message_pb.ts";
 export * from "../../gen/ts/parley/v1/message_service_pb.ts";
 export * from "../../gen/ts/parley/v1/profile_pb.ts";
+export * from "../../gen/ts/parley/v1/queue_pb.ts";
 export * from "../../gen/ts/parley/v1/profile_service_pb.ts";
 export * from "../../gen/ts/parley/v1/session_pb.ts";
 export * from "../../gen/ts/parley/v1/session_service_pb.ts";

@@ -1,6 +1,6 @@
 import type { JsonObject, Message, Role, ToolOutcome } from "../message/message.ts";
 import type { Session } from "../session/session.ts";
-import type { QueuedMessage } from "../turn/queue-store.ts";
+import type { QueuedMessage } from "../turn/queued-message.ts";
 import type { Turn, TurnEndReason, TurnError } from "../turn/turn.ts";
 import type { Usage } from "../usage/usage.ts";
 

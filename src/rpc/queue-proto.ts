@@ -6,8 +6,8 @@ import {
   QueuedMessageSchema,
   type QueuedMessage as QueuedMessageProto,
 } from "../../gen/ts/parley/v1/queue_pb.ts";
-import type * as domain from "../turn/queue-store.ts";
-import type { QueuedMessage } from "../turn/queue-store.ts";
+import type * as domain from "../turn/queued-message.ts";
+import type { QueuedMessage } from "../turn/queued-message.ts";
 import { partToProto } from "./message-proto.ts";
 
 const KINDS: Readonly<Record<domain.QueuedKind, QueuedKind>> = {

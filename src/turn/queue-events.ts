@@ -1,5 +1,5 @@
 import type { EventPayload } from "../event/event.ts";
-import type { QueuedMessage } from "./queue-store.ts";
+import type { QueuedMessage } from "./queued-message.ts";
 
 /** A message joined the queue, or changed its kind in it. */
 export function queueJoined(...queued: readonly QueuedMessage[]): EventPayload {

@@ -4,17 +4,8 @@ import { getSession, type StoredSession } from "../session/session-store.ts";
 import { ClaimLost, type Statement } from "../store/database.ts";
 import { checkSize, startQueued, startTurn, type StartTurnDeps } from "./start-turn.ts";
 import { queueJoined, queueLeft } from "./queue-events.ts";
-import {
-  countQueued,
-  deleteQueued,
-  findQueued,
-  insertQueued,
-  listQueued,
-  type Framing,
-  type QueuedKind,
-  type QueuedMessage,
-  type StoredQueued,
-} from "./queue-store.ts";
+import { countQueued, deleteQueued, findQueued, insertQueued, listQueued, type StoredQueued } from "./queue-store.ts";
+import type { Framing, QueuedKind, QueuedMessage } from "./queued-message.ts";
 import { findTurn, findTurnOfQueued, getTurn, type StoredTurn } from "./turn-store.ts";
 
 /** How many may wait; more would be forgotten by who sent them. Source: api.md, "Turns". */

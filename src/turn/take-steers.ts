@@ -5,7 +5,8 @@ import type { StoredSession } from "../session/session-store.ts";
 import { ClaimLost } from "../store/database.ts";
 import { userMessage } from "./open-turn.ts";
 import { queueLeft } from "./queue-events.ts";
-import { deleteQueued, type Framing, type StoredQueued } from "./queue-store.ts";
+import { deleteQueued, type StoredQueued } from "./queue-store.ts";
+import type { Framing } from "./queued-message.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import type { StoredTurn } from "./turn-store.ts";
 

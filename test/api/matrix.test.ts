@@ -3,7 +3,7 @@ import { WireType } from "@bufbuild/protobuf/wire";
 import type { Transport } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { call, loadServices, makeRequest, nameOf, plainTransport } from "./methods.ts";
-import { createSession, endOf, noReaders, refusalOf, runTurn, stateOf, text, type Refusal } from "./observe.ts";
+import { createSession, noReaders, refusalOf, runTurn, stateOf, text, type Refusal } from "./observe.ts";
 import { startTestEngine, type TestEngine } from "./test-engine.ts";
 import { violationsOf } from "./violations.ts";
 
@@ -13,6 +13,8 @@ interface Place {
   readonly sessionId: string;
   /** That turn. */
   readonly turnId: string;
+  /** A message in its queue, where there is one. */
+  readonly queuedId?: string;
 }
 
 /** What is special of a method; the rest is read from its proto. A method without a row fails. */
@@ -23,6 +25,8 @@ interface Row {
   readonly empty?: readonly string[];
   /** Each field that names something: what is said where there is no such thing. */
   readonly unknown: Readonly<Record<string, Pick<Refusal, "code" | "reason">>>;
+  /** Where a request is accepted that an idle session refuses. */
+  readonly makePlace?: () => Promise<Place>;
 }
 
 const noSession = { code: "NOT_FOUND", reason: "SESSION_NOT_FOUND" };
@@ -89,6 +93,28 @@ const ROWS: Readonly<Record<string, Row>> = {
     empty: ["session_id"],
     unknown: { session_id: noSession, expected_turn_id: turnChanged },
   },
+  "MessageService.Steer": {
+    valid: ({ sessionId }) => ({ sessionId, parts }),
+    empty: ["session_id", "parts"],
+    unknown: { session_id: noSession, expected_turn_id: { code: "FAILED_PRECONDITION", reason: "NO_TURN_RUNNING" } },
+    makePlace: () => makeBusyPlace(),
+  },
+  "MessageService.FollowUp": {
+    valid: ({ sessionId }) => ({ sessionId, parts }),
+    empty: ["session_id", "parts"],
+    unknown: { session_id: noSession },
+  },
+  "MessageService.ListQueue": {
+    valid: ({ sessionId }) => ({ sessionId }),
+    empty: ["session_id"],
+    unknown: { session_id: noSession },
+  },
+  "MessageService.RemoveQueued": {
+    valid: ({ sessionId, queuedId = "queued_none" }) => ({ sessionId, queuedId }),
+    empty: ["session_id", "queued_id"],
+    unknown: { session_id: noSession, queued_id: { code: "NOT_FOUND", reason: "QUEUED_NOT_FOUND" } },
+    makePlace: () => makeBusyPlace(),
+  },
   "ProfileService.GetProfile": {
     valid: () => ({ name: "demo" }),
     empty: ["name"],
@@ -120,6 +146,15 @@ async function makePlace(): Promise<Place> {
   const { id: sessionId } = await createSession(engine);
   const { id: turnId } = await runTurn(engine, sessionId, "fail as fast as you can");
   return { sessionId, turnId };
+}
+
+/** A session whose turn goes on until it is cancelled, with two messages in its queue. */
+async function makeBusyPlace(): Promise<Place> {
+  const { id: sessionId } = await createSession(engine);
+  const { turn } = await engine.messages.startTurn({ sessionId, parts: text("stall") });
+  const { queuedId } = await engine.messages.followUp({ sessionId, parts });
+  await engine.messages.followUp({ sessionId, parts });
+  return { sessionId, turnId: turn!.id, queuedId };
 }
 
 function validRequest(method: DescMethod, where: Place = place) {
@@ -210,13 +245,11 @@ describe.each(rowsOf(() => true))("$name", ({ name, method }) => {
   });
 
   it("accepts the request that all of these were made from", async () => {
-    const where = await makePlace();
+    const where = await (row.makePlace ?? makePlace)();
     expect(await call(transport, method, validRequest(method, where))).toBeDefined();
     // What was started is over before the next test looks at the engine.
     const running = await engine.sessions.getSession({ sessionId: where.sessionId }).catch(() => undefined);
-    const turnId = running?.session?.runningTurnId ?? "";
-    if (turnId !== "")
-      await endOf(engine, (await engine.messages.getTurn({ sessionId: where.sessionId, turnId })).turn);
+    if (running?.session?.runningTurnId) await engine.messages.cancelTurn({ sessionId: where.sessionId });
     await noReaders(engine);
   });
 });
@@ -240,7 +273,8 @@ describe.each(rowsOf(({ input }) => input.field["pageToken"] !== undefined))(
     it("takes no page token that it did not give for the same list", async () => {
       const other = await makePlace();
       await runTurn(engine, other.sessionId, "echo: x");
-      const tokens = await pageTokens(other.sessionId);
+      const busy = await makeBusyPlace();
+      const tokens = await pageTokens(other.sessionId, busy.sessionId);
       const own = tokens[name]!;
       const foreign = Object.entries(tokens).flatMap(([from, token]) => (from === name ? [] : [token]));
       const forged = [
@@ -259,6 +293,7 @@ describe.each(rowsOf(({ input }) => input.field["pageToken"] !== undefined))(
         expect({ pageToken, ...refusal }).toEqual({ pageToken, ...INVALID_TOKEN });
         expect(fields.length === 0 || fields.includes("page_token")).toBe(true);
       }
+      await engine.messages.cancelTurn({ sessionId: busy.sessionId });
     });
 
     it("lowers a page size that is too large", async () => {
@@ -271,14 +306,16 @@ describe.each(rowsOf(({ input }) => input.field["pageToken"] !== undefined))(
 const INVALID_TOKEN = { code: "INVALID_ARGUMENT", reason: "INVALID_PAGE_TOKEN", metadata: { field: "page_token" } };
 
 /** A token of each list, for the second page. Profiles fit on one page, so theirs is empty. */
-async function pageTokens(sessionId: string): Promise<Record<string, string>> {
+async function pageTokens(sessionId: string, busySessionId: string): Promise<Record<string, string>> {
   const sessions = await engine.sessions.listSessions({ pageSize: 1 });
   const messages = await engine.sessions.listMessages({ sessionId, pageSize: 1 });
   const turns = await engine.messages.listTurns({ sessionId, pageSize: 1 });
+  const queue = await engine.messages.listQueue({ sessionId: busySessionId, pageSize: 1 });
   return {
     "SessionService.ListSessions": sessions.nextPageToken,
     "SessionService.ListMessages": messages.nextPageToken,
     "MessageService.ListTurns": turns.nextPageToken,
+    "MessageService.ListQueue": queue.nextPageToken,
     "ProfileService.ListProfiles": sessions.nextPageToken.toLowerCase(),
   };
 }

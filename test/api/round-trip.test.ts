@@ -27,6 +27,8 @@ const NOT_IN_EVENTS = [
   "Turn.end_time",
   // tool_call_ended is the only event of the message that holds the result.
   "Part.tool_result",
+  // What waits is shown by its beginning; ListQueue has it whole.
+  "QueuedMessage.parts",
   // Text on its way: the whole message takes its place, at the latest with a restart.
   "Event.text_delta",
   "TextDelta.message_id",
@@ -101,6 +103,8 @@ async function fill(engine: TestEngine): Promise<string[]> {
   upstream.script((answer) => answer.text("half"));
   const { turn } = await engine.messages.startTurn({ sessionId: other, parts: text("go") });
   await watchUntil(engine, other, ({ payload }) => payload.case === "textDelta");
+  const waiting = await engine.messages.followUp({ sessionId: other, parts: text("later") });
+  await engine.messages.removeQueued({ sessionId: other, queuedId: waiting.queuedId });
   await engine.messages.cancelTurn({ sessionId: other, turnId: turn!.id });
   upstream.script((answer) => {
     answer.text("half");
