@@ -76,19 +76,31 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
     return outcomes;
   }
 
-  function writeGroup(group: readonly Transaction[]): readonly (Error | undefined)[] {
+  function tryWrite(group: readonly Transaction[]): readonly (Error | undefined)[] | DomainError {
     try {
       return writeOnce(group);
     } catch (error) {
       if (db.inTransaction) prepare("ROLLBACK").run();
-      const refusal = storageRefusal(error);
-      const essential = group.filter((transaction) => transaction.essential === true);
-      if (refusal.reason !== "STORAGE_FULL" || essential.length === 0 || ballast?.release() !== true) {
-        return group.map(() => refusal);
-      }
-      const outcomes = writeGroup(essential);
-      return group.map((member) => (essential.includes(member) ? outcomes[essential.indexOf(member)] : refusal));
+      return storageRefusal(error);
     }
+  }
+
+  function writeGroup(group: readonly Transaction[]): readonly (Error | undefined)[] {
+    if (ballast?.isSpent() === true) return writeEssential(group, storageFull());
+    const outcomes = tryWrite(group);
+    if (!(outcomes instanceof DomainError)) return outcomes;
+    const mustRelease = outcomes.reason === "STORAGE_FULL" && group.some(({ essential }) => essential === true);
+    return mustRelease && ballast?.release() === true ? writeEssential(group, outcomes) : group.map(() => outcomes);
+  }
+
+  /** Writes what must be stored and refuses the rest. */
+  function writeEssential(group: readonly Transaction[], refusal: DomainError): readonly (Error | undefined)[] {
+    const essential = group.filter((transaction) => transaction.essential === true);
+    const outcomes = essential.length === 0 ? [] : tryWrite(essential);
+    return group.map((transaction) => {
+      if (transaction.essential !== true) return refusal;
+      return outcomes instanceof DomainError ? outcomes : outcomes[essential.indexOf(transaction)];
+    });
   }
 
   const committer = createCommitter(writeGroup, clock);
@@ -122,7 +134,7 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
       ["", "-wal"].reduce((sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0), 0),
     close: async () => {
       committer.flush();
-      await ballast?.filled;
+      await ballast?.close();
       db.close();
     },
   };
@@ -198,17 +210,14 @@ function openRefusal(path: string, error: unknown): Error {
   );
 }
 
+function storageFull(cause?: unknown): DomainError {
+  const message = "the disk of the data directory is full; free some space and try again";
+  return new DomainError("exhausted", "STORAGE_FULL", message, {}, { cause });
+}
+
 function storageRefusal(error: unknown): DomainError {
   const code = sqliteCode(error);
-  if (code === "SQLITE_FULL") {
-    return new DomainError(
-      "exhausted",
-      "STORAGE_FULL",
-      "the disk of the data directory is full; free some space and try again",
-      {},
-      { cause: error },
-    );
-  }
+  if (code === "SQLITE_FULL") return storageFull(error);
   return new DomainError(
     "unavailable",
     "STORAGE_FAILED",
