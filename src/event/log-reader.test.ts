@@ -13,7 +13,15 @@ async function setUp() {
   const clock = createFakeClock();
   const db = openSqlite(":memory:", clock);
   const more = { starred: false, resumeAfterRestart: false, retryPartial: false };
-  const settings = { title: "", profile: "p", model: "", systemPrompt: "", labels: {}, limits: DEFAULT_LIMITS, ...more };
+  const settings = {
+    title: "",
+    profile: "p",
+    model: "",
+    systemPrompt: "",
+    labels: {},
+    limits: DEFAULT_LIMITS,
+    ...more,
+  };
   await db.transact([insertSession(ID, settings, 0)]);
   const encode = (payload: EventPayload): Uint8Array => Buffer.from(JSON.stringify(payload));
   const open = () => createEventLog(db, encode, clock);
@@ -24,11 +32,13 @@ const note = (bytes: number): EventPayload => ({ kind: "warning", reason: "NOTE"
 const sizeOf = (entry: LogEntry): number => ("delta" in entry ? entry.delta.text.length : entry.payload.length);
 
 /** Reads all, and how large its largest page is. */
-async function readPages(log: ReturnType<typeof createEventLog>): Promise<{ seqs: number[]; chars: number; largest: number }> {
+async function readPages(
+  log: ReturnType<typeof createEventLog>,
+): Promise<{ seqs: number[]; chars: number; largest: number }> {
   const seqs: number[] = [];
   let chars = 0;
   let largest = 0;
-  for (let cursor = 0; ; ) {
+  for (let cursor = 0; ;) {
     const page = await log.readAfter(ID, cursor);
     if (page.cursor === cursor) return { seqs, chars, largest };
     cursor = page.cursor;

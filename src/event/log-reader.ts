@@ -47,7 +47,8 @@ function cutPage(entries: readonly LogEntry[], end: number): Page {
   let bytes = 0;
   for (const [i, entry] of entries.entries()) {
     bytes += "delta" in entry ? entry.delta.text.length : entry.payload.length;
-    if (bytes >= MAX_PAGE_BYTES && i + 1 < entries.length) return { entries: entries.slice(0, i + 1), cursor: entry.seq };
+    if (bytes >= MAX_PAGE_BYTES && i + 1 < entries.length)
+      return { entries: entries.slice(0, i + 1), cursor: entry.seq };
   }
   return { entries, cursor: end };
 }
