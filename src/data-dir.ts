@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { DomainError } from "./errors.ts";
@@ -39,6 +39,7 @@ export function openDataDir(path: string): void {
  * the system ends with the process, however it dies. Throws DomainError `DATA_DIR_LOCKED` that names the holder.
  */
 export function lockDataDir(path: string): () => void {
+  makePrivate(join(path, "lock.db"));
   const lock = new Sqlite(join(path, "lock.db"), { timeout: 0 });
   try {
     lock.exec("BEGIN EXCLUSIVE");
@@ -54,6 +55,11 @@ export function lockDataDir(path: string): () => void {
     );
   }
   return () => lock.close();
+}
+
+/** Makes an empty file that its owner alone can read; SQLite takes it for a new database, and gives its mode to what it puts beside it. */
+export function makePrivate(file: string): void {
+  closeSync(openSync(file, "a", 0o600));
 }
 
 /** The admin token that is kept in the folder; made where there is none. */

@@ -4,7 +4,14 @@ import packageFile from "../package.json" with { type: "json" };
 import { systemClock, type Clock } from "./clock.ts";
 import { createClosers, type Closers } from "./closers.ts";
 import type { Config } from "./config.ts";
-import { lockDataDir, openDataDir, readOrMakeToken, removeEngineFile, writeEngineFile } from "./data-dir.ts";
+import {
+  lockDataDir,
+  makePrivate,
+  openDataDir,
+  readOrMakeToken,
+  removeEngineFile,
+  writeEngineFile,
+} from "./data-dir.ts";
 import { DomainError } from "./errors.ts";
 import { createEventLog } from "./event/event-log.ts";
 import { readLogEpoch } from "./event/log-epoch.ts";
@@ -94,9 +101,12 @@ export async function startEngine(config: Config, parts: EngineParts = {}): Prom
 async function openStore({ config, parts, clock, closers, onBug }: Base) {
   openDataDir(config.dataDir);
   closers.add(lockDataDir(config.dataDir));
-  const token = readOrMakeToken(config.dataDir);
-  const db = (parts.openDatabase ?? openSqlite)(join(config.dataDir, "parley.db"), clock);
+  const file = join(config.dataDir, "parley.db");
+  makePrivate(file);
+  const db = (parts.openDatabase ?? openSqlite)(file, clock);
   closers.add(() => db.close());
+  // Only now: a directory that is refused is left as it was.
+  const token = readOrMakeToken(config.dataDir);
   const log = createEventLog(db, encodePayload, clock);
   closers.add(() => log.close());
   const removed = createRemovedSessions(db, onBug);

@@ -84,7 +84,7 @@ export function createDeltaTable(db: Database, clock: Clock): DeltaTable {
 
 /** All text that a dead engine left behind, in order. Read at start, before anything is written. */
 export function selectDeltas(): Statement {
-  return { sql: "SELECT session_key, seq, kind, target, text FROM deltas ORDER BY id", params: [] };
+  return { sql: "SELECT session_key, seq, kind, target, text FROM deltas ORDER BY session_key, seq", params: [] };
 }
 
 /** Removes all of it, once every open message has been completed from it. */

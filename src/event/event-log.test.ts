@@ -99,6 +99,22 @@ test("an append that is refused leaves no gap and nothing of itself", async () =
   expect(await readAll(log)).toEqual(["1 a", "2 b"]);
 });
 
+test("a fact that cannot be encoded is refused, and the session goes on", async () => {
+  const { clock, db } = await setUp();
+  const log = createEventLog(
+    db,
+    (payload) => {
+      if (payload.kind === "warning" && payload.message === "bad") throw new RangeError("too deep");
+      return encode(payload);
+    },
+    clock,
+  );
+  closers.push(() => log.close());
+  const outcomes = await Promise.allSettled(["a", "bad", "b"].map((text) => log.append(ID, { events: [note(text)] })));
+  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+  expect(await readAll(log)).toEqual(["1 a", "2 b"]);
+});
+
 test("an append tells its number to its events and to its changes", async () => {
   const { db, log } = await setUp();
   await log.append(ID, { events: [note("a")] });

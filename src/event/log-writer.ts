@@ -129,15 +129,19 @@ export function createLogWriter({ db, encode, clock, logs, deltaTable }: LogWrit
     done: (appended: Appended) => void,
     refuse: (error: Error) => void,
   ): void {
+    const essential = append.essential ?? false;
+    let prepared: ReturnType<typeof prepare>;
+    try {
+      prepared = prepare(log, append, log.pending.length);
+    } catch (error) {
+      // What cannot be encoded is refused alone: nothing is numbered yet, and the session goes on.
+      refuse(error as Error);
+      return pump(log);
+    }
+    const { statements, entries, events, firstSeq, createTimeMs } = prepared;
     const deltas = log.pending.length > 0 ? takeDeltas(log) : undefined;
     log.isWriting = true;
     log.deltaError = undefined;
-    const essential = append.essential ?? false;
-    const { statements, entries, events, firstSeq, createTimeMs } = prepare(
-      log,
-      append,
-      deltas?.statements.length ?? 0,
-    );
     if (deltas !== undefined) db.enqueue({ ...deltas, essential });
     db.enqueue({
       statements,

@@ -14,6 +14,8 @@ export interface Profile {
 }
 
 export interface Profiles {
+  /** By name; empty = the default one; undefined where there is none of that name any more. */
+  find(name: string): Profile | undefined;
   /** By name; empty = the default one. Throws DomainError `PROFILE_NOT_FOUND`. */
   get(name: string): Profile;
   readonly defaultName: string;
@@ -23,9 +25,11 @@ export interface Profiles {
 
 export function createProfiles(profiles: readonly Profile[], defaultName: string): Profiles {
   const byName = new Map(profiles.map((profile) => [profile.name, profile]));
+  const find = (name: string): Profile | undefined => byName.get(name === "" ? defaultName : name);
   return {
+    find,
     get(name) {
-      const profile = byName.get(name === "" ? defaultName : name);
+      const profile = find(name);
       if (profile !== undefined) return profile;
       throw new DomainError(
         "not_found",
@@ -46,11 +50,22 @@ export function hasKey(profile: Profile): boolean {
   return profile.provider === "demo" || profile.apiKey !== undefined || profile.baseUrl !== "";
 }
 
-/** The names in force for what a session or turn says: empty ones are filled in. */
+/**
+ * The model in force for what a session or turn says: an empty name is filled in. Throws DomainError `PROFILE_NOT_FOUND`,
+ * since nothing can be called without a profile.
+ */
 export function modelInForce(
   profiles: Profiles,
   named: { readonly profile: string; readonly model: string },
 ): { readonly profile: Profile; readonly model: string } {
   const profile = profiles.get(named.profile);
   return { profile, model: named.model === "" ? profile.model : named.model };
+}
+
+/** The name of the model in force, to be shown: empty where it was the model of a profile that is gone. */
+export function modelNameInForce(
+  profiles: Profiles,
+  named: { readonly profile: string; readonly model: string },
+): string {
+  return named.model === "" ? (profiles.find(named.profile)?.model ?? "") : named.model;
 }

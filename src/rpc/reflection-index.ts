@@ -19,11 +19,15 @@ export interface ReflectionIndex {
   extensionNumbers(extendee: string): readonly number[] | undefined;
 }
 
-export function createReflectionIndex(services: readonly DescService[]): ReflectionIndex {
+/** `details` are files that no service imports: what the details of errors are made of. */
+export function createReflectionIndex(
+  services: readonly DescService[],
+  details: readonly DescFile[] = [],
+): ReflectionIndex {
   const files = new Map<string, DescFile>();
   const symbols = new Map<string, DescFile>();
   const extensions = new Map<string, Map<number, DescFile>>();
-  for (const file of withImports(services.map((service) => service.file))) {
+  for (const file of withImports([...services.map((service) => service.file), ...details])) {
     files.set(fileName(file), file);
     for (const type of nestedTypes(file)) {
       for (const symbol of symbolsOf(type)) symbols.set(symbol, file);

@@ -1,5 +1,6 @@
 import type { DescFile, DescService } from "@bufbuild/protobuf";
 import { Code, type ConnectRouter, type ServiceImpl } from "@connectrpc/connect";
+import { file_google_rpc_error_details } from "../../gen/ts/google/rpc/error_details_pb.ts";
 import { ServerReflection, type ServerReflectionRequest } from "../../gen/ts/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/ts/grpc/reflection/v1alpha/reflection_pb.ts";
 import { createReflectionIndex, encodeFile, withImports, type ReflectionIndex } from "./reflection-index.ts";
@@ -16,7 +17,7 @@ export function reflectionRoutes(services: readonly DescService[]): (router: Con
     const sent = new Set<DescFile>();
     for await (const request of requests) {
       // Built with the first question: a start has no time for it.
-      index ??= createReflectionIndex(served);
+      index ??= createReflectionIndex(served, [file_google_rpc_error_details]);
       yield {
         validHost: request.host,
         originalRequest: { host: request.host, messageRequest: request.messageRequest },

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { SessionSchema, SessionState, type Session as SessionProto } from "../../gen/ts/parley/v1/session_pb.ts";
 import type { CreateSessionRequest, UpdateSessionRequest } from "../../gen/ts/parley/v1/session_service_pb.ts";
-import { modelInForce, type Profiles } from "../profile/profile.ts";
+import { modelNameInForce, type Profiles } from "../profile/profile.ts";
 import type * as domain from "../session/session.ts";
 import type { Session, SessionSettings } from "../session/session.ts";
 import { limitsFromProto, limitsToProto } from "./turn-proto.ts";
@@ -19,7 +19,7 @@ export function sessionStateToProto(state: domain.SessionState): SessionState {
 
 /** `profiles` fills in the model in force; leave it out where the session names it already. */
 export function sessionToProto(session: Session, profiles?: Profiles): SessionProto {
-  const model = profiles === undefined ? session.model : modelInForce(profiles, session).model;
+  const model = profiles === undefined ? session.model : modelNameInForce(profiles, session);
   return create(SessionSchema, {
     id: session.id,
     title: session.title,

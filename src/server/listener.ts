@@ -126,7 +126,7 @@ function listen(server: Server, where: { readonly host: string; readonly port: n
       // After this an accept that failed (no descriptors left) is that one client's loss.
       server.on("error", ignore);
       const { port } = server.address() as AddressInfo;
-      resolve({ host: where.host, port, url: `http://${urlHost(where.host)}:${port}` });
+      resolve({ host: where.host, port, url: `http://${urlHost(ownHost(where.host))}:${port}` });
     });
   });
 }
@@ -168,6 +168,12 @@ function listenError(
     default:
       return error;
   }
+}
+
+/** An address to call where the one to listen on stands for all of them. */
+function ownHost(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  return host === "::" ? "::1" : host;
 }
 
 function urlHost(host: string): string {

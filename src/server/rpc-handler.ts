@@ -5,7 +5,7 @@ import {
   type ConnectRouter,
   type ConnectRouterOptions,
 } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Clock } from "../clock.ts";
 import type { Limits } from "./limits.ts";
@@ -60,7 +60,18 @@ async function serve(
   // The one message has been read or refused; a stream of messages may go on until the answer ends.
   if (hasOneMessage) linger(request, reply, deps);
   else onAnswered(reply, () => cutLater(request, deps));
-  await universalResponseToNodeResponse(answer, reply);
+  await universalResponseToNodeResponse(letGoWhenClosed(answer, reply), reply);
+}
+
+/**
+ * Ends what an answer is made from when its connection does. Over HTTP/1.1 the write during which a peer resets the connection
+ * is never answered (false, and then neither `drain` nor `error`), so Connect's adapter would wait for ever, and the method with it.
+ */
+function letGoWhenClosed(answer: UniversalServerResponse, reply: ServerReply): UniversalServerResponse {
+  if (answer.body === undefined) return answer;
+  const body = answer.body[Symbol.asyncIterator]();
+  reply.once("close", () => void body.return?.().catch(() => undefined));
+  return { ...answer, body: { [Symbol.asyncIterator]: () => body } };
 }
 
 /** The body, with an end put to a pause that is too long, and to a trickle that never ends. */

@@ -1,6 +1,6 @@
 import type { EventLog } from "../event/event-log.ts";
 import type { EventPayload } from "../event/event.ts";
-import { modelInForce } from "../profile/profile.ts";
+import { modelNameInForce } from "../profile/profile.ts";
 import { ClaimLost } from "../store/database.ts";
 import type { SessionDeps } from "./create-session.ts";
 import type { SessionSettings } from "./session.ts";
@@ -33,13 +33,13 @@ async function updateOnce(
   { sessionId, changes, actor }: UpdateSession,
 ): Promise<StoredSession> {
   const before = await getSession(deps.db, sessionId);
-  const after = { ...before, ...changes };
-  const settings = { ...after, profile: deps.profiles.get(after.profile).name };
+  // A profile that is gone must not keep its sessions from being renamed, or moved to another.
+  const profile = changes.profile === undefined ? before.profile : deps.profiles.get(changes.profile).name;
+  const settings = { ...before, ...changes, profile };
   const events: EventPayload[] = [];
-  const was = modelInForce(deps.profiles, before);
-  const is = modelInForce(deps.profiles, settings);
-  if (was.profile.name !== is.profile.name || was.model !== is.model) {
-    events.push({ kind: "model_changed", profile: is.profile.name, model: is.model });
+  const model = modelNameInForce(deps.profiles, settings);
+  if (before.profile !== profile || modelNameInForce(deps.profiles, before) !== model) {
+    events.push({ kind: "model_changed", profile, model });
   }
   const updateTimeMs = Math.max(deps.clock.now(), before.updateTimeMs + 1);
   await deps.log.append(sessionId, {
@@ -48,7 +48,7 @@ async function updateOnce(
       ...events,
       {
         kind: "session_changed",
-        session: { ...settings, model: is.model, updateTimeMs, lastSeq: firstSeq + events.length },
+        session: { ...settings, model, updateTimeMs, lastSeq: firstSeq + events.length },
       },
     ],
     changes: () => [updateSettings(before, settings, updateTimeMs)],

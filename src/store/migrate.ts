@@ -9,28 +9,30 @@ const APPLICATION_ID = 0x50524c59;
 /** In order; the number of each is its place, from 1. Entries are never changed once released, only added. */
 const MIGRATIONS: readonly string[] = [core, queue];
 
-/**
- * Brings the database to the newest schema, each migration in a transaction of its own. Refuses a file that is not
- * Parley's or was written by a newer engine, without changing it.
- */
-export function migrate(db: BetterSqlite3.Database): void {
+/** Refuses a file that is not Parley's or was written by a newer engine. Throws DomainError `STORE_FOREIGN`, `STORE_NEWER`. */
+export function checkIdentity(db: BetterSqlite3.Database): void {
   const applicationId = db.pragma("application_id", { simple: true }) as number;
-  const version = db.pragma("user_version", { simple: true }) as number;
+  const version = versionOf(db);
   const isNew = applicationId === 0 && version === 0 && countTables(db) === 0;
   if (!isNew && applicationId !== APPLICATION_ID) {
     throw new DomainError(
       "unavailable",
       "STORE_FOREIGN",
-      "the database is not one of parley; name another data directory",
+      `${db.name} is not a database of parley, and nothing was changed; name another directory with --data-dir`,
     );
   }
   if (version > MIGRATIONS.length) {
     throw new DomainError(
       "unavailable",
       "STORE_NEWER",
-      `the database has version ${version}, this engine knows up to ${MIGRATIONS.length}; start the newer engine`,
+      `the database ${db.name} has version ${version}, this engine knows up to ${MIGRATIONS.length}, and nothing was changed; start the newer engine`,
     );
   }
+}
+
+/** Brings the database to the newest schema, each migration in a transaction of its own. */
+export function migrate(db: BetterSqlite3.Database): void {
+  const version = versionOf(db);
   for (const [index, sql] of MIGRATIONS.entries()) {
     if (index < version) continue;
     db.exec("BEGIN IMMEDIATE");
@@ -39,6 +41,10 @@ export function migrate(db: BetterSqlite3.Database): void {
     db.pragma(`user_version = ${index + 1}`);
     db.exec("COMMIT");
   }
+}
+
+function versionOf(db: BetterSqlite3.Database): number {
+  return db.pragma("user_version", { simple: true }) as number;
 }
 
 function countTables(db: BetterSqlite3.Database): number {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
@@ -37,12 +37,34 @@ test("a store written by a newer engine is refused and left as it is", async () 
   expect(readFileSync(path).equals(before)).toBe(true);
 });
 
+test("a newer store that its engine left in a hurry is refused and left as it is", async () => {
+  const path = await makeStore();
+  const raw = new Sqlite(path);
+  raw.pragma("user_version = 999");
+  const left = freshPath();
+  for (const suffix of ["", "-wal"]) copyFileSync(path + suffix, left + suffix);
+  raw.close();
+  const before = ["", "-wal"].map((suffix) => readFileSync(left + suffix));
+  expect(() => openSqlite(left)).toThrow(expect.objectContaining({ reason: "STORE_NEWER" }));
+  expect(["", "-wal"].map((suffix) => readFileSync(left + suffix))).toEqual(before);
+});
+
 test("another program's database is refused and left as it is", () => {
   const path = freshPath();
   const raw = new Sqlite(path);
   raw.exec("CREATE TABLE theirs (x)");
   raw.close();
+  const before = readFileSync(path);
   expect(() => openSqlite(path)).toThrow(expect.objectContaining({ reason: "STORE_FOREIGN" }));
+  expect(readFileSync(path).equals(before)).toBe(true);
+});
+
+test("a database that cannot be opened is refused by name", () => {
+  const path = freshPath();
+  mkdirSync(path);
+  expect(() => openSqlite(path)).toThrow(
+    expect.objectContaining({ reason: "STORAGE_FAILED", message: expect.stringContaining(path) as string }),
+  );
 });
 
 test.each([

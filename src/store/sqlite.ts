@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import Sqlite from "better-sqlite3";
 import type BetterSqlite3 from "better-sqlite3";
 import { systemClock, type Clock } from "../clock.ts";
@@ -6,7 +6,7 @@ import { DomainError } from "../errors.ts";
 import { createBallast } from "./ballast.ts";
 import { createCommitter } from "./committer.ts";
 import { ClaimLost, type Database, type Row, type Statement, type Transaction } from "./database.ts";
-import { migrate } from "./migrate.ts";
+import { checkIdentity, migrate } from "./migrate.ts";
 
 /** Page cache, in KiB: indexes of a large store stay in memory, and an idle engine stays small. */
 const CACHE_KIB = 16 * 1024;
@@ -76,19 +76,31 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
     return outcomes;
   }
 
-  function writeGroup(group: readonly Transaction[]): readonly (Error | undefined)[] {
+  function tryWrite(group: readonly Transaction[]): readonly (Error | undefined)[] | DomainError {
     try {
       return writeOnce(group);
     } catch (error) {
       if (db.inTransaction) prepare("ROLLBACK").run();
-      const refusal = storageRefusal(error);
-      const essential = group.filter((transaction) => transaction.essential === true);
-      if (refusal.reason !== "STORAGE_FULL" || essential.length === 0 || ballast?.release() !== true) {
-        return group.map(() => refusal);
-      }
-      const outcomes = writeGroup(essential);
-      return group.map((member) => (essential.includes(member) ? outcomes[essential.indexOf(member)] : refusal));
+      return storageRefusal(error);
     }
+  }
+
+  function writeGroup(group: readonly Transaction[]): readonly (Error | undefined)[] {
+    if (ballast?.isSpent() === true) return writeEssential(group, storageFull());
+    const outcomes = tryWrite(group);
+    if (!(outcomes instanceof DomainError)) return outcomes;
+    const mustRelease = outcomes.reason === "STORAGE_FULL" && group.some(({ essential }) => essential === true);
+    return mustRelease && ballast?.release() === true ? writeEssential(group, outcomes) : group.map(() => outcomes);
+  }
+
+  /** Writes what must be stored and refuses the rest. */
+  function writeEssential(group: readonly Transaction[], refusal: DomainError): readonly (Error | undefined)[] {
+    const essential = group.filter((transaction) => transaction.essential === true);
+    const outcomes = essential.length === 0 ? [] : tryWrite(essential);
+    return group.map((transaction) => {
+      if (transaction.essential !== true) return refusal;
+      return outcomes instanceof DomainError ? outcomes : outcomes[essential.indexOf(transaction)];
+    });
   }
 
   const committer = createCommitter(writeGroup, clock);
@@ -122,7 +134,7 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
       ["", "-wal"].reduce((sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0), 0),
     close: async () => {
       committer.flush();
-      await ballast?.filled;
+      await ballast?.close();
       db.close();
     },
   };
@@ -132,8 +144,8 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
 function openChecked(path: string): BetterSqlite3.Database {
   let db: BetterSqlite3.Database | undefined;
   try {
+    lookAt(path);
     db = new Sqlite(path);
-    checkReadable(db);
     for (const setting of SETTINGS) db.pragma(setting);
     const synchronous = db.pragma("synchronous", { simple: true });
     if (synchronous !== 2) throw new Error(`synchronous is ${String(synchronous)}, not FULL`);
@@ -142,7 +154,7 @@ function openChecked(path: string): BetterSqlite3.Database {
   } catch (error) {
     db?.close();
     if (error instanceof DomainError) throw error;
-    if (!isDamage(error)) throw storageRefusal(error);
+    if (!isDamage(error)) throw openRefusal(path, error);
     throw new DomainError(
       "unavailable",
       "STORE_DAMAGED",
@@ -153,11 +165,21 @@ function openChecked(path: string): BetterSqlite3.Database {
   }
 }
 
-/** The fast check at start: header, schema, and that the file is as long as it says. */
-function checkReadable(db: BetterSqlite3.Database): void {
-  db.pragma("schema_version");
-  db.prepare("SELECT count(*) FROM sqlite_schema").get();
-  db.pragma("page_count");
+/**
+ * The fast check at start: header, schema, that the file is as long as it says, and whose it is. Without writing: whoever
+ * opens a file for that brings what its last user left in the log into it, and WAL mode changes another program's file.
+ */
+function lookAt(path: string): void {
+  if (path === ":memory:" || !existsSync(path)) return;
+  const db = new Sqlite(path, { readonly: true });
+  try {
+    db.pragma("schema_version");
+    db.prepare("SELECT count(*) FROM sqlite_schema").get();
+    db.pragma("page_count");
+    checkIdentity(db);
+  } finally {
+    db.close();
+  }
 }
 
 function sqliteCode(error: unknown): string {
@@ -173,17 +195,29 @@ function isStorageError(error: unknown): boolean {
   return /^SQLITE_(FULL|IOERR|CANTOPEN|READONLY|NOMEM|BUSY|LOCKED|CORRUPT|NOTADB|PERM)/.test(sqliteCode(error));
 }
 
+/** Why the file cannot be opened, where it is not damaged. */
+function openRefusal(path: string, error: unknown): Error {
+  const code = sqliteCode(error);
+  // A bug; or it could be opened, and the disk is full.
+  if (code === "") return error as Error;
+  if (code === "SQLITE_FULL") return storageRefusal(error);
+  return new DomainError(
+    "unavailable",
+    "STORAGE_FAILED",
+    `the database ${path} cannot be opened (${code}); it must be a file that this user may read and write`,
+    {},
+    { cause: error },
+  );
+}
+
+function storageFull(cause?: unknown): DomainError {
+  const message = "the disk of the data directory is full; free some space and try again";
+  return new DomainError("exhausted", "STORAGE_FULL", message, {}, { cause });
+}
+
 function storageRefusal(error: unknown): DomainError {
   const code = sqliteCode(error);
-  if (code === "SQLITE_FULL") {
-    return new DomainError(
-      "exhausted",
-      "STORAGE_FULL",
-      "the disk of the data directory is full; free some space and try again",
-      {},
-      { cause: error },
-    );
-  }
+  if (code === "SQLITE_FULL") return storageFull(error);
   return new DomainError(
     "unavailable",
     "STORAGE_FAILED",

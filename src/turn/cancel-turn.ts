@@ -22,8 +22,10 @@ export async function cancelTurn(
   }
   const turn = await getTurn(deps.db, sessionId, turnId);
   if (turn.state === "ended") return turn;
-  await deps.db.transact([setCancelling(turnId)], { essential: true });
+  // Stopped before that is stored: on a disk that takes nothing the model is cut off all the same, and its turn ends as soon
+  // as the disk takes that.
   deps.runner.stop(turnId, "cancelled");
+  await deps.db.transact([setCancelling(turnId)], { essential: true });
   await doneWithin(deps, turnId, waitMs);
   return getTurn(deps.db, sessionId, turnId);
 }

@@ -96,6 +96,12 @@ export function translateError(error: unknown, signal: AbortSignal, method: stri
     addFrameworkReason(error);
     return error;
   }
+  // A caller that left while its request was being read.
+  if (isCutOff(error)) {
+    const gone = new ConnectError("the caller has left", Code.Canceled);
+    addFrameworkReason(gone);
+    return gone;
+  }
   // Cancelled by the caller, out of time, or the server stops: not the method's fault. The signal knows which.
   if (signal.aborted && isAbort(error, signal)) {
     if (signal.reason instanceof DomainError) return toConnectError(signal.reason);
@@ -108,6 +114,12 @@ export function translateError(error: unknown, signal: AbortSignal, method: stri
   const internal = new ConnectError(`internal error; its id in the engine's log is ${id}`, Code.Internal);
   addReason(internal, "INTERNAL", { error_id: id });
   return internal;
+}
+
+/** How Node tells that the stream a request was read from is gone. */
+function isCutOff(error: unknown): boolean {
+  if (!(error instanceof Error) || !("code" in error)) return false;
+  return error.code === "ERR_STREAM_PREMATURE_CLOSE" || error.code === "ECONNRESET";
 }
 
 function isAbort(error: unknown, signal: AbortSignal): boolean {
