@@ -51,7 +51,7 @@ export function createContext(globals: GlobalOptions): Context {
       // Another terminal may not have this one's environment.
       const dataDir = globals.dataDir ?? env["PARLEY_DATA_DIR"];
       const where = [url && ` --url ${quoted(url)}`, dataDir && ` --data-dir ${quoted(dataDir)}`];
-      return `parley ${command}${where.filter(Boolean).join("")}`;
+      return `${commandName(env)} ${command}${where.filter(Boolean).join("")}`;
     },
     note: (text) => err.write(`${err.style.dim(`parley: ${err.foreignLine(text)}`)}\n`),
     close: () => client?.close(),
@@ -61,4 +61,10 @@ export function createContext(globals: GlobalOptions): Context {
 /** As a shell wants it. */
 function quoted(text: string): string {
   return /^[\w@%+=:,./~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** As it was typed, where that was a path from here; found by PATH, the shell hands over the whole path. */
+function commandName(env: Environment): string {
+  const typed = env["PARLEY_COMMAND"];
+  return typed === undefined || typed.startsWith("/") ? "parley" : typed;
 }
