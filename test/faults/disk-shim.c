@@ -118,15 +118,20 @@ static off_t size_of(int fd) {
   return status.st_size;
 }
 
-/* The twin of a file that this process has not seen before begins as the file is: that is what a start finds on a disk. */
+/*
+ * The twin of a file that this process has not seen before begins as the file is: that is what a start finds on a disk. It
+ * is there whole or not at all, since the process can be killed meanwhile.
+ */
 static int open_twin(const char *path) {
-  char name[MAX_PATH + sizeof SUFFIX];
+  char name[MAX_PATH + sizeof SUFFIX], part[MAX_PATH + sizeof SUFFIX + 5];
   snprintf(name, sizeof name, "%s" SUFFIX, path);
-  int twin = real_open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  snprintf(part, sizeof part, "%s.part", name);
+  int twin = real_open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   int from = real_open(path, O_RDONLY | O_CLOEXEC);
   if (twin < 0 || from < 0) die("open of a twin");
   copy(from, twin, 0, size_of(from));
   real_close(from);
+  if (rename(part, name) != 0) die("rename of a twin");
   return twin;
 }
 
@@ -192,7 +197,7 @@ static long long used(void) {
   if (entries == NULL) return 0;
   for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
     struct stat status;
-    if (ends_with(entry->d_name, SUFFIX)) continue;
+    if (strstr(entry->d_name, SUFFIX) != NULL) continue;
     if (fstatat(dirfd(entries), entry->d_name, &status, 0) == 0 && S_ISREG(status.st_mode)) sum += status.st_size;
   }
   closedir(entries);

@@ -30,10 +30,9 @@ export async function runPowerCuts(options: Omit<KillLoopOptions, "betweenLives"
 function cutPower(dataDir: string, unsynced: "nothing" | "some"): void {
   const names = readdirSync(dataDir);
   for (const name of names) {
+    // A file without a twin was not opened by the engine that died: it is as it was found.
     const file = join(dataDir, name);
     if (/\.db-(shm|journal)$/.test(name)) rmSync(file);
-    // Never synced, so never there.
-    else if (name.endsWith(".db-wal") && !names.includes(name + TWIN)) rmSync(file);
     else if (name.endsWith(TWIN)) {
       const real = file.slice(0, -TWIN.length);
       if (unsynced === "nothing" || !names.includes(name.slice(0, -TWIN.length))) renameSync(file, real);
