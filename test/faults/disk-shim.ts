@@ -31,7 +31,9 @@ export function diskEnv({ dir, twins = false, fsyncMs, quotaBytes }: DiskFaults)
 function compile(): string {
   const file = join(makeTempDir("shim"), "disk-shim.so");
   const source = join(import.meta.dirname, "disk-shim.c");
-  const { status, stderr, error } = spawnSync("cc", ["-O2", "-shared", "-fPIC", "-o", file, source], { encoding: "utf8" });
+  const { status, stderr, error } = spawnSync("cc", ["-O2", "-shared", "-fPIC", "-o", file, source], {
+    encoding: "utf8",
+  });
   if (status !== 0) throw new Error(`cc: ${error?.message ?? stderr}`);
   return file;
 }

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { deleteDeltas, selectDeltas, type DeltaRow } from "../../src/event/delta-table.ts";
 import type { DeltaKind, EventPayload, LogEntry } from "../../src/event/event.ts";
 import { createEventLog, type EventLog } from "../../src/event/event-log.ts";
@@ -40,17 +40,47 @@ const session = fc.nat(SESSIONS - 1);
 const reader = fc.nat(READERS - 1);
 const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 8 });
 const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant("facts"), session, count: fc.integer({ min: 1, max: 3 }), bytes: fc.constantFrom(10, 3000) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("facts"),
+      session,
+      count: fc.integer({ min: 1, max: 3 }),
+      bytes: fc.constantFrom(10, 3000),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("lose"), session }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("start message"), session, text }) },
-  { weight: 12, arbitrary: fc.record({ do: fc.constant("text"), session, kind: fc.constantFrom("text", "text", "reasoning"), text }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("text"), session, kind: fc.constant("text"), text: fc.constant("🐦".repeat(40_000)) }) },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      do: fc.constant("text"),
+      session,
+      kind: fc.constantFrom("text", "text", "reasoning"),
+      text,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("text"),
+      session,
+      kind: fc.constant("text"),
+      text: fc.constant("🐦".repeat(40_000)),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("end message"), session }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant("wait") }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant("advance"), ms: fc.constantFrom(1, 15, 1000, 30_000, RETAIN_MS) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant("advance"), ms: fc.constantFrom(1, 15, 1000, 30_000, RETAIN_MS) }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("fill disk") }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("free disk") }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant("open"), reader, session, at: fc.double({ min: 0, max: 1, noNaN: true }) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant("open"), reader, session, at: fc.double({ min: 0, max: 1, noNaN: true }) }),
+  },
   { weight: 12, arbitrary: fc.record({ do: fc.constant("read"), reader }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("kill") }) },
 ) as fc.Arbitrary<Step>;
@@ -119,7 +149,7 @@ interface World {
   /** When each message was completed, on the clock; -Infinity where its deltas were dropped since then. */
   readonly completedAt: Map<string, number>;
   /** The first thing that went wrong where nobody waits for it. */
-  broken: unknown;
+  broken: Error | undefined;
   log: EventLog;
   /** Kills the engine that is, and recovers what it left as `recover.ts` does. */
   kill(): Promise<void>;
@@ -140,7 +170,15 @@ async function createWorld(wiring: Wiring): Promise<World> {
   for (let i = 0; i < SESSIONS; i++) {
     const id = `ses_${i}`;
     const more = { starred: false, resumeAfterRestart: false, retryPartial: false };
-    const settings = { title: "", profile: "p", model: "", systemPrompt: "", labels: {}, limits: DEFAULT_LIMITS, ...more };
+    const settings = {
+      title: "",
+      profile: "p",
+      model: "",
+      systemPrompt: "",
+      labels: {},
+      limits: DEFAULT_LIMITS,
+      ...more,
+    };
     await db.transact([insertSession(id, settings, 0)]);
     sessions.push({ id, key: i + 1, rows: [], message: undefined });
   }
@@ -189,7 +227,7 @@ async function createWorld(wiring: Wiring): Promise<World> {
       try {
         work();
       } catch (error) {
-        world.broken ??= error;
+        world.broken ??= error as Error;
       }
     },
     log: createEventLog(connection.db, encode, clock),
@@ -203,7 +241,9 @@ async function createWorld(wiring: Wiring): Promise<World> {
       connection = connect();
       const rows = await db.all<DeltaRow>(selectDeltas());
       for (const { session_key: key, seq } of rows) {
-        await db.transact([{ sql: "UPDATE sessions SET last_seq = max(last_seq, ?) WHERE key = ?", params: [seq, key] }]);
+        await db.transact([
+          { sql: "UPDATE sessions SET last_seq = max(last_seq, ?) WHERE key = ?", params: [seq, key] },
+        ]);
       }
       world.log = createEventLog(connection.db, encode, clock);
       for (const one of sessions) await recover(world, one, rows);
@@ -231,7 +271,12 @@ function store({ sessions, completedAt, clock }: World, statements: readonly Sta
       addRow(sessions, key as number, { seq: seq as number, fact, completes });
     } else if (sql.startsWith("INSERT INTO deltas")) {
       const [, key, seq, kind, messageId, said] = params;
-      addRow(sessions, key as number, { seq: seq as number, messageId: messageId as string, kind: kind as DeltaKind, text: said as string });
+      addRow(sessions, key as number, {
+        seq: seq as number,
+        messageId: messageId as string,
+        kind: kind as DeltaKind,
+        text: said as string,
+      });
     }
   }
 }
@@ -246,7 +291,8 @@ function addRow(sessions: readonly ModelSession[], key: number, row: Row): void 
 async function recover(world: World, one: ModelSession, rows: readonly DeltaRow[]): Promise<void> {
   const { message } = one;
   one.message = undefined;
-  const isStored = message !== undefined && one.rows.some((row) => "fact" in row && row.fact.includes(`"${message.id}"`));
+  const isStored =
+    message !== undefined && one.rows.some((row) => "fact" in row && row.fact.includes(`"${message.id}"`));
   if (message === undefined || !isStored || world.completedAt.has(message.id)) return;
   const said = joinText(rows.filter(({ target }) => target === message.id));
   await world.log.append(one.id, { events: [completed(one, message.id, said)] });
@@ -260,7 +306,17 @@ function joinText(pieces: readonly { readonly kind: DeltaKind; readonly text: st
 
 function completed({ id: sessionId }: ModelSession, id: string, said: Record<DeltaKind, string>): EventPayload {
   const parts = (["reasoning", "text"] as const).map((kind) => ({ kind, text: said[kind] }));
-  const message: Message = { id, sessionId, turnId: "", role: "assistant", status: "complete", parts, model: "", usage: undefined, createTimeMs: 0 };
+  const message: Message = {
+    id,
+    sessionId,
+    turnId: "",
+    role: "assistant",
+    status: "complete",
+    parts,
+    model: "",
+    usage: undefined,
+    createTimeMs: 0,
+  };
   return { kind: "message_completed", message };
 }
 
@@ -314,12 +370,17 @@ function fact(world: World, bytes: number): EventPayload {
 }
 
 /** An append that is not waited for. What it says when it is answered is compared with what is stored. */
-function track(world: World, append: ReturnType<EventLog["append"]>, events: readonly EventPayload[] | undefined, one: ModelSession): void {
+function track(
+  world: World,
+  append: ReturnType<EventLog["append"]>,
+  events: readonly EventPayload[] | undefined,
+  one: ModelSession,
+): void {
   const { waiting } = world;
   const answered = append.then(
     ({ firstSeq }) => world.guard(() => checkAnswer(one, firstSeq, events)),
     (error: unknown) => {
-      if (!["ClaimLost", "DomainError"].includes((error as Error).name)) world.broken ??= error;
+      if (!["ClaimLost", "DomainError"].includes((error as Error).name)) world.broken ??= error as Error;
     },
   );
   waiting.add(answered);
@@ -399,7 +460,8 @@ function checkEntry(world: World, of: ModelSession, entry: LogEntry, before: num
   if (entry.seq <= before) throw new Error(`${entry.seq} came after ${before}`);
   if (row === undefined) throw new Error(`${entry.seq} was shown and is not stored`);
   if ("payload" in entry) {
-    if (!("fact" in row) || row.fact !== Buffer.from(entry.payload).toString()) throw new Error(`${entry.seq} is not what is stored`);
+    if (!("fact" in row) || row.fact !== Buffer.from(entry.payload).toString())
+      throw new Error(`${entry.seq} is not what is stored`);
     checkSkipped(world, of, before, entry.seq);
     return;
   }
@@ -426,7 +488,8 @@ function checkSkipped(world: World, of: ModelSession, after: number, before: num
     if ("fact" in row) throw new Error(`${seq} was skipped`);
     const completedAt = world.completedAt.get(row.messageId);
     if (completedAt === undefined) throw new Error(`the text ${seq} of an open message was skipped`);
-    if (world.clock.monotonic() - completedAt < RETAIN_MS) throw new Error(`the text ${seq} was skipped ${world.clock.monotonic() - completedAt} ms after its message`);
+    if (world.clock.monotonic() - completedAt < RETAIN_MS)
+      throw new Error(`the text ${seq} was skipped ${world.clock.monotonic() - completedAt} ms after its message`);
   }
 }
 
@@ -479,16 +542,19 @@ export async function eventLogModel(steps: number): Promise<Figure[]> {
 }
 
 /** Runs until so many steps are done or one of them fails; the report says how to repeat that. */
-async function checkRuns(steps: number, wiring: Wiring): Promise<{ readonly steps: number; readonly report: string | undefined }> {
-  let done = 0;
+async function checkRuns(
+  steps: number,
+  wiring: Wiring,
+): Promise<{ readonly steps: number; readonly report: string | undefined }> {
+  const counter = { done: 0 };
   const lists = fc.array(stepArbitrary, { minLength: STEPS_PER_RUN / 2, maxLength: STEPS_PER_RUN });
   const property = fc.asyncProperty(lists, (list) => {
-    done += list.length;
+    counter.done += list.length;
     return runSteps(list, wiring);
   });
-  while (done < steps) {
+  while (counter.done < steps) {
     const result = await fc.check(property, { numRuns: 10, endOnFailure: wiring !== RIGHT });
-    if (result.failed) return { steps: done, report: fc.defaultReportMessage(result) };
+    if (result.failed) return { steps: counter.done, report: fc.defaultReportMessage(result) };
   }
-  return { steps: done, report: undefined };
+  return { steps: counter.done, report: undefined };
 }

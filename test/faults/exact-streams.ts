@@ -1,5 +1,10 @@
 import { createHash } from "node:crypto";
-import { type Client, createClient as createServiceClient, type Interceptor, type Transport } from "@connectrpc/connect";
+import {
+  type Client,
+  createClient as createServiceClient,
+  type Interceptor,
+  type Transport,
+} from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import type { Event } from "../../gen/ts/parley/v1/event_pb.ts";
 import { MessageService } from "../../gen/ts/parley/v1/message_service_pb.ts";
@@ -127,7 +132,9 @@ async function watchTurn(
   // One that goes on wrongly may have skipped the end.
   const enough = new AbortController();
   const right = watchers.filter(({ resume }) => resume === RIGHT).map((watcher) => watch(watcher, sessionId));
-  const wrong = watchers.filter(({ resume }) => resume !== RIGHT).map((watcher) => watch(watcher, sessionId, enough.signal));
+  const wrong = watchers
+    .filter(({ resume }) => resume !== RIGHT)
+    .map((watcher) => watch(watcher, sessionId, enough.signal));
   const text = `write ${words} words at ${wordsPerSecond} words a second`;
   await messages.startTurn({ sessionId, parts: [{ content: { case: "text", value: text } }] });
   const seen = await Promise.all(right);
@@ -140,7 +147,11 @@ async function watchTurn(
 }
 
 /** Watches a turn to its end, over as many connections as its drops make. */
-async function watch({ name, messages, resume, dropAt }: Watcher, sessionId: string, enough?: AbortSignal): Promise<Seen> {
+async function watch(
+  { name, messages, resume, dropAt }: Watcher,
+  sessionId: string,
+  enough?: AbortSignal,
+): Promise<Seen> {
   const events: Event[] = [];
   let lastSeq = 0n;
   let checkpointSeq = 0n;

@@ -20,7 +20,12 @@ export function atMost(what: string, measured: number, bound: number, unit: stri
 }
 
 export function atLeast(what: string, measured: number, bound: number, unit: string): Figure {
-  return figure(what, `${formatNumber(measured)} ${unit}`, `at least ${formatNumber(bound)} ${unit}`, measured >= bound);
+  return figure(
+    what,
+    `${formatNumber(measured)} ${unit}`,
+    `at least ${formatNumber(bound)} ${unit}`,
+    measured >= bound,
+  );
 }
 
 /** The same check with the guard off: it has to find something, or it finds nothing anywhere. */
@@ -34,4 +39,9 @@ export function lineOf({ what, measured, required, ok }: Figure): string {
 
 function formatNumber(value: number): string {
   return value.toLocaleString("en-US", { maximumFractionDigits: 1 });
+}
+
+/** What was not reached, for a test that expects nothing here. */
+export function missed(figures: readonly Figure[]): string[] {
+  return figures.filter(({ ok }) => !ok).map(lineOf);
 }

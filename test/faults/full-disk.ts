@@ -48,7 +48,7 @@ function makeSmallDisk(): SmallDisk {
 
 function fillUp(file: string): void {
   const fd = openSync(file, "a");
-  for (let size = 1024 * 1024; size >= 1; ) {
+  for (let size = 1024 * 1024; size >= 1;) {
     try {
       writeSync(fd, Buffer.alloc(size));
     } catch {
@@ -88,7 +88,10 @@ async function withBallast(disk: SmallDisk): Promise<Figure[]> {
   await refusalOf(() => createUntilRefused(client));
   const lateCancel = await cancel(client, late);
   disk.free();
-  const isLateEnded = await within(END_LIMIT_MS, watchToEnd(client, late, () => undefined));
+  const isLateEnded = await within(
+    END_LIMIT_MS,
+    watchToEnd(client, late, () => undefined),
+  );
   const lateEnd = await turnOf(client, late);
   disk.fill();
   const stopped = await stop(engine, client);
@@ -97,7 +100,10 @@ async function withBallast(disk: SmallDisk): Promise<Figure[]> {
   disk.free();
   const next = "engine" in restart ? restart : await start(disk);
   const after = await newTurn(next.client, "write 3 words");
-  const isUsable = await within(END_LIMIT_MS, watchToEnd(next.client, after, () => undefined));
+  const isUsable = await within(
+    END_LIMIT_MS,
+    watchToEnd(next.client, after, () => undefined),
+  );
   const violations = checkReplay(witness.look(), await replay(next.client, streaming.sessionId));
   await stop(next.engine, next.client);
   return [
@@ -117,7 +123,12 @@ async function withBallast(disk: SmallDisk): Promise<Figure[]> {
       lateCancel === "STORAGE_FULL" && isLateEnded && lateEnd?.endReason === TurnEndReason.CANCELLED,
     ),
     figure("full disk: a stop works", stopped, "exit 0", stopped === "exit 0"),
-    figure("full disk: a start serves, or says what to do", "engine" in restart ? "READY" : restart.words.trim(), "READY, or one line with full", "engine" in restart || isOneLineOfFull(restart.words)),
+    figure(
+      "full disk: a start serves, or says what to do",
+      "engine" in restart ? "READY" : restart.words.trim(),
+      "READY, or one line with full",
+      "engine" in restart || isOneLineOfFull(restart.words),
+    ),
     none("full disk: events shown that were lost or changed", violations.length, witness.eventCount),
     figure("full disk: with space again a turn completes", isUsable ? "completed" : "hangs", "completed", isUsable),
     figure("full disk: PRAGMA integrity_check afterwards", integrityOf(disk), "ok", integrityOf(disk) === "ok"),
@@ -180,15 +191,30 @@ async function newTurn(client: Client, text: string): Promise<Turn> {
   const sessionId = session?.id ?? "";
   const { turn } = await client.messages.startTurn({ sessionId, parts: [{ content: { case: "text", value: text } }] });
   if (turn === undefined) throw new Error("no turn");
-  await watchUntil(client, sessionId, ({ payload }) => payload.case === "textDelta", () => undefined);
+  await watchUntil(
+    client,
+    sessionId,
+    ({ payload }) => payload.case === "textDelta",
+    () => undefined,
+  );
   return turn;
 }
 
 async function watchToEnd(client: Client, turn: Turn, onEvent: (event: Event) => void): Promise<void> {
-  await watchUntil(client, turn.sessionId, ({ payload, turnId }) => payload.case === "turnEnded" && turnId === turn.id, onEvent);
+  await watchUntil(
+    client,
+    turn.sessionId,
+    ({ payload, turnId }) => payload.case === "turnEnded" && turnId === turn.id,
+    onEvent,
+  );
 }
 
-async function watchUntil(client: Client, sessionId: string, isLast: (event: Event) => boolean, onEvent: (event: Event) => void): Promise<void> {
+async function watchUntil(
+  client: Client,
+  sessionId: string,
+  isLast: (event: Event) => boolean,
+  onEvent: (event: Event) => void,
+): Promise<void> {
   const controller = new AbortController();
   for await (const { payload } of client.messages.watchSession({ sessionId }, { signal: controller.signal })) {
     if (payload.case !== "event") continue;
@@ -211,7 +237,8 @@ async function replay(client: Client, sessionId: string): Promise<Event[]> {
 
 /** The log has room left that it wrote before; what fits into it is stored. */
 async function createUntilRefused(client: Client): Promise<never> {
-  for (let i = 0; i < 1000; i++) await client.sessions.createSession({ profile: "demo", systemPrompt: "x".repeat(200_000) });
+  for (let i = 0; i < 1000; i++)
+    await client.sessions.createSession({ profile: "demo", systemPrompt: "x".repeat(200_000) });
   throw new Error("never refused");
 }
 

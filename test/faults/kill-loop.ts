@@ -15,10 +15,34 @@ const ENTRY = join(import.meta.dirname, "engine-entry.ts");
 /** What sessions do while engines are killed: stream, think, call tools side by side, end, be cancelled. */
 const HABITS: readonly Habit[] = [
   { name: "streams", profile: "demo", resumeAfterRestart: false, cancels: 0, texts: ["write 60 words"] },
-  { name: "hurries", profile: "demo", resumeAfterRestart: false, cancels: 0, texts: ["write 3000 words as fast as you can", "write 2 words fast"] },
-  { name: "asks the time", profile: "demo", resumeAfterRestart: false, cancels: 0, texts: ["what time is it in Tokyo and Paris?", "think: what time is it? fast"] },
-  { name: "is cancelled", profile: "demo", resumeAfterRestart: false, cancels: 0.7, texts: ["write 200 words", "think and write 30 words"] },
-  { name: "resumes", profile: "demo", resumeAfterRestart: true, cancels: 0.1, texts: ["write 80 words", "what time is it in Tokyo, Paris and Rome?"] },
+  {
+    name: "hurries",
+    profile: "demo",
+    resumeAfterRestart: false,
+    cancels: 0,
+    texts: ["write 3000 words as fast as you can", "write 2 words fast"],
+  },
+  {
+    name: "asks the time",
+    profile: "demo",
+    resumeAfterRestart: false,
+    cancels: 0,
+    texts: ["what time is it in Tokyo and Paris?", "think: what time is it? fast"],
+  },
+  {
+    name: "is cancelled",
+    profile: "demo",
+    resumeAfterRestart: false,
+    cancels: 0.7,
+    texts: ["write 200 words", "think and write 30 words"],
+  },
+  {
+    name: "resumes",
+    profile: "demo",
+    resumeAfterRestart: true,
+    cancels: 0.1,
+    texts: ["write 80 words", "what time is it in Tokyo, Paris and Rome?"],
+  },
   { name: "calls tools", profile: "openai", resumeAfterRestart: false, cancels: 0.1, texts: ["use your tools"] },
   { name: "resumes with tools", profile: "openai", resumeAfterRestart: true, cancels: 0, texts: ["use your tools"] },
 ];
@@ -106,7 +130,9 @@ export async function runKillLoop(options: KillLoopOptions): Promise<KillLoopRes
       await Promise.all(talkers.map((talker) => talker.finish()));
       found.push(...(await checkAll(talkers, clients)));
     }
-    const marks = readFileSync(marksFile, "utf8").split("\n").filter((line) => line !== "");
+    const marks = readFileSync(marksFile, "utf8")
+      .split("\n")
+      .filter((line) => line !== "");
     return await sumUp(talkers, clients, { kills, startsMs, unusable, found, marks });
   } finally {
     for (const talker of talkers) talker.close();
@@ -226,18 +252,10 @@ async function titleOf(client: Client, sessionId: string): Promise<string | unde
 }
 
 function mayEnd(reason: TurnEndReason | undefined, error: string, habit: Habit): boolean {
-  switch (reason) {
-    case TurnEndReason.COMPLETED:
-      return error === "";
-    case TurnEndReason.CANCELLED:
-      return habit.cancels > 0;
-    case TurnEndReason.INTERRUPTED:
-      return error === "ENGINE_STOPPED" && !habit.resumeAfterRestart;
-    case TurnEndReason.FAILED:
-      return error === "RECOVERY_LIMIT" && habit.resumeAfterRestart;
-    default:
-      return false;
-  }
+  if (reason === TurnEndReason.COMPLETED) return error === "";
+  if (reason === TurnEndReason.CANCELLED) return habit.cancels > 0;
+  if (reason === TurnEndReason.INTERRUPTED) return error === "ENGINE_STOPPED" && !habit.resumeAfterRestart;
+  return reason === TurnEndReason.FAILED && error === "RECOVERY_LIMIT" && habit.resumeAfterRestart;
 }
 
 function at(clients: readonly Client[], i: number): Client {
@@ -256,7 +274,11 @@ export function figuresOf(name: string, result: KillLoopResult): Figure[] {
     none(named("answers that were not stood by"), result.complaints.length, result.answers),
     none(named("numbers that went back or came twice"), count("seq"), result.eventsShown),
     none(named("numbers missing"), count("gap"), result.eventsShown),
-    none(named("tool calls run twice or without an event"), count("tool run twice") + result.badMarks, result.toolCalls),
+    none(
+      named("tool calls run twice or without an event"),
+      count("tool run twice") + result.badMarks,
+      result.toolCalls,
+    ),
     figure(named("runs of the counted tool"), result.marks, "more than 0", result.marks > 0),
     none(named("turns without exactly one end"), count("turn ends"), result.turns),
     none(named("messages and calls left open"), count("message open", "tool call open"), result.turns),
@@ -272,10 +294,7 @@ export async function killLoop(kills: number): Promise<Figure[]> {
   const result = await runKillLoop({ kills });
   explain(result);
   const early = await runKillLoop({ kills: 10, variant: "publish-early", stopsAtFirst: true });
-  return [
-    ...figuresOf("kill -9", result),
-    control("publish before commit", lossesOf(early), "losses"),
-  ];
+  return [...figuresOf("kill -9", result), control("publish before commit", lossesOf(early), "losses")];
 }
 
 export function lossesOf({ violations, complaints, doubled }: KillLoopResult): number {

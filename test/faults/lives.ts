@@ -40,7 +40,7 @@ export async function createLives(): Promise<Lives> {
   const port = await findPort();
   let serving = Promise.withResolvers<EngineProcess>();
   let isServing = false;
-  let killProcess: () => void = () => undefined;
+  let killProcess: (() => void) | undefined;
   let gone: Promise<unknown> = Promise.resolve();
   let isKilled = false;
   let count = 0;
@@ -57,7 +57,7 @@ export async function createLives(): Promise<Lives> {
       if (isServing) serving = Promise.withResolvers();
       isServing = false;
       serving.promise.catch(() => undefined);
-      killProcess();
+      killProcess?.();
       await gone;
     },
     async start(options = {}) {

@@ -13,7 +13,10 @@ export async function growthOfQueues(readers: number, kilobytes: number): Promis
   try {
     const lines = createInterface({ input: child.stdout });
     const [ready] = (await once(lines, "line")) as [string];
-    const { session } = await openHttp2Watches({ url: ready.replace("READY ", ""), token: "none", sessionId: "none" }, readers);
+    const { session } = await openHttp2Watches(
+      { url: ready.replace("READY ", ""), token: "none", sessionId: "none" },
+      readers,
+    );
     const before = memoryOf(child.pid ?? 0);
     const said = once(lines, "line");
     child.stdin.write(`${kilobytes}\n`);

@@ -1,22 +1,33 @@
 // The long forms of the fault tests: `npm run test:faults [-- NAME [COUNT]]`. A line for each figure; ends with 1 where one
 // was not reached.
-import { lineOf, type Figure } from "./figure.ts";
+import { type Figure, lineOf } from "./figure.ts";
+import { eventLogModel } from "./event-log-model.ts";
 import { exactStreams } from "./exact-streams.ts";
+import { fullDisk } from "./full-disk.ts";
 import { killLoop } from "./kill-loop.ts";
+import { pausingReader } from "./pausing-reader.ts";
 import { powerCut } from "./power-cut.ts";
 import { slowReaders } from "./slow-readers.ts";
+import { startupFaults } from "./startup-faults.ts";
 
 interface Check {
-  /** How many kills, cuts, readers or steps, unless told. */
+  /** How many drops, readers, seconds, steps, kills or cuts, unless told. */
   readonly count: number;
   readonly run: (count: number) => Promise<readonly Figure[]>;
 }
 
 const CHECKS: Readonly<Record<string, Check>> = {
+  "startup-faults": { count: 1, run: startupFaults },
+  "full-disk": { count: 1, run: fullDisk },
+  "exact-streams": { count: 100, run: (drops) => exactStreams({ words: 400, wordsPerSecond: 50, drops }) },
+  "slow-readers": {
+    count: 1000,
+    run: (count) => slowReaders({ never: count * 0.5, vanish: count * 0.3, read: count * 0.2 }),
+  },
+  "pausing-reader": { count: 60, run: pausingReader },
+  "event-log-model": { count: 100_000, run: eventLogModel },
   "kill-loop": { count: 200, run: killLoop },
   "power-cut": { count: 200, run: powerCut },
-  "exact-streams": { count: 100, run: (drops) => exactStreams({ words: 400, wordsPerSecond: 50, drops }) },
-  "slow-readers": { count: 1000, run: (count) => slowReaders({ never: count * 0.5, vanish: count * 0.3, read: count * 0.2 }) },
 };
 
 const [name, countText] = process.argv.slice(2);

@@ -48,7 +48,9 @@ export async function startScriptedUpstream(): Promise<ScriptedUpstream> {
 async function answer({ messages, tools = [] }: ChatRequest, response: ServerResponse): Promise<void> {
   response.writeHead(200, { "content-type": "text/event-stream" });
   const send = (choice: object): void => {
-    response.write(`data: ${JSON.stringify({ id: "c", object: "chat.completion.chunk", created: 0, model: "m", choices: [{ index: 0, ...choice }] })}\n\n`);
+    response.write(
+      `data: ${JSON.stringify({ id: "c", object: "chat.completion.chunk", created: 0, model: "m", choices: [{ index: 0, ...choice }] })}\n\n`,
+    );
   };
   const lastUser = messages.findLastIndex(({ role }) => role === "user");
   const steps = messages.slice(lastUser + 1).filter(({ role }) => role === "assistant").length;

@@ -1,5 +1,18 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, closeSync, copyFileSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
@@ -84,7 +97,11 @@ const FAULTS: readonly Fault[] = [
     async prepare(dataDir) {
       const server = createServer();
       await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return { dataDir, port: (server.address() as AddressInfo).port, undo: () => new Promise((resolve) => server.close(resolve)) };
+      return {
+        dataDir,
+        port: (server.address() as AddressInfo).port,
+        undo: () => new Promise((resolve) => server.close(resolve)),
+      };
     },
   },
   {
@@ -160,7 +177,9 @@ async function tryStart(fault: Fault, template: string): Promise<Figure> {
   const missing = fault.says.filter((words) => !words.test(refused.stderr));
   const problems = [
     ...(lines.length === 1 ? [] : [`${lines.length} lines`]),
-    ...(refused.status.code !== null && refused.status.code !== 0 ? [] : [`exit ${refused.status.code ?? refused.status.signal}`]),
+    ...(refused.status.code !== null && refused.status.code !== 0
+      ? []
+      : [`exit ${refused.status.code ?? refused.status.signal}`]),
     ...(refused.stdout === "" ? [] : ["stdout"]),
     ...(missing.length === 0 ? [] : [`no word of ${missing.map(String).join(" ")}`]),
     ...changes(before, after),
@@ -168,7 +187,12 @@ async function tryStart(fault: Fault, template: string): Promise<Figure> {
   const line = lines[0] ?? "";
   if (problems.length > 0) console.log(`  ${fault.name}: ${problems.join(", ")}: ${refused.stderr.slice(0, 2000)}`);
   const said = line.length > 300 ? `${line.slice(0, 300)}...` : line;
-  return figure(`start-up: ${fault.name}`, `exit ${refused.status.code}: ${said.replaceAll(dataDir, "DIR")}`, "one line, exit not 0, nothing changed", problems.length === 0);
+  return figure(
+    `start-up: ${fault.name}`,
+    `exit ${refused.status.code}: ${said.replaceAll(dataDir, "DIR")}`,
+    "one line, exit not 0, nothing changed",
+    problems.length === 0,
+  );
 }
 
 /** A store with something in it, left by a clean stop. */

@@ -1,7 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { type Event, EventSchema } from "../../gen/ts/parley/v1/event_pb.ts";
 import { MessageStatus, Role } from "../../gen/ts/parley/v1/message_pb.ts";
-import { TurnEndReason } from "../../gen/ts/parley/v1/turn_pb.ts";
+import type { TurnEndReason } from "../../gen/ts/parley/v1/turn_pb.ts";
 import { wholeMessage } from "../../src/client/transcript.ts";
 
 /** What can be wrong with a log that somebody has seen. */
@@ -234,7 +234,10 @@ function checkTurns(replay: readonly Event[], { messages }: Replay): Violation[]
       violations.push({ fault, detail: `${left} of ${id} never ended` });
     }
   }
-  for (const [what, counts] of [["started", started], ["ended", ended]] as const) {
+  for (const [what, counts] of [
+    ["started", started],
+    ["ended", ended],
+  ] as const) {
     for (const [id, count] of counts) {
       if (count > 1) violations.push({ fault: "tool run twice", detail: `${id} ${what} ${count} times` });
     }
