@@ -13,8 +13,8 @@ import { replay } from "./figure/replay.ts";
 import { slowDisk } from "./figure/slow-disk.ts";
 import { start } from "./figure/start.ts";
 import { watchers } from "./figure/watchers.ts";
-import { describeHost, scratchFolder } from "./host.ts";
-import { formatTable, type Row } from "./row.ts";
+import { describeHost, measureSync, scratchFolder } from "./host.ts";
+import { formatTable, skipped, type Row } from "./row.ts";
 
 const FIGURES: Readonly<Record<string, Figure>> = {
   start,
@@ -27,6 +27,12 @@ const FIGURES: Readonly<Record<string, Figure>> = {
   "create-session": createSession,
   "slow-disk": slowDisk,
 };
+
+/** A figure that could not be measured is missed; the others are measured all the same. */
+function broken(name: string, error: unknown): Row {
+  console.error(error);
+  return { ...skipped(name, "-", "could not be measured; see above"), verdict: "MISSED" };
+}
 
 const { values: options } = parseArgs({
   options: {
@@ -48,7 +54,7 @@ if (options.help || unknown.length > 0) {
 }
 
 const startMs = performance.now();
-const host = describeHost();
+const host = `${describeHost()}, fdatasync ${measureSync().toFixed(2)} ms`;
 const children = createChildren(options["profile-dir"]);
 const rows: Row[] = [];
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
@@ -57,7 +63,8 @@ try {
   for (const [name, figure] of Object.entries(FIGURES)) {
     if (names.length > 0 && !names.includes(name)) continue;
     const figureMs = performance.now();
-    rows.push(...(await figure(children)));
+    rows.push(...(await figure(children).catch((error: unknown) => [broken(name, error)])));
+    await children.stopAll();
     console.error(`${name} (${((performance.now() - figureMs) / 1000).toFixed(0)} s)`);
   }
 } finally {
@@ -69,7 +76,7 @@ if (options.json) console.log(JSON.stringify({ host, rows }, undefined, 2));
 else {
   const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
   console.log(
-    `${host}\n\n${formatTable(rows)}\n\n${missed} missed; ${seconds} s, at its end ${describeHost().split(", ").at(-1)}`,
+    `${host}\n\n${formatTable(rows)}\n\n${missed} missed; ${seconds} s, at its end ${describeHost().split(", ").at(-1)}, fdatasync ${measureSync().toFixed(2)} ms`,
   );
 }
 process.exitCode = missed > 0 ? 1 : 0;

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { buildSync } from "esbuild";
 import type { Jobs } from "./load.ts";
 import { readProcess, scratchFolder, type ProcessState } from "./host.ts";
 
@@ -33,6 +34,7 @@ export interface EngineOptions {
 
 /** The process that makes the load, so that neither the engine nor this one waits for it. */
 export interface Load {
+  state(): ProcessState | undefined;
   run<K extends keyof Jobs>(job: K, input: Parameters<Jobs[K]>[0]): Promise<Awaited<ReturnType<Jobs[K]>>>;
   stop(): Promise<void>;
 }
@@ -101,7 +103,7 @@ export function createChildren(profileDir?: string): Children {
     upstream: () => server(forkProgram("upstream.ts"), performance.now()),
     bare: (events) =>
       server(
-        forkProgram("bare.ts", events === undefined ? [] : [events.database, String(events.sessionKey)]),
+        forkProgram(bundledBare(), events === undefined ? [] : [events.database, String(events.sessionKey)]),
         performance.now(),
       ),
     listener: () => {
@@ -113,7 +115,7 @@ export function createChildren(profileDir?: string): Children {
     },
     load: () => {
       const child = forkProgram("load.ts");
-      return { stop: owned(child), run: createCaller(child) };
+      return { stop: owned(child), run: createCaller(child), state: () => readProcess(child.pid ?? 0) };
     },
     async stopAll() {
       await Promise.all([...stops].map((stop) => stop()));
@@ -123,10 +125,24 @@ export function createChildren(profileDir?: string): Children {
 }
 
 function forkProgram(file: string, args: readonly string[] = []): ChildProcess {
-  return fork(join(import.meta.dirname, file), [...args], {
+  return fork(resolve(import.meta.dirname, file), [...args], {
     stdio: ["ignore", "pipe", "inherit", "ipc"],
     serialization: "advanced",
   });
+}
+
+/** As the engine is run: from source its memory would be mostly that of the compiler that strips the types. */
+function bundledBare(): string {
+  const outfile = join(root, "node_modules/.cache/parley-bench/bare.mjs");
+  buildSync({
+    entryPoints: [join(import.meta.dirname, "bare.ts")],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    external: ["better-sqlite3"],
+  });
+  return outfile;
 }
 
 /** The caller's own settings must not reach the engine that is measured. */

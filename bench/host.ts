@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, statfsSync } from "node:fs";
+import { closeSync, fdatasyncSync, mkdirSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { cpus, homedir, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
+import { median } from "./sample.ts";
 
 /** f_type of tmpfs and ramfs in Linux's statfs: their fsync costs nothing, so nothing about a disk can be measured there. */
 const MEMORY_FILESYSTEMS = new Set([0x01021994, 0x858458f6]);
@@ -17,6 +18,22 @@ export function scratchFolder(): string {
 export function describeHost(): string {
   const [one = 0, five = 0] = loadavg();
   return `${cpus().length} × ${cpus()[0]?.model.trim() ?? "?"}, node ${process.versions.node}, load ${one.toFixed(2)} (1 min) ${five.toFixed(2)} (5 min)`;
+}
+
+/** What one sync of one page takes on the disk of the data directories, without anything else: the median in milliseconds. */
+export function measureSync(): number {
+  const path = join(scratchFolder(), `sync-${process.pid}`);
+  const file = openSync(path, "w");
+  const page = Buffer.alloc(4096);
+  const times = Array.from({ length: 100 }, () => {
+    writeSync(file, page);
+    const startMs = performance.now();
+    fdatasyncSync(file);
+    return performance.now() - startMs;
+  });
+  closeSync(file);
+  rmSync(path);
+  return median(times);
 }
 
 /** What a process holds and has used. Undefined where the system has no /proc. */

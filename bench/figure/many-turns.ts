@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EngineServer } from "../children.ts";
+import type { ProcessState } from "../host.ts";
 import { count, megabytes, ms, percent, skipped, verdict, type Row } from "../row.ts";
 import { inTurn, median } from "../sample.ts";
 import type { TurnsResult } from "../load/turns.ts";
@@ -13,8 +13,10 @@ const ROUNDS = 5;
 const SETTLE_MS = 2500;
 
 interface Round extends TurnsResult {
-  readonly bytesPerToken: number;
-  readonly cpuShare: number;
+  readonly writtenPerToken: number;
+  /** Of the engine, or of the client that does without. */
+  readonly cpuPerTokenUs: number;
+  readonly rssBytes: number;
 }
 
 /** Many turns at once: their pace, what they write, and what they leave in memory. */
@@ -22,34 +24,38 @@ export const manyTurns: Figure = async (children) => {
   const upstream = await children.upstream();
   const engine = await children.engine({ upstreamUrl: upstream.url });
   const load = children.load();
-  const input = { turns: TURNS, answer: ANSWER };
   const target = { url: engine.url, token: engine.token };
+  const atUpstream = (turns: number) => () =>
+    load.run("turnsAtUpstream", { turns, answer: ANSWER, upstreamUrl: upstream.url });
+  const atEngine = (turns: number) => () =>
+    load.run("turnsAtEngine", { turns, answer: ANSWER, target, connections: CONNECTIONS });
   // Warms both sides, and lets the engine finish what it does after a start.
-  await load.run("turnsAtEngine", { turns: 20, answer: ANSWER, target, connections: CONNECTIONS });
-  await load.run("turnsAtUpstream", { turns: 20, answer: ANSWER, upstreamUrl: upstream.url });
+  await inTurn(1, { direct: atUpstream(20), engine: atEngine(20) });
   const results = await inTurn(ROUNDS, {
-    direct: () => load.run("turnsAtUpstream", { ...input, upstreamUrl: upstream.url }),
-    engine: () => withState(engine, () => load.run("turnsAtEngine", { ...input, target, connections: CONNECTIONS })),
+    direct: () => observed(() => load.state(), atUpstream(TURNS)),
+    engine: () => observed(() => engine.state(), atEngine(TURNS)),
   });
-  await load.stop();
-  const memory = engine.state()?.rssBytes;
   await children.stopAll();
-  return [paceRow(results), gapRow(results), writtenRow(results.engine), memoryRow(memory)];
+  return [paceRow(results), gapRow(results), writtenRow(results.engine), memoryRow(results.engine)];
 };
 
-async function withState(engine: EngineServer, run: () => Promise<TurnsResult>): Promise<Round> {
-  const before = engine.state();
-  const startMs = performance.now();
+/** Runs a round, and what it leaves to be done, and looks at the process that does the work. */
+async function observed(state: () => ProcessState | undefined, run: () => Promise<TurnsResult>): Promise<Round> {
+  const before = state();
   const result = await run();
-  const cpuSeconds = (engine.state()?.cpuSeconds ?? NaN) - (before?.cpuSeconds ?? NaN);
-  const cpuShare = (cpuSeconds * 1000) / (performance.now() - startMs);
   await sleep(SETTLE_MS);
-  const written = (engine.state()?.writtenBytes ?? NaN) - (before?.writtenBytes ?? NaN);
-  return { ...result, bytesPerToken: written / (TURNS * ANSWER.tokens), cpuShare };
+  const after = state();
+  const tokens = TURNS * ANSWER.tokens;
+  return {
+    ...result,
+    writtenPerToken: ((after?.writtenBytes ?? NaN) - (before?.writtenBytes ?? NaN)) / tokens,
+    cpuPerTokenUs: (((after?.cpuSeconds ?? NaN) - (before?.cpuSeconds ?? NaN)) * 1e6) / tokens,
+    rssBytes: after?.rssBytes ?? NaN,
+  };
 }
 
 interface Results {
-  readonly direct: readonly TurnsResult[];
+  readonly direct: readonly Round[];
   readonly engine: readonly Round[];
 }
 
@@ -64,9 +70,13 @@ function paceRow({ direct, engine }: Results): Row {
     compared: percent(later),
     target: "+5 %",
     verdict: verdict(later <= 0.05 && exact === TURNS),
-    note: `${exact} of ${TURNS} texts exact; the engine used ${Math.round(median(engine.map((r) => r.cpuShare)) * 100)} % of a core; first piece after ${ms(median(engine.map((r) => r.firstPieceMs)))}, direct ${ms(median(direct.map((r) => r.firstPieceMs)))}`,
+    note: `${exact} of ${TURNS} texts exact; ${cpuOf(engine)} of CPU a token, direct ${cpuOf(direct)}; first piece after ${ms(median(engine.map((r) => r.firstPieceMs)))}, direct ${ms(median(direct.map((r) => r.firstPieceMs)))}`,
     values: { engine_ms: own, direct_ms: other, exact },
   };
+}
+
+function cpuOf(rounds: readonly Round[]): string {
+  return `${median(rounds.map((r) => r.cpuPerTokenUs)).toFixed(0)} µs`;
 }
 
 function gapRow({ direct, engine }: Results): Row {
@@ -84,7 +94,7 @@ function gapRow({ direct, engine }: Results): Row {
 }
 
 function writtenRow(engine: readonly Round[]): Row {
-  const written = median(engine.map((r) => r.bytesPerToken));
+  const written = median(engine.map((r) => r.writtenPerToken));
   const figure = "  written to disk";
   if (Number.isNaN(written)) return skipped(figure, "300 bytes/token", "this system has no /proc/PID/io");
   return {
@@ -98,9 +108,10 @@ function writtenRow(engine: readonly Round[]): Row {
   };
 }
 
-function memoryRow(rssBytes: number | undefined): Row {
+function memoryRow([first, ...later]: readonly Round[]): Row {
   const figure = "  memory after them";
-  if (rssBytes === undefined) return skipped(figure, "180 MB", "this system has no /proc");
+  const rssBytes = first?.rssBytes ?? NaN;
+  if (Number.isNaN(rssBytes)) return skipped(figure, "180 MB", "this system has no /proc");
   return {
     figure,
     measured: megabytes(rssBytes),
@@ -108,7 +119,7 @@ function memoryRow(rssBytes: number | undefined): Row {
     compared: "-",
     target: "180 MB",
     verdict: verdict(rssBytes <= 180e6),
-    note: `after ${ROUNDS} times ${TURNS} turns`,
+    note: `after the first ${TURNS}; after ${ROUNDS} times as many ${megabytes(later.at(-1)?.rssBytes ?? rssBytes)}`,
     values: { rss_bytes: rssBytes },
   };
 }

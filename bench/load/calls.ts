@@ -52,7 +52,7 @@ export function connectToUpstream(url: string): OpenAI {
 }
 
 export async function createSession({ sessions }: Calls): Promise<string> {
-  const { session } = await sessions.createSession({ title: "bench", profile: "openai" });
+  const { session } = await sessions.createSession({ title: "bench" });
   return session?.id ?? "";
 }
 
