@@ -20,7 +20,8 @@ export async function watch(context: Context, sessionId: string, { afterSeq }: W
   const controller = new AbortController();
   const off = onInterrupt(() => controller.abort());
   const view = createSessionView(out);
-  const onState = tellState(context, () => !json && view.page.endLine());
+  // On a terminal a note would stand in the middle of a line of text; a file gets the text alone, as it is.
+  const onState = tellState(context, () => !json && out.isTerminal && view.page.endLine());
   try {
     for await (const item of followSession(client, { sessionId, afterSeq, signal: controller.signal, onState })) {
       if (item.kind === "reset") {

@@ -59,10 +59,14 @@ function freeBytes(folder: string): number {
 async function fill(path: string): Promise<boolean> {
   try {
     await rm(path, { force: true });
-    await using file = await open(path, "wx", 0o600);
-    const zeros = new Uint8Array(1024 * 1024);
-    for (let written = 0; written < BALLAST_BYTES; written += zeros.length) await file.write(zeros);
-    await file.datasync();
+    const file = await open(path, "wx", 0o600);
+    try {
+      const zeros = new Uint8Array(1024 * 1024);
+      for (let written = 0; written < BALLAST_BYTES; written += zeros.length) await file.write(zeros);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
     return true;
   } catch {
     await rm(path, { force: true });

@@ -43,7 +43,7 @@ export const echo: Tool = {
   parameters: { type: "object" },
   run: async (args) => JSON.stringify(args),
 };
-export const broken: Tool = { ...echo, name: "broken", run: () => Promise.reject(new Error("it broke")) };
+const broken: Tool = { ...echo, name: "broken", run: () => Promise.reject(new Error("it broke")) };
 export const deaf: Tool = { ...echo, name: "deaf", run: () => new Promise(() => {}) };
 
 const closers: (() => Promise<void>)[] = [];
