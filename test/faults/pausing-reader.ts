@@ -40,6 +40,8 @@ export async function pausingReader(seconds: number): Promise<Figure[]> {
     const growthMb = ((await live.ask(engine.pid)) - (before ?? 0)) / 1e6;
     const { messages } = await client.sessions.listMessages({ sessionId });
     const stored = messages.filter(({ role }) => role === Role.ASSISTANT).map((message) => wholeMessage(message).text);
+    // Reading on is not what is slow here.
+    connection.settings({ initialWindowSize: 1024 * 1024 });
     const texts = await Promise.all(streams.map(async (stream) => textOf(await readEvents(stream, isEnd))));
     connection.destroy();
     const wrong = texts.filter((shown) => shown === "" || shown !== stored[0]).length;
