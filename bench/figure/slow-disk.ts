@@ -1,7 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import type { Children, EngineServer, Load } from "../children.ts";
-import { scratchFolder } from "../host.ts";
 import { ms, skipped, verdict } from "../row.ts";
 import { inTurn, median } from "../sample.ts";
 import type { Figure } from "./figure.ts";
@@ -15,7 +14,7 @@ const FIGURE = `fsync + ${DELAY_MS} ms, ${TURNS} turns × ${ANSWER.perSecond} to
 
 /** Turns on a disk that takes its time, beside the same turns on the disk as it is. */
 export const slowDisk: Figure = async (children) => {
-  const library = buildLibrary();
+  const library = buildLibrary(children.newDataDir());
   if (library === undefined) return [skipped(FIGURE, `${TARGET_MS} ms`, "needs Linux and cc, for a slow fsync")];
   const upstream = await children.upstream();
   const dataDir = children.newDataDir();
@@ -58,9 +57,9 @@ async function commitMs(children: Children, { url, token }: EngineServer): Promi
   return median(times);
 }
 
-function buildLibrary(): string | undefined {
+function buildLibrary(folder: string): string | undefined {
   if (process.platform !== "linux") return undefined;
-  const library = join(scratchFolder(), `slow-fsync-${process.pid}.so`);
+  const library = join(folder, "slow-fsync.so");
   const source = join(import.meta.dirname, "../slow-fsync.c");
   const { status } = spawnSync("cc", ["-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], { stdio: "ignore" });
   return status === 0 ? library : undefined;
