@@ -1,6 +1,16 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { DomainError } from "./errors.ts";
 
@@ -17,21 +27,32 @@ const TOKEN_BYTES = 32;
 /** Makes the folder, readable by its owner alone. Throws DomainError `DATA_DIR_UNUSABLE`. */
 export function openDataDir(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolder(path);
     const probe = join(path, `.probe-${process.pid}`);
     writeFileSync(probe, "", { mode: 0o600 });
     rmSync(probe);
     chmodSync(path, 0o700);
   } catch (error) {
-    const { code = "unknown" } = error as NodeJS.ErrnoException;
-    throw new DomainError(
-      "unavailable",
-      "DATA_DIR_UNUSABLE",
-      `the data directory ${path} cannot be written (${code}); name another with --data-dir or mend its permissions`,
-      {},
-      { cause: error },
-    );
+    throw unusable(path, error);
   }
+}
+
+/** With the folders above it. Node's own recursive mkdir never returns where a folder cannot be made, as under /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeFolder(parent);
+  mkdirSync(path, { mode: 0o700 });
+}
+
+function unusable(path: string, error: unknown): DomainError {
+  const { code = "unknown" } = error as NodeJS.ErrnoException;
+  const mend =
+    code === "ENOSPC"
+      ? "its disk is full; free some space, or name another with --data-dir"
+      : "name another with --data-dir, or mend its permissions";
+  const message = `the data directory, or a file in it, cannot be used (${code}): ${path}; ${mend}`;
+  return new DomainError("unavailable", "DATA_DIR_UNUSABLE", message, {}, { cause: error });
 }
 
 /**
@@ -59,7 +80,11 @@ export function lockDataDir(path: string): () => void {
 
 /** Makes an empty file that its owner alone can read; SQLite takes it for a new database, and gives its mode to what it puts beside it. */
 export function makePrivate(file: string): void {
-  closeSync(openSync(file, "a", 0o600));
+  try {
+    closeSync(openSync(file, "a", 0o600));
+  } catch (error) {
+    throw unusable(file, error);
+  }
 }
 
 /** The admin token that is kept in the folder; made where there is none. */
@@ -69,7 +94,7 @@ export function readOrMakeToken(path: string): string {
     const token = readFileSync(file, "utf8").trim();
     if (token !== "") return token;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw unusable(file, error);
   }
   const token = randomBytes(TOKEN_BYTES).toString("base64url");
   writeAtomically(file, `${token}\n`);
@@ -97,7 +122,12 @@ function readEngineFile(path: string): EngineFile | undefined {
 /** Whole or not at all, and from its first moment readable by its owner alone. */
 function writeAtomically(file: string, text: string): void {
   const temporary = `${file}.${process.pid}.tmp`;
-  rmSync(temporary, { force: true });
-  writeFileSync(temporary, text, { mode: 0o600, flag: "wx" });
-  renameSync(temporary, file);
+  try {
+    rmSync(temporary, { force: true });
+    writeFileSync(temporary, text, { mode: 0o600, flag: "wx" });
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw unusable(file, error);
+  }
 }
