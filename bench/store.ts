@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { insertEvent, setLogEnd } from "../src/event/event-store.ts";
@@ -40,6 +40,10 @@ export interface LargeStore {
 export function largeStore(): LargeStore {
   const dataDir = join(scratchFolder(), `store-${GENERATION}-${schemaHash().slice(0, 12)}`);
   if (!existsSync(dataDir)) {
+    // Of an older schema; they are large.
+    for (const name of readdirSync(scratchFolder())) {
+      if (name.startsWith("store-")) rmSync(join(scratchFolder(), name), { recursive: true, force: true });
+    }
     const unfinished = `${dataDir}.${process.pid}`;
     mkdirSync(unfinished, { recursive: true });
     try {
