@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { deleteDeltas, selectDeltas, type DeltaRow } from "../../src/event/delta-table.ts";
 import type { DeltaKind, EventPayload, LogEntry } from "../../src/event/event.ts";
 import { createEventLog, type EventLog } from "../../src/event/event-log.ts";
+import { DomainError } from "../../src/errors.ts";
 import type { Message } from "../../src/message/message.ts";
 import { insertSession } from "../../src/session/session-store.ts";
 import type { Database, Statement, Transaction } from "../../src/store/database.ts";
@@ -13,6 +14,8 @@ import { control, type Figure, none } from "./figure.ts";
 // The event log against a model that is only a list: what commits said is stored, in order. Everything that the log adds to
 // that (memory, merging, retention, queues, retries) must not be seen by its readers.
 
+/** More facts than are kept in memory; see MAX_EVENTS_IN_MEMORY. */
+const MANY = 600;
 const SESSIONS = 2;
 const READERS = 4;
 
@@ -29,7 +32,10 @@ type Step =
   | { readonly do: "end message"; readonly session: number }
   | { readonly do: "wait" }
   | { readonly do: "advance"; readonly ms: number }
+  /** No page more: what fits into the pages there are is still stored. */
   | { readonly do: "fill disk" }
+  /** Nothing is stored at all. */
+  | { readonly do: "refuse" }
   | { readonly do: "free disk" }
   /** A reader begins somewhere between the beginning and the end, from 0 to 1. */
   | { readonly do: "open"; readonly reader: number; readonly session: number; readonly at: number }
@@ -45,7 +51,7 @@ const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("facts"),
       session,
-      count: fc.integer({ min: 1, max: 3 }),
+      count: fc.constantFrom(1, 1, 2, 3, MANY),
       bytes: fc.constantFrom(10, 3000),
     }),
   },
@@ -76,6 +82,7 @@ const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant("advance"), ms: fc.constantFrom(1, 15, 1000, 30_000, RETAIN_MS) }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("fill disk") }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("refuse") }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("free disk") }) },
   {
     weight: 3,
@@ -187,6 +194,12 @@ async function createWorld(wiring: Wiring): Promise<World> {
   /** The store as one engine sees it: what is committed is also told to the model. */
   function connect(): { readonly db: Database; die(): void } {
     let isDead = false;
+    const refuse = (transactions: readonly Transaction[]): void => {
+      setImmediate(() => {
+        for (const { settle } of transactions)
+          if (!isDead) settle(new DomainError("exhausted", "STORAGE_FULL", "full"));
+      });
+    };
     const told = (transaction: Transaction): Transaction => {
       const wired = wiring(transaction);
       return {
@@ -202,10 +215,21 @@ async function createWorld(wiring: Wiring): Promise<World> {
       db: {
         ...db,
         enqueue(transaction) {
-          if (!isDead) db.enqueue(told(transaction));
+          if (isDead) return;
+          if (world.isRefusing) refuse([transaction]);
+          else db.enqueue(told(transaction));
         },
         transact: (...args) => (isDead ? new Promise(() => undefined) : db.transact(...args)),
-        defer: (work) => db.defer({ collect: () => (isDead ? [] : work.collect().map(told)) }),
+        defer: (work) =>
+          db.defer({
+            collect() {
+              if (isDead) return [];
+              const transactions = work.collect();
+              if (!world.isRefusing) return transactions.map(told);
+              refuse(transactions);
+              return [];
+            },
+          }),
       },
       die() {
         isDead = true;
@@ -223,6 +247,7 @@ async function createWorld(wiring: Wiring): Promise<World> {
     waiting: new Set(),
     completedAt,
     broken: undefined,
+    isRefusing: false,
     guard(work) {
       try {
         work();
@@ -237,6 +262,7 @@ async function createWorld(wiring: Wiring): Promise<World> {
       world.waiting.clear();
       // What was on its way to the disk arrives, and nobody is told.
       await settled();
+      world.isRefusing = false;
       await freeDisk(db);
       connection = connect();
       const rows = await db.all<DeltaRow>(selectDeltas());
@@ -295,6 +321,7 @@ async function recover(world: World, one: ModelSession, rows: readonly DeltaRow[
     message !== undefined && one.rows.some((row) => "fact" in row && row.fact.includes(`"${message.id}"`));
   if (message === undefined || !isStored || world.completedAt.has(message.id)) return;
   const said = joinText(rows.filter(({ target }) => target === message.id));
+  checkText(one, message.id, said);
   await world.log.append(one.id, { events: [completed(one, message.id, said)] });
 }
 
@@ -302,6 +329,13 @@ function joinText(pieces: readonly { readonly kind: DeltaKind; readonly text: st
   const joined = { text: "", reasoning: "" };
   for (const piece of pieces) joined[piece.kind] += piece.text;
   return joined;
+}
+
+/** All text of a message that was stored. */
+function checkText({ rows }: ModelSession, messageId: string, said: Readonly<Record<DeltaKind, string>>): void {
+  const stored = joinText(rows.flatMap((row) => ("fact" in row || row.messageId !== messageId ? [] : [row])));
+  if (stored.text === said.text && stored.reasoning === said.reasoning) return;
+  throw new Error(`the text of ${messageId} is not what was stored of it`);
 }
 
 function completed({ id: sessionId }: ModelSession, id: string, said: Record<DeltaKind, string>): EventPayload {
@@ -349,7 +383,11 @@ async function take(world: World, step: Step): Promise<void> {
       await world.db.all({ sql: `PRAGMA max_page_count = ${row?.page_count ?? 1}`, params: [] });
       return;
     }
+    case "refuse":
+      world.isRefusing = true;
+      return;
     case "free disk":
+      world.isRefusing = false;
       return freeDisk(world.db);
     case "open": {
       const one = at(world.sessions, step.session);
@@ -431,7 +469,10 @@ function endMessage(world: World, one: ModelSession): void {
   const append = world.log.append(one.id, { events: [completed(one, message.id, message.taken)] });
   append.then(
     () => {
-      if (one.message === message) one.message = undefined;
+      if (one.message !== message) return;
+      one.message = undefined;
+      // What the log took before its end is stored before its end.
+      world.guard(() => checkText(one, message.id, message.taken));
     },
     () => (message.state = "open"),
   );
@@ -504,6 +545,7 @@ async function settled(): Promise<void> {
 
 /** With room on the disk all is answered, all messages can be ended, and every reader comes to the same end. */
 async function finish(world: World): Promise<void> {
+  world.isRefusing = false;
   await freeDisk(world.db);
   await world.clock.advance(1000);
   for (const one of world.sessions) endMessage(world, one);
