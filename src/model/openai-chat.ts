@@ -94,7 +94,7 @@ interface Call {
 
 function stop(call: Call, reason: unknown): void {
   call.queue.abort(reason);
-  call.controller.abort();
+  call.controller.abort(reason);
 }
 
 /** Reads the provider's stream into the queue, to its end. */

@@ -76,6 +76,9 @@ export function waitBeforeRetry(error: ModelError, attempt: number, random: () =
   return Math.round(retryAfterMs * (1 + RETRY_AFTER_JITTER * random()));
 }
 
+/** A reason of one's own: without one, each abort makes an error with a stack. */
+const CLOSED = new Error("the call is over");
+
 /** One try, watched. */
 interface WatchedCall {
   /** Undefined at the end. */
@@ -140,7 +143,7 @@ function openCall(
       interrupt = undefined;
       cancelTimer();
       signal.removeEventListener("abort", onAbort);
-      controller.abort();
+      controller.abort(CLOSED);
       // Not waited for: an adapter that hangs would hang the turn.
       void Promise.resolve(iterator.return?.()).catch(() => undefined);
     },

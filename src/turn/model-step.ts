@@ -29,6 +29,9 @@ export interface StepOutcome {
   readonly hasFailed?: boolean;
 }
 
+/** A reason of one's own: without one, each abort makes an error with a stack. */
+const STEP_OVER = new Error("the step is over");
+
 /** Makes one model call and stores what comes of it, piece by piece. `failedBefore`: how many calls in a row failed half-way. */
 export async function modelStep(
   deps: TurnDeps,
@@ -74,7 +77,7 @@ export async function modelStep(
     const status = error instanceof TurnStop ? statusOfStopped(error.stopCause) : "failed";
     return { end: endOf(error, deps), closing: closeAnswer(call, status) };
   } finally {
-    own.abort();
+    own.abort(STEP_OVER);
     await pieces?.return(undefined);
     lease.release();
   }
