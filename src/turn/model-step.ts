@@ -32,12 +32,20 @@ export interface StepOutcome {
 /** A reason of one's own: without one, each abort makes an error with a stack. */
 const STEP_OVER = new Error("the step is over");
 
-/** Makes one model call and stores what comes of it, piece by piece. `failedBefore`: how many calls in a row failed half-way. */
+/** What a step is told of the turn's past that is not in the store. */
+export interface StepPast {
+  /** How many model calls in a row failed half-way. */
+  readonly failedBefore: number;
+  /** Whether the step is in the store already. */
+  readonly isStepStored: boolean;
+}
+
+/** Makes one model call and stores what comes of it, piece by piece. */
 export async function modelStep(
   deps: TurnDeps,
   session: StoredSession,
   turn: StoredTurn,
-  failedBefore: number,
+  { failedBefore, isStepStored }: StepPast,
   signal: AbortSignal,
 ): Promise<StepOutcome> {
   const named = { profile: session.profile, model: turn.modelOverride || session.model };
@@ -56,7 +64,7 @@ export async function modelStep(
     };
     pieces = callModel(lease.model, request, session.limits, AbortSignal.any([signal, own.signal]), deps);
     // The step is stored while the model thinks: nobody waits for the disk before the first token.
-    const [first] = await Promise.all([pieces.next(), storeStep(call)]);
+    const [first] = await Promise.all([pieces.next(), isStepStored ? undefined : storeStep(call)]);
     for (let piece = first; piece.done !== true; piece = await pieces.next()) {
       const isFull = await take(call, piece.value);
       if (isFull) return { end: tooLarge(), closing: closeAnswer(call, "cancelled") };

@@ -54,9 +54,11 @@ export function openTurn(deps: TurnDeps, session: StoredSession, opening: TurnOp
     events: (firstSeq) => [
       { kind: "turn_started", turn: { ...turn, firstSeq } },
       ...(message === undefined ? [] : [{ kind: "message_completed", message } as const]),
+      // The first step is part of the beginning: a commit of its own would stand before the first token.
+      { kind: "step_started", step: 1, model: turn.model },
     ],
     changes: (firstSeq) => [
-      insertTurn({ ...turn, firstSeq }),
+      insertTurn({ ...turn, firstSeq, steps: 1 }),
       ...(message === undefined ? [] : [insertMessage(session.key, message, firstSeq + 1)]),
     ],
   };

@@ -122,7 +122,7 @@ async function run(
       events: (seq) => [...events(seq), ...moreEvents],
       changes: (seq, nowMs) => [setRunning(session.id, turn.id, expectedTurnId, nowMs), ...changes(seq), ...more()],
     });
-    deps.runner.run(turn);
+    deps.runner.run(turn, true);
     return { ...turn, firstSeq };
   } catch (error) {
     if (!(error instanceof ClaimLost)) throw error;

@@ -15,8 +15,8 @@ import { endOfStopped, StepReplaced, TurnStop, type StopCause } from "./turn-sto
 
 /** Runs turns: each is a loop of its own that ends with the turn, never with the call that started it. */
 export interface TurnRunner {
-  /** Goes on with a turn from whatever the store says. */
-  run(turn: Pick<StoredTurn, "id" | "sessionId">): void;
+  /** Goes on with a turn from whatever the store says. `isNew`: its first step is stored and not made yet. */
+  run(turn: Pick<StoredTurn, "id" | "sessionId">, isNew: boolean): void;
   /** Aborts what a turn is doing. False where it is not running here. */
   stop(turnId: string, cause: StopCause): boolean;
   /** Drops the step that a turn is at; the turn goes on with what was said to it. */
@@ -36,6 +36,8 @@ interface Running {
   readonly controller: AbortController;
   /** Of the step it is at. */
   step: AbortController;
+  /** Whether the next step is in the store already. */
+  isStepStored: boolean;
   done: Promise<void>;
 }
 
@@ -51,7 +53,8 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     for (;;) {
       const session = await findSession(deps.db, sessionId);
       if (session === undefined) return undefined;
-      const turn = await getTurn(deps.db, sessionId, turnId);
+      const stored = await getTurn(deps.db, sessionId, turnId);
+      const turn = self.isStepStored ? { ...stored, steps: stored.steps - 1 } : stored;
       self.step = new AbortController();
       const signal = AbortSignal.any([controller.signal, self.step.signal]);
       const remainingMs = session.limits.maxWorkingTimeMs - (deps.clock.monotonic() - startedAt);
@@ -59,7 +62,7 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
         controller.abort(new TurnStop("time_exhausted")),
       );
       try {
-        const outcome = await step(session, turn, failedBefore, signal);
+        const outcome = await step(session, turn, failedBefore, self, signal);
         failedBefore = outcome.hasFailed === true ? failedBefore + 1 : 0;
         if (outcome.end === undefined) continue;
         if (isLeftForRecovery(session, signal)) return undefined;
@@ -76,6 +79,7 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     session: StoredSession,
     turn: StoredTurn,
     failedBefore: number,
+    self: Running,
     signal: AbortSignal,
   ): Promise<StepOutcome> {
     const lastMessage = await findLastOfTurn(deps.db, session.key, turn.id);
@@ -85,7 +89,11 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     try {
       if (next.kind === "end") return { end: next.end };
       signal.throwIfAborted();
-      if (next.kind === "call_model") return await modelStep(deps, session, turn, failedBefore, signal);
+      if (next.kind === "call_model") {
+        const { isStepStored } = self;
+        self.isStepStored = false;
+        return await modelStep(deps, session, turn, { failedBefore, isStepStored }, signal);
+      }
       if (next.kind === "take_steers") await takeSteers(deps, session, turn, next.steers);
       else await toolStep(deps, session, turn, next.calls, signal);
       return {};
@@ -106,7 +114,7 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
   async function guarded(turnId: string, sessionId: string, self: Running): Promise<void> {
     try {
       const next = await loop(turnId, sessionId, self);
-      if (next !== undefined && !engine.signal.aborted) run(next);
+      if (next !== undefined && !engine.signal.aborted) run(next, true);
     } catch (error) {
       if (isGone(error) || engine.signal.aborted) return;
       deps.onBug(`turn ${turnId}`, error);
@@ -128,8 +136,13 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     }
   }
 
-  function run({ id, sessionId }: Pick<StoredTurn, "id" | "sessionId">): void {
-    const self = { controller: new AbortController(), step: new AbortController(), done: Promise.resolve() };
+  function run({ id, sessionId }: Pick<StoredTurn, "id" | "sessionId">, isNew: boolean): void {
+    const self: Running = {
+      controller: new AbortController(),
+      step: new AbortController(),
+      isStepStored: isNew,
+      done: Promise.resolve(),
+    };
     running.set(id, self);
     self.done = guarded(id, sessionId, self);
   }
