@@ -157,6 +157,8 @@ interface World {
   readonly completedAt: Map<string, number>;
   /** The first thing that went wrong where nobody waits for it. */
   broken: Error | undefined;
+  /** Whether the disk takes nothing. */
+  isRefusing: boolean;
   log: EventLog;
   /** Kills the engine that is, and recovers what it left as `recover.ts` does. */
   kill(): Promise<void>;

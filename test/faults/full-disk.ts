@@ -170,7 +170,7 @@ async function startOrWords(disk: SmallDisk): Promise<Started | { readonly words
 }
 
 function isOneLineOfFull(words: string): boolean {
-  return words.trim().split("\n").length === 1 && /\bfull\b|no space left/.test(words);
+  return words.trim().split("\n").length === 1 && /\bfull\b/.test(words);
 }
 
 async function stop(engine: EngineProcess, client: Client): Promise<string> {

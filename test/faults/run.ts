@@ -17,7 +17,7 @@ interface Check {
 }
 
 const CHECKS: Readonly<Record<string, Check>> = {
-  "startup-faults": { count: 1, run: () => startupFaults() },
+  "startup-faults": { count: 1, run: startupFaults },
   "full-disk": { count: 1, run: fullDisk },
   "exact-streams": { count: 100, run: (drops) => exactStreams({ words: 400, wordsPerSecond: 50, drops }) },
   "slow-readers": {
