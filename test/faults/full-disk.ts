@@ -182,10 +182,14 @@ async function stop(engine: EngineProcess, client: Client): Promise<string> {
 /** The ballast is made in the background, and there is no event for it. */
 async function untilBallast({ dir }: SmallDisk): Promise<void> {
   const file = join(dir, "parley.db.ballast");
-  while (!existsSync(file) || statSync(file).size < BALLAST_BYTES) await pause(20);
+  const end = performance.now() + END_LIMIT_MS;
+  while (!existsSync(file) || statSync(file).size < BALLAST_BYTES) {
+    if (performance.now() > end) throw new Error(`no ballast beside ${readdirSync(dir).join(", ")}`);
+    await pause(20);
+  }
 }
 
-/** Starts a turn in a session of its own; resolves once its answer has begun. */
+/** Starts a turn in a session of its own; resolves once its answer has begun, or will never. */
 async function newTurn(client: Client, text: string): Promise<Turn> {
   const { session } = await client.sessions.createSession({ profile: "demo" });
   const sessionId = session?.id ?? "";
@@ -194,7 +198,7 @@ async function newTurn(client: Client, text: string): Promise<Turn> {
   await watchUntil(
     client,
     sessionId,
-    ({ payload }) => payload.case === "textDelta",
+    ({ payload }) => payload.case === "textDelta" || payload.case === "turnEnded",
     () => undefined,
   );
   return turn;
