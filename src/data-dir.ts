@@ -124,7 +124,8 @@ function writeAtomically(file: string, text: string): void {
   const temporary = `${file}.${process.pid}.tmp`;
   try {
     rmSync(temporary, { force: true });
-    writeFileSync(temporary, text, { mode: 0o600, flag: "wx" });
+    // On the disk before it has its name: a power cut must not leave an empty token, which would lock every client out.
+    writeFileSync(temporary, text, { mode: 0o600, flag: "wx", flush: true });
     renameSync(temporary, file);
   } catch (error) {
     rmSync(temporary, { force: true });
