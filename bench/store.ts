@@ -105,13 +105,14 @@ function fillSession(run: (statement: Statement) => void, key: number, firstTurn
     profile: "demo",
     model: "",
     systemPrompt: "",
+    workspace: "",
     labels: {},
     limits: DEFAULT_LIMITS,
     starred: false,
     resumeAfterRestart: false,
     retryPartial: false,
   };
-  run(insertSession(sessionId, settings, timeOf(firstTurn)));
+  insertSession(sessionId, settings, timeOf(firstTurn)).forEach(run);
   for (let i = 0; i < turns; i++) fillTurn(run, key, firstTurn + i, 1 + i * EVENTS_PER_TURN);
   run(setLogEnd(key, 0, turns * EVENTS_PER_TURN));
   return firstTurn + turns;

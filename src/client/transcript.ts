@@ -24,10 +24,12 @@ export function createTranscript(): Transcript {
 }
 
 /**
- * Takes up an event: deltas make a message grow, `message_completed` replaces it. Returns the message that changed, undefined
- * where the event changes none. After a `reset` begin with a new transcript.
+ * Takes up an event: deltas make a message grow, `message_completed` and `message_updated` replace it, `history_cleared`
+ * takes messages away. Returns the message that changed, undefined where the event changes none. After a `reset` begin with
+ * a new transcript.
  */
 export function applyEvent(transcript: Transcript, event: Event): TranscriptMessage | undefined {
+  if (event.payload.case === "historyCleared") clearFrom(transcript, event.payload.value.firstMessageId);
   const changed = changedMessage(transcript, event);
   if (changed !== undefined) transcript.messages.set(changed.id, changed);
   return changed;
@@ -46,6 +48,7 @@ function changedMessage(transcript: Transcript, { payload, turnId }: Event): Tra
       return partial && { ...partial, reasoning: partial.reasoning + payload.value.text };
     }
     case "messageCompleted":
+    case "messageUpdated":
       return payload.value.message && wholeMessage(payload.value.message);
     case "toolCallEnded":
       return toolMessage(payload.value, turnId);
@@ -57,11 +60,21 @@ function changedMessage(transcript: Transcript, { payload, turnId }: Event): Tra
     case "usageReported":
     case "retryScheduled":
     case "modelChanged":
+    case "historyCleared":
     case "queueChanged":
     case "sessionChanged":
     case "warning":
     case undefined:
       return undefined;
+  }
+}
+
+/** Takes away a message and all after it; all of them where `firstId` is empty. */
+function clearFrom({ messages }: Transcript, firstId: string): void {
+  let isCleared = firstId === "";
+  for (const id of messages.keys()) {
+    isCleared ||= id === firstId;
+    if (isCleared) messages.delete(id);
   }
 }
 

@@ -14,6 +14,7 @@ const SETTINGS = {
   profile: "demo",
   model: "",
   systemPrompt: "",
+  workspace: "",
   labels: {},
   limits: DEFAULT_LIMITS,
   starred: false,
@@ -33,7 +34,7 @@ async function setUp() {
   const clock = createFakeClock();
   const db = openSqlite(":memory:");
   closers.push(() => db.close());
-  await db.transact([insertSession(ID, SETTINGS, 0)]);
+  await db.transact(insertSession(ID, SETTINGS, 0));
   const log = createEventLog(db, encode, clock);
   closers.push(() => log.close());
   return { clock, db, log };

@@ -56,6 +56,10 @@ export type EventPayload =
       readonly queued: readonly QueuedMessage[];
       readonly removedIds: readonly string[];
     }
+  /** A message was edited: this is what it is now. */
+  | { readonly kind: "message_updated"; readonly message: Message }
+  /** This message and all after it are gone, with the events that told of them; empty = all messages. */
+  | { readonly kind: "history_cleared"; readonly firstMessageId: string }
   | { readonly kind: "session_changed"; readonly session: Session }
   | { readonly kind: "warning"; readonly reason: string; readonly message: string };
 

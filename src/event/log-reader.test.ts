@@ -20,11 +20,12 @@ async function setUp() {
     profile: "p",
     model: "",
     systemPrompt: "",
+    workspace: "",
     labels: {},
     limits: DEFAULT_LIMITS,
     ...more,
   };
-  await db.transact([insertSession(ID, settings, 0)]);
+  await db.transact(insertSession(ID, settings, 0));
   const open = () => createEventLog(db, encode, clock);
   return { clock, open, log: open() };
 }

@@ -21,7 +21,7 @@ export interface EngineServiceDeps {
   readonly startTimeMs: number;
 }
 
-export function createEngineService(deps: EngineServiceDeps): ServiceImpl<typeof EngineService> {
+export function createEngineService(deps: EngineServiceDeps): Partial<ServiceImpl<typeof EngineService>> {
   const { db, profiles, version, logEpoch } = deps;
   const startTime = timestampFromMs(deps.startTimeMs);
   return {

@@ -97,6 +97,10 @@ function payloadToProto(payload: EventPayload): PayloadInit {
         value: { queued: payload.queued.map(queuedToProto), removedIds: [...removedIds] },
       };
     }
+    case "message_updated":
+      return { case: "messageUpdated", value: { message: messageToProto(payload.message) } };
+    case "history_cleared":
+      return { case: "historyCleared", value: { firstMessageId: payload.firstMessageId } };
     case "session_changed":
       return { case: "sessionChanged", value: { session: sessionToProto(payload.session) } };
     case "warning":

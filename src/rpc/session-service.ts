@@ -10,7 +10,9 @@ import { messageToProto } from "./message-proto.ts";
 import { MAX_PAGE_BYTES, readPage } from "./page.ts";
 import { changesFromProto, sessionToProto, settingsFromProto } from "./session-proto.ts";
 
-export function createSessionService(deps: SessionDeps & DeleteSessionDeps): ServiceImpl<typeof SessionService> {
+export function createSessionService(
+  deps: SessionDeps & DeleteSessionDeps,
+): Partial<ServiceImpl<typeof SessionService>> {
   const { db, profiles } = deps;
   return {
     createSession: async (request) => {

@@ -27,7 +27,7 @@ export async function createSession(
       make: async (remember) => {
         const profile = deps.profiles.get(settings.profile).name;
         const id = deps.newId("ses");
-        await deps.db.transact([insertSession(id, { ...settings, profile }, deps.clock.now()), ...remember(id)]);
+        await deps.db.transact([...insertSession(id, { ...settings, profile }, deps.clock.now()), ...remember(id)]);
         return getSession(deps.db, id);
       },
     },

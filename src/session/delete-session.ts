@@ -1,3 +1,4 @@
+import type { Clock } from "../clock.ts";
 import type { EventLog } from "../event/event-log.ts";
 import { sessionNotFound } from "../event/session-logs.ts";
 import { ClaimLost, type Database } from "../store/database.ts";
@@ -7,6 +8,7 @@ import { getSession, removeSession } from "./session-store.ts";
 export interface DeleteSessionDeps {
   readonly db: Database;
   readonly log: EventLog;
+  readonly clock: Clock;
   readonly removed: RemovedSessions;
   /** Cancels the session's turn and waits a bounded time for its end. */
   readonly stopTurn: (sessionId: string, turnId: string) => Promise<unknown>;
@@ -17,7 +19,7 @@ export async function deleteSession(deps: DeleteSessionDeps, sessionId: string):
   const session = await getSession(deps.db, sessionId);
   if (session.runningTurnId !== "") await deps.stopTurn(sessionId, session.runningTurnId);
   try {
-    await deps.db.transact(removeSession(session), { essential: true });
+    await deps.db.transact(removeSession(session, deps.clock.now()), { essential: true });
   } catch (error) {
     if (error instanceof ClaimLost) throw sessionNotFound(sessionId);
     throw error;

@@ -12,6 +12,9 @@ interface SessionRow extends Row {
   profile: string;
   model: string;
   system_prompt: string;
+  workspace: string;
+  forked_from: string;
+  revision: number;
   labels: string;
   limits: string;
   starred: number;
@@ -30,17 +33,27 @@ interface SessionRow extends Row {
   update_time_ms: number;
 }
 
-/** A session with the number that its rows in other tables carry. */
-export type StoredSession = Session & { readonly key: number };
+/**
+ * A session with the number that its rows in other tables carry, and the number of its last change in the whole engine;
+ * the end of its log alone is no change.
+ */
+export type StoredSession = Session & { readonly key: number; readonly revision: number };
+
+/** Goes before a statement that sets `revision = ${REVISION}`. */
+const NEXT_REVISION: Statement = { sql: "UPDATE engine_revision SET value = value + 1", params: [] };
+const REVISION = "(SELECT value FROM engine_revision)";
 
 function fromRow(row: SessionRow): StoredSession {
   return {
     key: row.key,
+    revision: row.revision,
     id: row.id,
     title: row.title,
     profile: row.profile,
     model: row.model,
     systemPrompt: row.system_prompt,
+    workspace: row.workspace,
+    forkedFrom: row.forked_from,
     labels: JSON.parse(row.labels) as Record<string, string>,
     limits: { ...DEFAULT_LIMITS, ...(JSON.parse(row.limits) as Partial<Limits>) },
     starred: row.starred === 1,
@@ -105,6 +118,7 @@ function settingsParams(settings: SessionSettings) {
     settings.profile,
     settings.model,
     settings.systemPrompt,
+    settings.workspace,
     JSON.stringify(settings.labels),
     JSON.stringify(settings.limits),
     settings.starred ? 1 : 0,
@@ -113,74 +127,98 @@ function settingsParams(settings: SessionSettings) {
   ] as const;
 }
 
-export function insertSession(id: string, settings: SessionSettings, nowMs: number): Statement {
-  return {
-    sql: `INSERT INTO sessions (id, title, profile, model, system_prompt, labels, limits, starred, resume_after_restart,
-      retry_partial, state, running_turn_id, last_turn_id, last_seq, input_tokens, output_tokens, reasoning_tokens,
-      cached_input_tokens, model_calls, create_time_ms, update_time_ms)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'idle', '', '', 0, 0, 0, 0, 0, 0, ?, ?)`,
-    params: [id, ...settingsParams(settings), nowMs, nowMs],
-  };
+export function insertSession(id: string, settings: SessionSettings, nowMs: number): readonly Statement[] {
+  return [
+    NEXT_REVISION,
+    {
+      sql: `INSERT INTO sessions (id, title, profile, model, system_prompt, workspace, labels, limits, starred,
+        resume_after_restart, retry_partial, state, running_turn_id, last_turn_id, last_seq, input_tokens, output_tokens,
+        reasoning_tokens, cached_input_tokens, model_calls, create_time_ms, update_time_ms, revision)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'idle', '', '', 0, 0, 0, 0, 0, 0, ?, ?, ${REVISION})`,
+      params: [id, ...settingsParams(settings), nowMs, nowMs],
+    },
+  ];
 }
 
 /** Its claim is lost where the session was changed after `before` was read. */
-export function updateSettings(before: Session, settings: SessionSettings, nowMs: number): Statement {
-  return {
-    sql: `UPDATE sessions SET title = ?, profile = ?, model = ?, system_prompt = ?, labels = ?, limits = ?, starred = ?,
-      resume_after_restart = ?, retry_partial = ?, update_time_ms = ? WHERE id = ? AND update_time_ms = ?`,
-    params: [...settingsParams(settings), nowMs, before.id, before.updateTimeMs],
-    claim: "settings",
-  };
+export function updateSettings(before: Session, settings: SessionSettings, nowMs: number): readonly Statement[] {
+  return [
+    NEXT_REVISION,
+    {
+      sql: `UPDATE sessions SET title = ?, profile = ?, model = ?, system_prompt = ?, workspace = ?, labels = ?, limits = ?,
+        starred = ?, resume_after_restart = ?, retry_partial = ?, update_time_ms = ?, revision = ${REVISION}
+        WHERE id = ? AND update_time_ms = ?`,
+      params: [...settingsParams(settings), nowMs, before.id, before.updateTimeMs],
+      claim: "settings",
+    },
+  ];
 }
 
 /** Makes a turn the running one. Its claim is lost where another runs, or the last one is not `expectedLast` (empty = any). */
-export function setRunning(id: string, turnId: string, expectedLast: string, nowMs: number): Statement {
-  return {
-    sql: `UPDATE sessions SET state = 'running', running_turn_id = ?, last_turn_id = ?,
-      update_time_ms = max(update_time_ms + 1, ?) WHERE id = ? AND running_turn_id = '' AND (? = '' OR last_turn_id = ?)`,
-    params: [turnId, turnId, nowMs, id, expectedLast, expectedLast],
-    claim: "idle",
-  };
+export function setRunning(id: string, turnId: string, expectedLast: string, nowMs: number): readonly Statement[] {
+  return [
+    NEXT_REVISION,
+    {
+      sql: `UPDATE sessions SET state = 'running', running_turn_id = ?, last_turn_id = ?, revision = ${REVISION},
+        update_time_ms = max(update_time_ms + 1, ?) WHERE id = ? AND running_turn_id = '' AND (? = '' OR last_turn_id = ?)`,
+      params: [turnId, turnId, nowMs, id, expectedLast, expectedLast],
+      claim: "idle",
+    },
+  ];
 }
 
-export function setIdle(id: string, turnId: string, nowMs: number): Statement {
-  return {
-    sql: `UPDATE sessions SET state = 'idle', running_turn_id = '', update_time_ms = max(update_time_ms + 1, ?)
-      WHERE id = ? AND running_turn_id = ?`,
-    params: [nowMs, id, turnId],
-  };
+export function setIdle(id: string, turnId: string, nowMs: number): readonly Statement[] {
+  return [
+    NEXT_REVISION,
+    {
+      sql: `UPDATE sessions SET state = 'idle', running_turn_id = '', revision = ${REVISION},
+        update_time_ms = max(update_time_ms + 1, ?) WHERE id = ? AND running_turn_id = ?`,
+      params: [nowMs, id, turnId],
+    },
+  ];
 }
 
 /** Makes the next turn the running one in the moment the last one ends. */
-export function handOver(id: string, fromTurnId: string, toTurnId: string, nowMs: number): Statement {
-  return {
-    sql: `UPDATE sessions SET running_turn_id = ?, last_turn_id = ?, update_time_ms = max(update_time_ms + 1, ?)
-      WHERE id = ? AND running_turn_id = ?`,
-    params: [toTurnId, toTurnId, nowMs, id, fromTurnId],
-    claim: "turn",
-  };
+export function handOver(id: string, fromTurnId: string, toTurnId: string, nowMs: number): readonly Statement[] {
+  return [
+    NEXT_REVISION,
+    {
+      sql: `UPDATE sessions SET running_turn_id = ?, last_turn_id = ?, revision = ${REVISION},
+        update_time_ms = max(update_time_ms + 1, ?) WHERE id = ? AND running_turn_id = ?`,
+      params: [toTurnId, toTurnId, nowMs, id, fromTurnId],
+      claim: "turn",
+    },
+  ];
 }
 
-export function addSessionUsage(id: string, usage: Usage): Statement {
-  return {
-    sql: `UPDATE sessions SET input_tokens = input_tokens + ?, output_tokens = output_tokens + ?,
-      reasoning_tokens = reasoning_tokens + ?, cached_input_tokens = cached_input_tokens + ?,
-      model_calls = model_calls + ? WHERE id = ?`,
-    params: [
-      usage.inputTokens,
-      usage.outputTokens,
-      usage.reasoningTokens,
-      usage.cachedInputTokens,
-      usage.modelCalls,
-      id,
-    ],
-  };
+export function addSessionUsage(id: string, usage: Usage): readonly Statement[] {
+  return [
+    NEXT_REVISION,
+    {
+      sql: `UPDATE sessions SET input_tokens = input_tokens + ?, output_tokens = output_tokens + ?,
+        reasoning_tokens = reasoning_tokens + ?, cached_input_tokens = cached_input_tokens + ?,
+        model_calls = model_calls + ?, revision = ${REVISION} WHERE id = ?`,
+      params: [
+        usage.inputTokens,
+        usage.outputTokens,
+        usage.reasoningTokens,
+        usage.cachedInputTokens,
+        usage.modelCalls,
+        id,
+      ],
+    },
+  ];
 }
 
 /** Takes a session away at once; what belongs to it is removed later, by its key. */
-export function removeSession(session: StoredSession): readonly Statement[] {
+export function removeSession(session: StoredSession, nowMs: number): readonly Statement[] {
   return [
     { sql: "DELETE FROM sessions WHERE key = ?", params: [session.key], claim: "session" },
     { sql: "INSERT INTO removed_sessions (session_key) VALUES (?)", params: [session.key] },
+    NEXT_REVISION,
+    {
+      sql: `INSERT INTO tombstones (revision, kind, id, create_time_ms) VALUES (${REVISION}, 'session', ?, ?)`,
+      params: [session.id, nowMs],
+    },
   ];
 }

@@ -11,6 +11,8 @@ export interface SessionSettings {
   /** Empty = the profile's. */
   readonly model: string;
   readonly systemPrompt: string;
+  /** The canonical path of a folder; empty = none. */
+  readonly workspace: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly limits: Limits;
   readonly starred: boolean;
@@ -29,6 +31,8 @@ export interface Session extends SessionSettings {
   /** The number of its last event that is not a delta. */
   readonly lastSeq: number;
   readonly usage: Usage;
+  /** The session it was forked from; empty = none. */
+  readonly forkedFrom: string;
   readonly createTimeMs: number;
   readonly updateTimeMs: number;
 }

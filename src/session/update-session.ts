@@ -51,7 +51,7 @@ async function updateOnce(
         session: { ...settings, model, updateTimeMs, lastSeq: firstSeq + events.length },
       },
     ],
-    changes: () => [updateSettings(before, settings, updateTimeMs)],
+    changes: () => updateSettings(before, settings, updateTimeMs),
   });
   return getSession(deps.db, sessionId);
 }

@@ -102,7 +102,7 @@ function factsOf(call: ModelCall, message: Message): Closing {
 }
 
 function usageChanges({ session, turn, answer }: ModelCall, turnUsage: Usage): readonly Statement[] {
-  return [addSessionUsage(session.id, answer.usage()), setTurnUsage(turn.id, turnUsage)];
+  return [...addSessionUsage(session.id, answer.usage()), setTurnUsage(turn.id, turnUsage)];
 }
 
 function messageStarted({ answer, model }: ModelCall): EventPayload {

@@ -59,7 +59,7 @@ export async function endTurn(
       ...calls.changes(firstSeq + closingEvents.length, nowMs),
       ...queue.changes,
       ...(next?.changes(firstSeq + events.length) ?? []),
-      next === undefined ? setIdle(session.id, turnId, nowMs) : handOver(session.id, turnId, next.turn.id, nowMs),
+      ...(next === undefined ? setIdle(session.id, turnId, nowMs) : handOver(session.id, turnId, next.turn.id, nowMs)),
     ],
   });
   return next?.turn;

@@ -35,7 +35,16 @@ function live(db: Database, word: string) {
 
 async function startSession(engine: ReturnType<typeof live>, resumeAfterRestart: boolean): Promise<string> {
   const more = { starred: false, resumeAfterRestart, retryPartial: false };
-  const settings = { title: "", profile: "", model: "", systemPrompt: "", labels: {}, limits: DEFAULT_LIMITS, ...more };
+  const settings = {
+    title: "",
+    profile: "",
+    model: "",
+    systemPrompt: "",
+    workspace: "",
+    labels: {},
+    limits: DEFAULT_LIMITS,
+    ...more,
+  };
   const { id } = await createSession(engine, { idempotencyKey: "", settings });
   const parts = [{ kind: "text", text: "hello" }] as const;
   await startTurn(engine, { sessionId: id, idempotencyKey: "", model: "", expectedTurnId: "", actor: "", parts });

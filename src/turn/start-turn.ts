@@ -120,7 +120,7 @@ async function run(
       turnId: turn.id,
       actor: turn.actor,
       events: (seq) => [...events(seq), ...moreEvents],
-      changes: (seq, nowMs) => [setRunning(session.id, turn.id, expectedTurnId, nowMs), ...changes(seq), ...more()],
+      changes: (seq, nowMs) => [...setRunning(session.id, turn.id, expectedTurnId, nowMs), ...changes(seq), ...more()],
     });
     deps.runner.run(turn, true);
     return { ...turn, firstSeq };

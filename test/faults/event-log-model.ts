@@ -184,11 +184,12 @@ async function createWorld(wiring: Wiring): Promise<World> {
       profile: "p",
       model: "",
       systemPrompt: "",
+      workspace: "",
       labels: {},
       limits: DEFAULT_LIMITS,
       ...more,
     };
-    await db.transact([insertSession(id, settings, 0)]);
+    await db.transact(insertSession(id, settings, 0));
     sessions.push({ id, key: i + 1, rows: [], message: undefined });
   }
   const completedAt = new Map<string, number>();

@@ -25,6 +25,7 @@ const SETTINGS: SessionSettings = {
   profile: "",
   model: "",
   systemPrompt: "be brief",
+  workspace: "",
   labels: {},
   limits: DEFAULT_LIMITS,
   starred: false,

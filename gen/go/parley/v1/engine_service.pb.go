@@ -7,8 +7,10 @@
 package parleyv1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -22,6 +24,846 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// A kind of item that WatchEngine streams.
+type EngineTopic int32
+
+const (
+	// Not set.
+	EngineTopic_ENGINE_TOPIC_UNSPECIFIED EngineTopic = 0
+	// Sessions.
+	EngineTopic_ENGINE_TOPIC_SESSIONS EngineTopic = 1
+)
+
+// Enum value maps for EngineTopic.
+var (
+	EngineTopic_name = map[int32]string{
+		0: "ENGINE_TOPIC_UNSPECIFIED",
+		1: "ENGINE_TOPIC_SESSIONS",
+	}
+	EngineTopic_value = map[string]int32{
+		"ENGINE_TOPIC_UNSPECIFIED": 0,
+		"ENGINE_TOPIC_SESSIONS":    1,
+	}
+)
+
+func (x EngineTopic) Enum() *EngineTopic {
+	p := new(EngineTopic)
+	*p = x
+	return p
+}
+
+func (x EngineTopic) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (EngineTopic) Descriptor() protoreflect.EnumDescriptor {
+	return file_parley_v1_engine_service_proto_enumTypes[0].Descriptor()
+}
+
+func (EngineTopic) Type() protoreflect.EnumType {
+	return &file_parley_v1_engine_service_proto_enumTypes[0]
+}
+
+func (x EngineTopic) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use EngineTopic.Descriptor instead.
+func (EngineTopic) EnumDescriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{0}
+}
+
+// What to watch.
+type WatchEngineRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What kinds of items; empty = all.
+	Topics []EngineTopic `protobuf:"varint,1,rep,packed,name=topics,proto3,enum=parley.v1.EngineTopic" json:"topics,omitempty"`
+	// Which sessions: as in ListSessions.
+	Sessions *SessionFilter `protobuf:"bytes,2,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	// How many of the newest sessions to begin with at most; 0 = 500, more than 5,000 = 5,000. Changes come of all that match.
+	SessionLimit  int32 `protobuf:"varint,3,opt,name=session_limit,json=sessionLimit,proto3" json:"session_limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchEngineRequest) Reset() {
+	*x = WatchEngineRequest{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchEngineRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchEngineRequest) ProtoMessage() {}
+
+func (x *WatchEngineRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchEngineRequest.ProtoReflect.Descriptor instead.
+func (*WatchEngineRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *WatchEngineRequest) GetTopics() []EngineTopic {
+	if x != nil {
+		return x.Topics
+	}
+	return nil
+}
+
+func (x *WatchEngineRequest) GetSessions() *SessionFilter {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
+func (x *WatchEngineRequest) GetSessionLimit() int32 {
+	if x != nil {
+		return x.SessionLimit
+	}
+	return 0
+}
+
+// Sessions that match all that is set.
+type SessionFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Labels that it must all have, with exactly these values. Empty = any.
+	Labels map[string]string `protobuf:"bytes,1,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// States that it may be in. Empty = any.
+	States []SessionState `protobuf:"varint,2,rep,packed,name=states,proto3,enum=parley.v1.SessionState" json:"states,omitempty"`
+	// Whether it must be starred, or must not. Absent = either.
+	Starred *bool `protobuf:"varint,3,opt,name=starred,proto3,oneof" json:"starred,omitempty"`
+	// The folder it must belong to: an absolute path. Empty = any.
+	Workspace string `protobuf:"bytes,4,opt,name=workspace,proto3" json:"workspace,omitempty"`
+	// The profile it must have. Empty = any.
+	Profile       string `protobuf:"bytes,5,opt,name=profile,proto3" json:"profile,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionFilter) Reset() {
+	*x = SessionFilter{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionFilter) ProtoMessage() {}
+
+func (x *SessionFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionFilter.ProtoReflect.Descriptor instead.
+func (*SessionFilter) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SessionFilter) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *SessionFilter) GetStates() []SessionState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+func (x *SessionFilter) GetStarred() bool {
+	if x != nil && x.Starred != nil {
+		return *x.Starred
+	}
+	return false
+}
+
+func (x *SessionFilter) GetWorkspace() string {
+	if x != nil {
+		return x.Workspace
+	}
+	return ""
+}
+
+func (x *SessionFilter) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+// An item, or where the stream is.
+type WatchEngineResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One of them.
+	//
+	// Types that are valid to be assigned to Payload:
+	//
+	//	*WatchEngineResponse_Session
+	//	*WatchEngineResponse_SessionGone
+	//	*WatchEngineResponse_CaughtUp
+	Payload       isWatchEngineResponse_Payload `protobuf_oneof:"payload"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchEngineResponse) Reset() {
+	*x = WatchEngineResponse{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchEngineResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchEngineResponse) ProtoMessage() {}
+
+func (x *WatchEngineResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchEngineResponse.ProtoReflect.Descriptor instead.
+func (*WatchEngineResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *WatchEngineResponse) GetPayload() isWatchEngineResponse_Payload {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
+func (x *WatchEngineResponse) GetSession() *Session {
+	if x != nil {
+		if x, ok := x.Payload.(*WatchEngineResponse_Session); ok {
+			return x.Session
+		}
+	}
+	return nil
+}
+
+func (x *WatchEngineResponse) GetSessionGone() string {
+	if x != nil {
+		if x, ok := x.Payload.(*WatchEngineResponse_SessionGone); ok {
+			return x.SessionGone
+		}
+	}
+	return ""
+}
+
+func (x *WatchEngineResponse) GetCaughtUp() *EngineCaughtUp {
+	if x != nil {
+		if x, ok := x.Payload.(*WatchEngineResponse_CaughtUp); ok {
+			return x.CaughtUp
+		}
+	}
+	return nil
+}
+
+type isWatchEngineResponse_Payload interface {
+	isWatchEngineResponse_Payload()
+}
+
+type WatchEngineResponse_Session struct {
+	// A session that matches: new, changed, or one to begin with.
+	Session *Session `protobuf:"bytes,1,opt,name=session,proto3,oneof"`
+}
+
+type WatchEngineResponse_SessionGone struct {
+	// The id of a session that is gone or no longer matches.
+	SessionGone string `protobuf:"bytes,2,opt,name=session_gone,json=sessionGone,proto3,oneof"`
+}
+
+type WatchEngineResponse_CaughtUp struct {
+	// All items that there were have been sent; what follows are changes.
+	CaughtUp *EngineCaughtUp `protobuf:"bytes,10,opt,name=caught_up,json=caughtUp,proto3,oneof"`
+}
+
+func (*WatchEngineResponse_Session) isWatchEngineResponse_Payload() {}
+
+func (*WatchEngineResponse_SessionGone) isWatchEngineResponse_Payload() {}
+
+func (*WatchEngineResponse_CaughtUp) isWatchEngineResponse_Payload() {}
+
+// All that was there has been sent.
+type EngineCaughtUp struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// True: there were more sessions than asked for.
+	HasMoreSessions bool `protobuf:"varint,1,opt,name=has_more_sessions,json=hasMoreSessions,proto3" json:"has_more_sessions,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *EngineCaughtUp) Reset() {
+	*x = EngineCaughtUp{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EngineCaughtUp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EngineCaughtUp) ProtoMessage() {}
+
+func (x *EngineCaughtUp) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EngineCaughtUp.ProtoReflect.Descriptor instead.
+func (*EngineCaughtUp) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *EngineCaughtUp) GetHasMoreSessions() bool {
+	if x != nil {
+		return x.HasMoreSessions
+	}
+	return false
+}
+
+// A token, without what opens the engine.
+type Token struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, prefix `tok_`.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Its name, which events of what it does carry as `actor`.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// What it is allowed to do.
+	Scope Access_Scope `protobuf:"varint,3,opt,name=scope,proto3,enum=parley.v1.Access_Scope" json:"scope,omitempty"`
+	// When it was made.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// When it ends by itself; absent = never.
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Token) Reset() {
+	*x = Token{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Token) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Token) ProtoMessage() {}
+
+func (x *Token) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Token.ProtoReflect.Descriptor instead.
+func (*Token) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Token) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Token) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Token) GetScope() Access_Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return Access_SCOPE_UNSPECIFIED
+}
+
+func (x *Token) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *Token) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
+// What token to make.
+type CreateTokenRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name: 1 to 64 letters, digits, dots, dashes or underscores; unique, and not `admin`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What it is allowed to do: read, operate or admin.
+	Scope Access_Scope `protobuf:"varint,2,opt,name=scope,proto3,enum=parley.v1.Access_Scope" json:"scope,omitempty"`
+	// How long it is good for; absent = until it is revoked.
+	Lifetime      *durationpb.Duration `protobuf:"bytes,3,opt,name=lifetime,proto3" json:"lifetime,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateTokenRequest) Reset() {
+	*x = CreateTokenRequest{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateTokenRequest) ProtoMessage() {}
+
+func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
+func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CreateTokenRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CreateTokenRequest) GetScope() Access_Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return Access_SCOPE_UNSPECIFIED
+}
+
+func (x *CreateTokenRequest) GetLifetime() *durationpb.Duration {
+	if x != nil {
+		return x.Lifetime
+	}
+	return nil
+}
+
+// The token that was made.
+type CreateTokenResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The token.
+	Token *Token `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// What to send as `authorization: Bearer`; shown only now.
+	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateTokenResponse) Reset() {
+	*x = CreateTokenResponse{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateTokenResponse) ProtoMessage() {}
+
+func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
+func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *CreateTokenResponse) GetToken() *Token {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *CreateTokenResponse) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+// Which tokens to list.
+type ListTokensRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many at most; 0 = 100, more than 1,000 = 1,000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the page before. Empty = the first page.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTokensRequest) Reset() {
+	*x = ListTokensRequest{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTokensRequest) ProtoMessage() {}
+
+func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
+func (*ListTokensRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ListTokensRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListTokensRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// One page of tokens.
+type ListTokensResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tokens, the newest first.
+	Tokens []*Token `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	// Token of the next page; empty at the end.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTokensResponse) Reset() {
+	*x = ListTokensResponse{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTokensResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTokensResponse) ProtoMessage() {}
+
+func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
+func (*ListTokensResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ListTokensResponse) GetTokens() []*Token {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+func (x *ListTokensResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Which token to take back.
+type RevokeTokenRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The token's id.
+	TokenId       string `protobuf:"bytes,1,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeTokenRequest) Reset() {
+	*x = RevokeTokenRequest{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeTokenRequest) ProtoMessage() {}
+
+func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeTokenRequest.ProtoReflect.Descriptor instead.
+func (*RevokeTokenRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *RevokeTokenRequest) GetTokenId() string {
+	if x != nil {
+		return x.TokenId
+	}
+	return ""
+}
+
+// It opens nothing any more.
+type RevokeTokenResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeTokenResponse) Reset() {
+	*x = RevokeTokenResponse{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeTokenResponse) ProtoMessage() {}
+
+func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeTokenResponse.ProtoReflect.Descriptor instead.
+func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{10}
+}
+
+// Nothing to say.
+type CreateBackupRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateBackupRequest) Reset() {
+	*x = CreateBackupRequest{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateBackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateBackupRequest) ProtoMessage() {}
+
+func (x *CreateBackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateBackupRequest.ProtoReflect.Descriptor instead.
+func (*CreateBackupRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{11}
+}
+
+// The backup that was made.
+type CreateBackupResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The folder it is in, on the engine's machine.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// Its bytes.
+	SizeBytes int64 `protobuf:"varint,2,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// The moment it holds.
+	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateBackupResponse) Reset() {
+	*x = CreateBackupResponse{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateBackupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateBackupResponse) ProtoMessage() {}
+
+func (x *CreateBackupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateBackupResponse.ProtoReflect.Descriptor instead.
+func (*CreateBackupResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *CreateBackupResponse) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *CreateBackupResponse) GetSizeBytes() int64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *CreateBackupResponse) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
 // Nothing to say.
 type GetInfoRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -31,7 +873,7 @@ type GetInfoRequest struct {
 
 func (x *GetInfoRequest) Reset() {
 	*x = GetInfoRequest{}
-	mi := &file_parley_v1_engine_service_proto_msgTypes[0]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -43,7 +885,7 @@ func (x *GetInfoRequest) String() string {
 func (*GetInfoRequest) ProtoMessage() {}
 
 func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_engine_service_proto_msgTypes[0]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -56,7 +898,7 @@ func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetInfoRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{0}
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{13}
 }
 
 // What this engine is.
@@ -76,7 +918,7 @@ type GetInfoResponse struct {
 
 func (x *GetInfoResponse) Reset() {
 	*x = GetInfoResponse{}
-	mi := &file_parley_v1_engine_service_proto_msgTypes[1]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -88,7 +930,7 @@ func (x *GetInfoResponse) String() string {
 func (*GetInfoResponse) ProtoMessage() {}
 
 func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_engine_service_proto_msgTypes[1]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -101,7 +943,7 @@ func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetInfoResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{1}
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetInfoResponse) GetVersion() string {
@@ -141,7 +983,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_parley_v1_engine_service_proto_msgTypes[2]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -153,7 +995,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_engine_service_proto_msgTypes[2]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -166,7 +1008,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{2}
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{15}
 }
 
 // What this engine is doing.
@@ -194,7 +1036,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_parley_v1_engine_service_proto_msgTypes[3]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -206,7 +1048,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_engine_service_proto_msgTypes[3]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -219,7 +1061,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{3}
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetStatusResponse) GetVersion() string {
@@ -291,7 +1133,7 @@ type SessionCount struct {
 
 func (x *SessionCount) Reset() {
 	*x = SessionCount{}
-	mi := &file_parley_v1_engine_service_proto_msgTypes[4]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -303,7 +1145,7 @@ func (x *SessionCount) String() string {
 func (*SessionCount) ProtoMessage() {}
 
 func (x *SessionCount) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_engine_service_proto_msgTypes[4]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -316,7 +1158,7 @@ func (x *SessionCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionCount.ProtoReflect.Descriptor instead.
 func (*SessionCount) Descriptor() ([]byte, []int) {
-	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{4}
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SessionCount) GetState() SessionState {
@@ -337,7 +1179,65 @@ var File_parley_v1_engine_service_proto protoreflect.FileDescriptor
 
 const file_parley_v1_engine_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1eparley/v1/engine_service.proto\x12\tparley.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/profile.proto\x1a\x17parley/v1/session.proto\"\x10\n" +
+	"\x1eparley/v1/engine_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/profile.proto\x1a\x17parley/v1/session.proto\"\xbb\x01\n" +
+	"\x12WatchEngineRequest\x12A\n" +
+	"\x06topics\x18\x01 \x03(\x0e2\x16.parley.v1.EngineTopicB\x11\xbaH\x0e\x92\x01\v\x10\b\"\a\x82\x01\x04\x10\x01 \x00R\x06topics\x124\n" +
+	"\bsessions\x18\x02 \x01(\v2\x18.parley.v1.SessionFilterR\bsessions\x12,\n" +
+	"\rsession_limit\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\fsessionLimit\"\xdc\x02\n" +
+	"\rSessionFilter\x12U\n" +
+	"\x06labels\x18\x01 \x03(\v2$.parley.v1.SessionFilter.LabelsEntryB\x17\xbaH\x14\x9a\x01\x11\x10@\"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02R\x06labels\x12B\n" +
+	"\x06states\x18\x02 \x03(\x0e2\x17.parley.v1.SessionStateB\x11\xbaH\x0e\x92\x01\v\x10\b\"\a\x82\x01\x04\x10\x01 \x00R\x06states\x12\x1d\n" +
+	"\astarred\x18\x03 \x01(\bH\x00R\astarred\x88\x01\x01\x12&\n" +
+	"\tworkspace\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tworkspace\x12\"\n" +
+	"\aprofile\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\aprofile\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n" +
+	"\n" +
+	"\b_starred\"\xb5\x01\n" +
+	"\x13WatchEngineResponse\x12.\n" +
+	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionH\x00R\asession\x12#\n" +
+	"\fsession_gone\x18\x02 \x01(\tH\x00R\vsessionGone\x128\n" +
+	"\tcaught_up\x18\n" +
+	" \x01(\v2\x19.parley.v1.EngineCaughtUpH\x00R\bcaughtUpB\t\n" +
+	"\apayloadJ\x04\b\x03\x10\n" +
+	"\"<\n" +
+	"\x0eEngineCaughtUp\x12*\n" +
+	"\x11has_more_sessions\x18\x01 \x01(\bR\x0fhasMoreSessions\"\xd4\x01\n" +
+	"\x05Token\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12-\n" +
+	"\x05scope\x18\x03 \x01(\x0e2\x17.parley.v1.Access.ScopeR\x05scope\x12;\n" +
+	"\vcreate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12;\n" +
+	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\"\xcb\x01\n" +
+	"\x12CreateTokenRequest\x121\n" +
+	"\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x04name\x129\n" +
+	"\x05scope\x18\x02 \x01(\x0e2\x17.parley.v1.Access.ScopeB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05scope\x12G\n" +
+	"\blifetime\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
+	"\"\x06\b\x80\x86\xb0\x96\x01*\x00R\blifetime\"Z\n" +
+	"\x13CreateTokenResponse\x12&\n" +
+	"\x05token\x18\x01 \x01(\v2\x10.parley.v1.TokenR\x05token\x12\x1b\n" +
+	"\x06secret\x18\x02 \x01(\tB\x03\x80\x01\x01R\x06secret\"b\n" +
+	"\x11ListTokensRequest\x12$\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"f\n" +
+	"\x12ListTokensResponse\x12(\n" +
+	"\x06tokens\x18\x01 \x03(\v2\x10.parley.v1.TokenR\x06tokens\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\":\n" +
+	"\x12RevokeTokenRequest\x12$\n" +
+	"\btoken_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\atokenId\"\x15\n" +
+	"\x13RevokeTokenResponse\"\x15\n" +
+	"\x13CreateBackupRequest\"\x86\x01\n" +
+	"\x14CreateBackupResponse\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x02 \x01(\x03R\tsizeBytes\x12;\n" +
+	"\vcreate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\"\x10\n" +
 	"\x0eGetInfoRequest\"\x9f\x01\n" +
 	"\x0fGetInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1b\n" +
@@ -359,10 +1259,19 @@ const file_parley_v1_engine_service_proto_rawDesc = "" +
 	"start_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tstartTimeJ\x04\b\t\x10\x10\"S\n" +
 	"\fSessionCount\x12-\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x17.parley.v1.SessionStateR\x05state\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\x03R\x05count2\xaf\x01\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count*R\n" +
+	"\vEngineTopic\x12\x1c\n" +
+	"\x18ENGINE_TOPIC_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15ENGINE_TOPIC_SESSIONS\x10\x01\"\x04\b\x02\x10\x02\"\x04\b\x03\x10\x032\xe5\x04\n" +
 	"\rEngineService\x12K\n" +
 	"\aGetInfo\x12\x19.parley.v1.GetInfoRequest\x1a\x1a.parley.v1.GetInfoResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x01\x12Q\n" +
-	"\tGetStatus\x12\x1b.parley.v1.GetStatusRequest\x1a\x1c.parley.v1.GetStatusResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x01B\x96\x01\n" +
+	"\tGetStatus\x12\x1b.parley.v1.GetStatusRequest\x1a\x1c.parley.v1.GetStatusResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x01\x12Y\n" +
+	"\vWatchEngine\x12\x1d.parley.v1.WatchEngineRequest\x1a\x1e.parley.v1.WatchEngineResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x010\x01\x12T\n" +
+	"\vCreateToken\x12\x1d.parley.v1.CreateTokenRequest\x1a\x1e.parley.v1.CreateTokenResponse\"\x06\xaa\xa1\x19\x02\b\x03\x12T\n" +
+	"\n" +
+	"ListTokens\x12\x1c.parley.v1.ListTokensRequest\x1a\x1d.parley.v1.ListTokensResponse\"\t\xaa\xa1\x19\x02\b\x03\x90\x02\x01\x12T\n" +
+	"\vRevokeToken\x12\x1d.parley.v1.RevokeTokenRequest\x1a\x1e.parley.v1.RevokeTokenResponse\"\x06\xaa\xa1\x19\x02\b\x03\x12W\n" +
+	"\fCreateBackup\x12\x1e.parley.v1.CreateBackupRequest\x1a\x1f.parley.v1.CreateBackupResponse\"\x06\xaa\xa1\x19\x02\b\x03B\x96\x01\n" +
 	"\rcom.parley.v1B\x12EngineServiceProtoP\x01Z,example.com/parley/gen/go/parley/v1;parleyv1\xa2\x02\x03PXX\xaa\x02\tParley.V1\xca\x02\tParley\\V1\xe2\x02\x15Parley\\V1\\GPBMetadata\xea\x02\n" +
 	"Parley::V1b\x06proto3"
 
@@ -378,32 +1287,75 @@ func file_parley_v1_engine_service_proto_rawDescGZIP() []byte {
 	return file_parley_v1_engine_service_proto_rawDescData
 }
 
-var file_parley_v1_engine_service_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_parley_v1_engine_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_parley_v1_engine_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_parley_v1_engine_service_proto_goTypes = []any{
-	(*GetInfoRequest)(nil),        // 0: parley.v1.GetInfoRequest
-	(*GetInfoResponse)(nil),       // 1: parley.v1.GetInfoResponse
-	(*GetStatusRequest)(nil),      // 2: parley.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),     // 3: parley.v1.GetStatusResponse
-	(*SessionCount)(nil),          // 4: parley.v1.SessionCount
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*Profile)(nil),               // 6: parley.v1.Profile
-	(SessionState)(0),             // 7: parley.v1.SessionState
+	(EngineTopic)(0),              // 0: parley.v1.EngineTopic
+	(*WatchEngineRequest)(nil),    // 1: parley.v1.WatchEngineRequest
+	(*SessionFilter)(nil),         // 2: parley.v1.SessionFilter
+	(*WatchEngineResponse)(nil),   // 3: parley.v1.WatchEngineResponse
+	(*EngineCaughtUp)(nil),        // 4: parley.v1.EngineCaughtUp
+	(*Token)(nil),                 // 5: parley.v1.Token
+	(*CreateTokenRequest)(nil),    // 6: parley.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),   // 7: parley.v1.CreateTokenResponse
+	(*ListTokensRequest)(nil),     // 8: parley.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),    // 9: parley.v1.ListTokensResponse
+	(*RevokeTokenRequest)(nil),    // 10: parley.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),   // 11: parley.v1.RevokeTokenResponse
+	(*CreateBackupRequest)(nil),   // 12: parley.v1.CreateBackupRequest
+	(*CreateBackupResponse)(nil),  // 13: parley.v1.CreateBackupResponse
+	(*GetInfoRequest)(nil),        // 14: parley.v1.GetInfoRequest
+	(*GetInfoResponse)(nil),       // 15: parley.v1.GetInfoResponse
+	(*GetStatusRequest)(nil),      // 16: parley.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),     // 17: parley.v1.GetStatusResponse
+	(*SessionCount)(nil),          // 18: parley.v1.SessionCount
+	nil,                           // 19: parley.v1.SessionFilter.LabelsEntry
+	(SessionState)(0),             // 20: parley.v1.SessionState
+	(*Session)(nil),               // 21: parley.v1.Session
+	(Access_Scope)(0),             // 22: parley.v1.Access.Scope
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
+	(*Profile)(nil),               // 25: parley.v1.Profile
 }
 var file_parley_v1_engine_service_proto_depIdxs = []int32{
-	5, // 0: parley.v1.GetInfoResponse.start_time:type_name -> google.protobuf.Timestamp
-	4, // 1: parley.v1.GetStatusResponse.session_counts:type_name -> parley.v1.SessionCount
-	6, // 2: parley.v1.GetStatusResponse.profiles:type_name -> parley.v1.Profile
-	5, // 3: parley.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
-	7, // 4: parley.v1.SessionCount.state:type_name -> parley.v1.SessionState
-	0, // 5: parley.v1.EngineService.GetInfo:input_type -> parley.v1.GetInfoRequest
-	2, // 6: parley.v1.EngineService.GetStatus:input_type -> parley.v1.GetStatusRequest
-	1, // 7: parley.v1.EngineService.GetInfo:output_type -> parley.v1.GetInfoResponse
-	3, // 8: parley.v1.EngineService.GetStatus:output_type -> parley.v1.GetStatusResponse
-	7, // [7:9] is the sub-list for method output_type
-	5, // [5:7] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	0,  // 0: parley.v1.WatchEngineRequest.topics:type_name -> parley.v1.EngineTopic
+	2,  // 1: parley.v1.WatchEngineRequest.sessions:type_name -> parley.v1.SessionFilter
+	19, // 2: parley.v1.SessionFilter.labels:type_name -> parley.v1.SessionFilter.LabelsEntry
+	20, // 3: parley.v1.SessionFilter.states:type_name -> parley.v1.SessionState
+	21, // 4: parley.v1.WatchEngineResponse.session:type_name -> parley.v1.Session
+	4,  // 5: parley.v1.WatchEngineResponse.caught_up:type_name -> parley.v1.EngineCaughtUp
+	22, // 6: parley.v1.Token.scope:type_name -> parley.v1.Access.Scope
+	23, // 7: parley.v1.Token.create_time:type_name -> google.protobuf.Timestamp
+	23, // 8: parley.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
+	22, // 9: parley.v1.CreateTokenRequest.scope:type_name -> parley.v1.Access.Scope
+	24, // 10: parley.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
+	5,  // 11: parley.v1.CreateTokenResponse.token:type_name -> parley.v1.Token
+	5,  // 12: parley.v1.ListTokensResponse.tokens:type_name -> parley.v1.Token
+	23, // 13: parley.v1.CreateBackupResponse.create_time:type_name -> google.protobuf.Timestamp
+	23, // 14: parley.v1.GetInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	18, // 15: parley.v1.GetStatusResponse.session_counts:type_name -> parley.v1.SessionCount
+	25, // 16: parley.v1.GetStatusResponse.profiles:type_name -> parley.v1.Profile
+	23, // 17: parley.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	20, // 18: parley.v1.SessionCount.state:type_name -> parley.v1.SessionState
+	14, // 19: parley.v1.EngineService.GetInfo:input_type -> parley.v1.GetInfoRequest
+	16, // 20: parley.v1.EngineService.GetStatus:input_type -> parley.v1.GetStatusRequest
+	1,  // 21: parley.v1.EngineService.WatchEngine:input_type -> parley.v1.WatchEngineRequest
+	6,  // 22: parley.v1.EngineService.CreateToken:input_type -> parley.v1.CreateTokenRequest
+	8,  // 23: parley.v1.EngineService.ListTokens:input_type -> parley.v1.ListTokensRequest
+	10, // 24: parley.v1.EngineService.RevokeToken:input_type -> parley.v1.RevokeTokenRequest
+	12, // 25: parley.v1.EngineService.CreateBackup:input_type -> parley.v1.CreateBackupRequest
+	15, // 26: parley.v1.EngineService.GetInfo:output_type -> parley.v1.GetInfoResponse
+	17, // 27: parley.v1.EngineService.GetStatus:output_type -> parley.v1.GetStatusResponse
+	3,  // 28: parley.v1.EngineService.WatchEngine:output_type -> parley.v1.WatchEngineResponse
+	7,  // 29: parley.v1.EngineService.CreateToken:output_type -> parley.v1.CreateTokenResponse
+	9,  // 30: parley.v1.EngineService.ListTokens:output_type -> parley.v1.ListTokensResponse
+	11, // 31: parley.v1.EngineService.RevokeToken:output_type -> parley.v1.RevokeTokenResponse
+	13, // 32: parley.v1.EngineService.CreateBackup:output_type -> parley.v1.CreateBackupResponse
+	26, // [26:33] is the sub-list for method output_type
+	19, // [19:26] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_engine_service_proto_init() }
@@ -414,18 +1366,25 @@ func file_parley_v1_engine_service_proto_init() {
 	file_parley_v1_access_proto_init()
 	file_parley_v1_profile_proto_init()
 	file_parley_v1_session_proto_init()
+	file_parley_v1_engine_service_proto_msgTypes[1].OneofWrappers = []any{}
+	file_parley_v1_engine_service_proto_msgTypes[2].OneofWrappers = []any{
+		(*WatchEngineResponse_Session)(nil),
+		(*WatchEngineResponse_SessionGone)(nil),
+		(*WatchEngineResponse_CaughtUp)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_engine_service_proto_rawDesc), len(file_parley_v1_engine_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   5,
+			NumEnums:      1,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_parley_v1_engine_service_proto_goTypes,
 		DependencyIndexes: file_parley_v1_engine_service_proto_depIdxs,
+		EnumInfos:         file_parley_v1_engine_service_proto_enumTypes,
 		MessageInfos:      file_parley_v1_engine_service_proto_msgTypes,
 	}.Build()
 	File_parley_v1_engine_service_proto = out.File

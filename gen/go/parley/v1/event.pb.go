@@ -54,6 +54,8 @@ type Event struct {
 	//	*Event_UsageReported
 	//	*Event_RetryScheduled
 	//	*Event_ModelChanged
+	//	*Event_MessageUpdated
+	//	*Event_HistoryCleared
 	//	*Event_QueueChanged
 	//	*Event_SessionChanged
 	//	*Event_Warning
@@ -251,6 +253,24 @@ func (x *Event) GetModelChanged() *ModelChanged {
 	return nil
 }
 
+func (x *Event) GetMessageUpdated() *MessageUpdated {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_MessageUpdated); ok {
+			return x.MessageUpdated
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetHistoryCleared() *HistoryCleared {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_HistoryCleared); ok {
+			return x.HistoryCleared
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetQueueChanged() *QueueChanged {
 	if x != nil {
 		if x, ok := x.Payload.(*Event_QueueChanged); ok {
@@ -347,6 +367,16 @@ type Event_ModelChanged struct {
 	ModelChanged *ModelChanged `protobuf:"bytes,25,opt,name=model_changed,json=modelChanged,proto3,oneof"`
 }
 
+type Event_MessageUpdated struct {
+	// A message was edited; replaces what was known of it.
+	MessageUpdated *MessageUpdated `protobuf:"bytes,26,opt,name=message_updated,json=messageUpdated,proto3,oneof"`
+}
+
+type Event_HistoryCleared struct {
+	// The history was cleared, or rewound: messages and their events are gone.
+	HistoryCleared *HistoryCleared `protobuf:"bytes,27,opt,name=history_cleared,json=historyCleared,proto3,oneof"`
+}
+
 type Event_QueueChanged struct {
 	// Messages joined the queue, changed in it or left it.
 	QueueChanged *QueueChanged `protobuf:"bytes,29,opt,name=queue_changed,json=queueChanged,proto3,oneof"`
@@ -387,6 +417,10 @@ func (*Event_UsageReported) isEvent_Payload() {}
 func (*Event_RetryScheduled) isEvent_Payload() {}
 
 func (*Event_ModelChanged) isEvent_Payload() {}
+
+func (*Event_MessageUpdated) isEvent_Payload() {}
+
+func (*Event_HistoryCleared) isEvent_Payload() {}
 
 func (*Event_QueueChanged) isEvent_Payload() {}
 
@@ -1181,6 +1215,98 @@ func (x *ModelChanged) GetModel() string {
 	return ""
 }
 
+// A message was edited.
+type MessageUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message as it is now; its id, place, role and turn are what they were.
+	Message       *Message `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MessageUpdated) Reset() {
+	*x = MessageUpdated{}
+	mi := &file_parley_v1_event_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MessageUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MessageUpdated) ProtoMessage() {}
+
+func (x *MessageUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MessageUpdated.ProtoReflect.Descriptor instead.
+func (*MessageUpdated) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *MessageUpdated) GetMessage() *Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+// Messages and the events that told of them are gone.
+type HistoryCleared struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// This message and all after it are gone. Empty = all messages.
+	FirstMessageId string `protobuf:"bytes,1,opt,name=first_message_id,json=firstMessageId,proto3" json:"first_message_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *HistoryCleared) Reset() {
+	*x = HistoryCleared{}
+	mi := &file_parley_v1_event_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryCleared) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryCleared) ProtoMessage() {}
+
+func (x *HistoryCleared) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryCleared.ProtoReflect.Descriptor instead.
+func (*HistoryCleared) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *HistoryCleared) GetFirstMessageId() string {
+	if x != nil {
+		return x.FirstMessageId
+	}
+	return ""
+}
+
 // Messages joined the queue, changed in it or left it.
 type QueueChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1194,7 +1320,7 @@ type QueueChanged struct {
 
 func (x *QueueChanged) Reset() {
 	*x = QueueChanged{}
-	mi := &file_parley_v1_event_proto_msgTypes[14]
+	mi := &file_parley_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1332,7 @@ func (x *QueueChanged) String() string {
 func (*QueueChanged) ProtoMessage() {}
 
 func (x *QueueChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[14]
+	mi := &file_parley_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1345,7 @@ func (x *QueueChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueChanged.ProtoReflect.Descriptor instead.
 func (*QueueChanged) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *QueueChanged) GetQueued() []*QueuedMessage {
@@ -1247,7 +1373,7 @@ type SessionChanged struct {
 
 func (x *SessionChanged) Reset() {
 	*x = SessionChanged{}
-	mi := &file_parley_v1_event_proto_msgTypes[15]
+	mi := &file_parley_v1_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1259,7 +1385,7 @@ func (x *SessionChanged) String() string {
 func (*SessionChanged) ProtoMessage() {}
 
 func (x *SessionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[15]
+	mi := &file_parley_v1_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1272,7 +1398,7 @@ func (x *SessionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionChanged.ProtoReflect.Descriptor instead.
 func (*SessionChanged) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SessionChanged) GetSession() *Session {
@@ -1295,7 +1421,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_parley_v1_event_proto_msgTypes[16]
+	mi := &file_parley_v1_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +1433,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[16]
+	mi := &file_parley_v1_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +1446,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{16}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Warning) GetReason() string {
@@ -1341,7 +1467,8 @@ var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xe9\t\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xf5\n" +
+	"\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12;\n" +
 	"\vcreate_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -1364,11 +1491,13 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0ftool_call_ended\x18\x14 \x01(\v2\x18.parley.v1.ToolCallEndedH\x00R\rtoolCallEnded\x12A\n" +
 	"\x0eusage_reported\x18\x17 \x01(\v2\x18.parley.v1.UsageReportedH\x00R\rusageReported\x12D\n" +
 	"\x0fretry_scheduled\x18\x18 \x01(\v2\x19.parley.v1.RetryScheduledH\x00R\x0eretryScheduled\x12>\n" +
-	"\rmodel_changed\x18\x19 \x01(\v2\x17.parley.v1.ModelChangedH\x00R\fmodelChanged\x12>\n" +
+	"\rmodel_changed\x18\x19 \x01(\v2\x17.parley.v1.ModelChangedH\x00R\fmodelChanged\x12D\n" +
+	"\x0fmessage_updated\x18\x1a \x01(\v2\x19.parley.v1.MessageUpdatedH\x00R\x0emessageUpdated\x12D\n" +
+	"\x0fhistory_cleared\x18\x1b \x01(\v2\x19.parley.v1.HistoryClearedH\x00R\x0ehistoryCleared\x12>\n" +
 	"\rqueue_changed\x18\x1d \x01(\v2\x17.parley.v1.QueueChangedH\x00R\fqueueChanged\x12D\n" +
 	"\x0fsession_changed\x18\" \x01(\v2\x19.parley.v1.SessionChangedH\x00R\x0esessionChanged\x12.\n" +
 	"\awarning\x18# \x01(\v2\x12.parley.v1.WarningH\x00R\awarningB\t\n" +
-	"\apayloadJ\x04\b\x13\x10\x14J\x04\b\x15\x10\x16J\x04\b\x16\x10\x17J\x04\b\x1a\x10\x1dJ\x04\b\x1e\x10\"\"2\n" +
+	"\apayloadJ\x04\b\x13\x10\x14J\x04\b\x15\x10\x16J\x04\b\x16\x10\x17J\x04\b\x1c\x10\x1dJ\x04\b\x1e\x10\"\"2\n" +
 	"\vTurnStarted\x12#\n" +
 	"\x04turn\x18\x01 \x01(\v2\x0f.parley.v1.TurnR\x04turn\"\x91\x01\n" +
 	"\tTurnEnded\x120\n" +
@@ -1422,7 +1551,11 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x05error\x18\x04 \x01(\v2\x14.parley.v1.TurnErrorR\x05error\">\n" +
 	"\fModelChanged\x12\x18\n" +
 	"\aprofile\x18\x01 \x01(\tR\aprofile\x12\x14\n" +
-	"\x05model\x18\x02 \x01(\tR\x05model\"a\n" +
+	"\x05model\x18\x02 \x01(\tR\x05model\">\n" +
+	"\x0eMessageUpdated\x12,\n" +
+	"\amessage\x18\x01 \x01(\v2\x12.parley.v1.MessageR\amessage\":\n" +
+	"\x0eHistoryCleared\x12(\n" +
+	"\x10first_message_id\x18\x01 \x01(\tR\x0efirstMessageId\"a\n" +
 	"\fQueueChanged\x120\n" +
 	"\x06queued\x18\x01 \x03(\v2\x18.parley.v1.QueuedMessageR\x06queued\x12\x1f\n" +
 	"\vremoved_ids\x18\x02 \x03(\tR\n" +
@@ -1448,7 +1581,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 	return file_parley_v1_event_proto_rawDescData
 }
 
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_parley_v1_event_proto_goTypes = []any{
 	(*Event)(nil),                 // 0: parley.v1.Event
 	(*TurnStarted)(nil),           // 1: parley.v1.TurnStarted
@@ -1464,25 +1597,27 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*UsageReported)(nil),         // 11: parley.v1.UsageReported
 	(*RetryScheduled)(nil),        // 12: parley.v1.RetryScheduled
 	(*ModelChanged)(nil),          // 13: parley.v1.ModelChanged
-	(*QueueChanged)(nil),          // 14: parley.v1.QueueChanged
-	(*SessionChanged)(nil),        // 15: parley.v1.SessionChanged
-	(*Warning)(nil),               // 16: parley.v1.Warning
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
-	(*Turn)(nil),                  // 18: parley.v1.Turn
-	(TurnEndReason)(0),            // 19: parley.v1.TurnEndReason
-	(*Usage)(nil),                 // 20: parley.v1.Usage
-	(*TurnError)(nil),             // 21: parley.v1.TurnError
-	(Role)(0),                     // 22: parley.v1.Role
-	(*Message)(nil),               // 23: parley.v1.Message
-	(*structpb.Struct)(nil),       // 24: google.protobuf.Struct
-	(ToolCallState)(0),            // 25: parley.v1.ToolCallState
-	(*ToolResult)(nil),            // 26: parley.v1.ToolResult
-	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
-	(*QueuedMessage)(nil),         // 28: parley.v1.QueuedMessage
-	(*Session)(nil),               // 29: parley.v1.Session
+	(*MessageUpdated)(nil),        // 14: parley.v1.MessageUpdated
+	(*HistoryCleared)(nil),        // 15: parley.v1.HistoryCleared
+	(*QueueChanged)(nil),          // 16: parley.v1.QueueChanged
+	(*SessionChanged)(nil),        // 17: parley.v1.SessionChanged
+	(*Warning)(nil),               // 18: parley.v1.Warning
+	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*Turn)(nil),                  // 20: parley.v1.Turn
+	(TurnEndReason)(0),            // 21: parley.v1.TurnEndReason
+	(*Usage)(nil),                 // 22: parley.v1.Usage
+	(*TurnError)(nil),             // 23: parley.v1.TurnError
+	(Role)(0),                     // 24: parley.v1.Role
+	(*Message)(nil),               // 25: parley.v1.Message
+	(*structpb.Struct)(nil),       // 26: google.protobuf.Struct
+	(ToolCallState)(0),            // 27: parley.v1.ToolCallState
+	(*ToolResult)(nil),            // 28: parley.v1.ToolResult
+	(*durationpb.Duration)(nil),   // 29: google.protobuf.Duration
+	(*QueuedMessage)(nil),         // 30: parley.v1.QueuedMessage
+	(*Session)(nil),               // 31: parley.v1.Session
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
-	17, // 0: parley.v1.Event.create_time:type_name -> google.protobuf.Timestamp
+	19, // 0: parley.v1.Event.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 1: parley.v1.Event.turn_started:type_name -> parley.v1.TurnStarted
 	2,  // 2: parley.v1.Event.turn_ended:type_name -> parley.v1.TurnEnded
 	3,  // 3: parley.v1.Event.step_started:type_name -> parley.v1.StepStarted
@@ -1496,30 +1631,33 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	11, // 11: parley.v1.Event.usage_reported:type_name -> parley.v1.UsageReported
 	12, // 12: parley.v1.Event.retry_scheduled:type_name -> parley.v1.RetryScheduled
 	13, // 13: parley.v1.Event.model_changed:type_name -> parley.v1.ModelChanged
-	14, // 14: parley.v1.Event.queue_changed:type_name -> parley.v1.QueueChanged
-	15, // 15: parley.v1.Event.session_changed:type_name -> parley.v1.SessionChanged
-	16, // 16: parley.v1.Event.warning:type_name -> parley.v1.Warning
-	18, // 17: parley.v1.TurnStarted.turn:type_name -> parley.v1.Turn
-	19, // 18: parley.v1.TurnEnded.reason:type_name -> parley.v1.TurnEndReason
-	20, // 19: parley.v1.TurnEnded.usage:type_name -> parley.v1.Usage
-	21, // 20: parley.v1.TurnEnded.error:type_name -> parley.v1.TurnError
-	22, // 21: parley.v1.MessageStarted.role:type_name -> parley.v1.Role
-	23, // 22: parley.v1.MessageCompleted.message:type_name -> parley.v1.Message
-	24, // 23: parley.v1.ToolCallRequested.arguments:type_name -> google.protobuf.Struct
-	24, // 24: parley.v1.ToolCallStarted.arguments:type_name -> google.protobuf.Struct
-	25, // 25: parley.v1.ToolCallEnded.state:type_name -> parley.v1.ToolCallState
-	26, // 26: parley.v1.ToolCallEnded.result:type_name -> parley.v1.ToolResult
-	20, // 27: parley.v1.UsageReported.usage:type_name -> parley.v1.Usage
-	20, // 28: parley.v1.UsageReported.turn_usage:type_name -> parley.v1.Usage
-	27, // 29: parley.v1.RetryScheduled.delay:type_name -> google.protobuf.Duration
-	21, // 30: parley.v1.RetryScheduled.error:type_name -> parley.v1.TurnError
-	28, // 31: parley.v1.QueueChanged.queued:type_name -> parley.v1.QueuedMessage
-	29, // 32: parley.v1.SessionChanged.session:type_name -> parley.v1.Session
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	14, // 14: parley.v1.Event.message_updated:type_name -> parley.v1.MessageUpdated
+	15, // 15: parley.v1.Event.history_cleared:type_name -> parley.v1.HistoryCleared
+	16, // 16: parley.v1.Event.queue_changed:type_name -> parley.v1.QueueChanged
+	17, // 17: parley.v1.Event.session_changed:type_name -> parley.v1.SessionChanged
+	18, // 18: parley.v1.Event.warning:type_name -> parley.v1.Warning
+	20, // 19: parley.v1.TurnStarted.turn:type_name -> parley.v1.Turn
+	21, // 20: parley.v1.TurnEnded.reason:type_name -> parley.v1.TurnEndReason
+	22, // 21: parley.v1.TurnEnded.usage:type_name -> parley.v1.Usage
+	23, // 22: parley.v1.TurnEnded.error:type_name -> parley.v1.TurnError
+	24, // 23: parley.v1.MessageStarted.role:type_name -> parley.v1.Role
+	25, // 24: parley.v1.MessageCompleted.message:type_name -> parley.v1.Message
+	26, // 25: parley.v1.ToolCallRequested.arguments:type_name -> google.protobuf.Struct
+	26, // 26: parley.v1.ToolCallStarted.arguments:type_name -> google.protobuf.Struct
+	27, // 27: parley.v1.ToolCallEnded.state:type_name -> parley.v1.ToolCallState
+	28, // 28: parley.v1.ToolCallEnded.result:type_name -> parley.v1.ToolResult
+	22, // 29: parley.v1.UsageReported.usage:type_name -> parley.v1.Usage
+	22, // 30: parley.v1.UsageReported.turn_usage:type_name -> parley.v1.Usage
+	29, // 31: parley.v1.RetryScheduled.delay:type_name -> google.protobuf.Duration
+	23, // 32: parley.v1.RetryScheduled.error:type_name -> parley.v1.TurnError
+	25, // 33: parley.v1.MessageUpdated.message:type_name -> parley.v1.Message
+	30, // 34: parley.v1.QueueChanged.queued:type_name -> parley.v1.QueuedMessage
+	31, // 35: parley.v1.SessionChanged.session:type_name -> parley.v1.Session
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -1546,6 +1684,8 @@ func file_parley_v1_event_proto_init() {
 		(*Event_UsageReported)(nil),
 		(*Event_RetryScheduled)(nil),
 		(*Event_ModelChanged)(nil),
+		(*Event_MessageUpdated)(nil),
+		(*Event_HistoryCleared)(nil),
 		(*Event_QueueChanged)(nil),
 		(*Event_SessionChanged)(nil),
 		(*Event_Warning)(nil),
@@ -1556,7 +1696,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

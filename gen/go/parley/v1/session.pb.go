@@ -109,7 +109,11 @@ type Session struct {
 	// True: a turn that a restart of the engine cut off goes on by itself. False: it ends INTERRUPTED, which is the default.
 	ResumeAfterRestart bool `protobuf:"varint,20,opt,name=resume_after_restart,json=resumeAfterRestart,proto3" json:"resume_after_restart,omitempty"`
 	// True: a model call that fails after it showed text is retried by itself. False: the turn ends FAILED, which is the default.
-	RetryPartial  bool `protobuf:"varint,21,opt,name=retry_partial,json=retryPartial,proto3" json:"retry_partial,omitempty"`
+	RetryPartial bool `protobuf:"varint,21,opt,name=retry_partial,json=retryPartial,proto3" json:"retry_partial,omitempty"`
+	// The folder it belongs to: an absolute path without symbolic links. Empty = none.
+	Workspace string `protobuf:"bytes,8,opt,name=workspace,proto3" json:"workspace,omitempty"`
+	// The session it was forked from, which may be gone since. Empty = none.
+	ForkedFrom    string `protobuf:"bytes,22,opt,name=forked_from,json=forkedFrom,proto3" json:"forked_from,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -256,11 +260,25 @@ func (x *Session) GetRetryPartial() bool {
 	return false
 }
 
+func (x *Session) GetWorkspace() string {
+	if x != nil {
+		return x.Workspace
+	}
+	return ""
+}
+
+func (x *Session) GetForkedFrom() string {
+	if x != nil {
+		return x.ForkedFrom
+	}
+	return ""
+}
+
 var File_parley_v1_session_proto protoreflect.FileDescriptor
 
 const file_parley_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x17parley/v1/session.proto\x12\tparley.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xc5\x05\n" +
+	"\x17parley/v1/session.proto\x12\tparley.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xfe\x05\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12-\n" +
@@ -280,10 +298,13 @@ const file_parley_v1_session_proto_rawDesc = "" +
 	"updateTime\x12&\n" +
 	"\x0frunning_turn_id\x18\x13 \x01(\tR\rrunningTurnId\x120\n" +
 	"\x14resume_after_restart\x18\x14 \x01(\bR\x12resumeAfterRestart\x12#\n" +
-	"\rretry_partial\x18\x15 \x01(\bR\fretryPartial\x1a9\n" +
+	"\rretry_partial\x18\x15 \x01(\bR\fretryPartial\x12\x1c\n" +
+	"\tworkspace\x18\b \x01(\tR\tworkspace\x12\x1f\n" +
+	"\vforked_from\x18\x16 \x01(\tR\n" +
+	"forkedFrom\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\bJ\x04\b\b\x10\tJ\x04\b\t\x10\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\bJ\x04\b\t\x10\n" +
 	"J\x04\b\x0f\x10\x10J\x04\b\x10\x10\x11*f\n" +
 	"\fSessionState\x12\x1d\n" +
 	"\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +

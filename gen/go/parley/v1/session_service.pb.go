@@ -10,6 +10,8 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -22,12 +24,73 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// An order of sessions.
+type SessionOrder int32
+
+const (
+	// Not set: the newest first.
+	SessionOrder_SESSION_ORDER_UNSPECIFIED SessionOrder = 0
+	// By `create_time`, the newest first.
+	SessionOrder_SESSION_ORDER_CREATE_TIME_DESC SessionOrder = 1
+	// By `create_time`, the oldest first.
+	SessionOrder_SESSION_ORDER_CREATE_TIME_ASC SessionOrder = 2
+	// By `update_time`, the last changed first. One that changes while pages are read may be missed.
+	SessionOrder_SESSION_ORDER_UPDATE_TIME_DESC SessionOrder = 3
+	// By title, in any form of case, from A to Z.
+	SessionOrder_SESSION_ORDER_TITLE_ASC SessionOrder = 4
+)
+
+// Enum value maps for SessionOrder.
+var (
+	SessionOrder_name = map[int32]string{
+		0: "SESSION_ORDER_UNSPECIFIED",
+		1: "SESSION_ORDER_CREATE_TIME_DESC",
+		2: "SESSION_ORDER_CREATE_TIME_ASC",
+		3: "SESSION_ORDER_UPDATE_TIME_DESC",
+		4: "SESSION_ORDER_TITLE_ASC",
+	}
+	SessionOrder_value = map[string]int32{
+		"SESSION_ORDER_UNSPECIFIED":      0,
+		"SESSION_ORDER_CREATE_TIME_DESC": 1,
+		"SESSION_ORDER_CREATE_TIME_ASC":  2,
+		"SESSION_ORDER_UPDATE_TIME_DESC": 3,
+		"SESSION_ORDER_TITLE_ASC":        4,
+	}
+)
+
+func (x SessionOrder) Enum() *SessionOrder {
+	p := new(SessionOrder)
+	*p = x
+	return p
+}
+
+func (x SessionOrder) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SessionOrder) Descriptor() protoreflect.EnumDescriptor {
+	return file_parley_v1_session_service_proto_enumTypes[0].Descriptor()
+}
+
+func (SessionOrder) Type() protoreflect.EnumType {
+	return &file_parley_v1_session_service_proto_enumTypes[0]
+}
+
+func (x SessionOrder) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SessionOrder.Descriptor instead.
+func (SessionOrder) EnumDescriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{0}
+}
+
 // What a new session is to be.
 type CreateSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The same key with the same content returns the session made before, as it is now; kept for 24 hours. Empty = none.
 	IdempotencyKey string `protobuf:"bytes,1,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	// A name for humans, at most 500 characters. Empty = none.
+	// A name for humans, at most 500 characters. Empty = the engine finds one after the first turn has begun.
 	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
 	// The profile to call models with. Empty = the default profile.
 	Profile string `protobuf:"bytes,3,opt,name=profile,proto3" json:"profile,omitempty"`
@@ -42,7 +105,9 @@ type CreateSessionRequest struct {
 	// Whether a turn that a restart of the engine cut off goes on by itself. Default: it ends INTERRUPTED.
 	ResumeAfterRestart bool `protobuf:"varint,13,opt,name=resume_after_restart,json=resumeAfterRestart,proto3" json:"resume_after_restart,omitempty"`
 	// Whether a model call that fails after it showed text is retried by itself. Default: the turn ends FAILED.
-	RetryPartial  bool `protobuf:"varint,14,opt,name=retry_partial,json=retryPartial,proto3" json:"retry_partial,omitempty"`
+	RetryPartial bool `protobuf:"varint,14,opt,name=retry_partial,json=retryPartial,proto3" json:"retry_partial,omitempty"`
+	// The folder it belongs to: the absolute path of one that exists; symbolic links are resolved. Empty = none.
+	Workspace     string `protobuf:"bytes,5,opt,name=workspace,proto3" json:"workspace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -138,6 +203,13 @@ func (x *CreateSessionRequest) GetRetryPartial() bool {
 		return x.RetryPartial
 	}
 	return false
+}
+
+func (x *CreateSessionRequest) GetWorkspace() string {
+	if x != nil {
+		return x.Workspace
+	}
+	return ""
 }
 
 // The session that was made.
@@ -284,7 +356,21 @@ type ListSessionsRequest struct {
 	// How many at most; 0 = 50, more than 500 = 500.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the page before. Empty = the first page.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Words that all must be in the title, in any form of case and accents; each may be the beginning of one. Empty = any.
+	Query string `protobuf:"bytes,3,opt,name=query,proto3" json:"query,omitempty"`
+	// Labels that it must all have, with exactly these values. Empty = any.
+	Labels map[string]string `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// States that it may be in. Empty = any.
+	States []SessionState `protobuf:"varint,5,rep,packed,name=states,proto3,enum=parley.v1.SessionState" json:"states,omitempty"`
+	// Whether it must be starred, or must not. Absent = either.
+	Starred *bool `protobuf:"varint,6,opt,name=starred,proto3,oneof" json:"starred,omitempty"`
+	// The folder it must belong to: an absolute path. Empty = any.
+	Workspace string `protobuf:"bytes,7,opt,name=workspace,proto3" json:"workspace,omitempty"`
+	// The profile it must have. Empty = any.
+	Profile string `protobuf:"bytes,8,opt,name=profile,proto3" json:"profile,omitempty"`
+	// The order. Default: the newest first.
+	Order         SessionOrder `protobuf:"varint,9,opt,name=order,proto3,enum=parley.v1.SessionOrder" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -333,10 +419,59 @@ func (x *ListSessionsRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListSessionsRequest) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+func (x *ListSessionsRequest) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *ListSessionsRequest) GetStates() []SessionState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+func (x *ListSessionsRequest) GetStarred() bool {
+	if x != nil && x.Starred != nil {
+		return *x.Starred
+	}
+	return false
+}
+
+func (x *ListSessionsRequest) GetWorkspace() string {
+	if x != nil {
+		return x.Workspace
+	}
+	return ""
+}
+
+func (x *ListSessionsRequest) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+func (x *ListSessionsRequest) GetOrder() SessionOrder {
+	if x != nil {
+		return x.Order
+	}
+	return SessionOrder_SESSION_ORDER_UNSPECIFIED
+}
+
 // One page of sessions.
 type ListSessionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The sessions, the newest first.
+	// The sessions, in the order asked.
 	Sessions []*Session `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
 	// Token of the next page; empty at the end.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -809,11 +944,1641 @@ func (x *ListMessagesResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Which session to show.
+type GetSnapshotRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's id.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// How many of the newest messages at most; 0 = 100, more than 1,000 = 1,000. There are fewer where the answer would
+	// exceed 3 MB.
+	PageSize      int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSnapshotRequest) Reset() {
+	*x = GetSnapshotRequest{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSnapshotRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSnapshotRequest) ProtoMessage() {}
+
+func (x *GetSnapshotRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSnapshotRequest.ProtoReflect.Descriptor instead.
+func (*GetSnapshotRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *GetSnapshotRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *GetSnapshotRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+// A session at one moment.
+type GetSnapshotResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	Session *Session `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// Its newest whole messages, the oldest first.
+	Messages []*Message `protobuf:"bytes,2,rep,name=messages,proto3" json:"messages,omitempty"`
+	// Token for ListMessages of the messages before these; empty where there are none.
+	NextPageToken string `protobuf:"bytes,3,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// The message that is being made, as far as it is; absent when there is none. Its deltas after `last_seq` go on from here.
+	PartialMessage *PartialMessage `protobuf:"bytes,4,opt,name=partial_message,json=partialMessage,proto3" json:"partial_message,omitempty"`
+	// Calls of the running turn that have no result yet.
+	ToolCalls []*OpenToolCall `protobuf:"bytes,5,rep,name=tool_calls,json=toolCalls,proto3" json:"tool_calls,omitempty"`
+	// The running turn; absent when there is none.
+	RunningTurn *Turn `protobuf:"bytes,6,opt,name=running_turn,json=runningTurn,proto3" json:"running_turn,omitempty"`
+	// What waits, without its parts: steers first, then follow-ups, each the next one first.
+	Queue []*QueuedMessage `protobuf:"bytes,8,rep,name=queue,proto3" json:"queue,omitempty"`
+	// The end of the log at that moment, deltas included: the `after_seq` of the WatchSession to go on with.
+	LastSeq int64 `protobuf:"varint,9,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
+	// The `log_epoch` of that log.
+	LogEpoch      string `protobuf:"bytes,10,opt,name=log_epoch,json=logEpoch,proto3" json:"log_epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSnapshotResponse) Reset() {
+	*x = GetSnapshotResponse{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSnapshotResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSnapshotResponse) ProtoMessage() {}
+
+func (x *GetSnapshotResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSnapshotResponse.ProtoReflect.Descriptor instead.
+func (*GetSnapshotResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GetSnapshotResponse) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *GetSnapshotResponse) GetMessages() []*Message {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *GetSnapshotResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *GetSnapshotResponse) GetPartialMessage() *PartialMessage {
+	if x != nil {
+		return x.PartialMessage
+	}
+	return nil
+}
+
+func (x *GetSnapshotResponse) GetToolCalls() []*OpenToolCall {
+	if x != nil {
+		return x.ToolCalls
+	}
+	return nil
+}
+
+func (x *GetSnapshotResponse) GetRunningTurn() *Turn {
+	if x != nil {
+		return x.RunningTurn
+	}
+	return nil
+}
+
+func (x *GetSnapshotResponse) GetQueue() []*QueuedMessage {
+	if x != nil {
+		return x.Queue
+	}
+	return nil
+}
+
+func (x *GetSnapshotResponse) GetLastSeq() int64 {
+	if x != nil {
+		return x.LastSeq
+	}
+	return 0
+}
+
+func (x *GetSnapshotResponse) GetLogEpoch() string {
+	if x != nil {
+		return x.LogEpoch
+	}
+	return ""
+}
+
+// A message that is being made.
+type PartialMessage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id; the deltas that follow name it.
+	MessageId string `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	// Its turn.
+	TurnId string `protobuf:"bytes,2,opt,name=turn_id,json=turnId,proto3" json:"turn_id,omitempty"`
+	// Who says it.
+	Role Role `protobuf:"varint,3,opt,name=role,proto3,enum=parley.v1.Role" json:"role,omitempty"`
+	// The model that makes it.
+	Model string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
+	// Its text so far.
+	Text string `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	// Its thoughts so far.
+	Reasoning string `protobuf:"bytes,6,opt,name=reasoning,proto3" json:"reasoning,omitempty"`
+	// When it was begun.
+	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PartialMessage) Reset() {
+	*x = PartialMessage{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PartialMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PartialMessage) ProtoMessage() {}
+
+func (x *PartialMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PartialMessage.ProtoReflect.Descriptor instead.
+func (*PartialMessage) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *PartialMessage) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *PartialMessage) GetTurnId() string {
+	if x != nil {
+		return x.TurnId
+	}
+	return ""
+}
+
+func (x *PartialMessage) GetRole() Role {
+	if x != nil {
+		return x.Role
+	}
+	return Role_ROLE_UNSPECIFIED
+}
+
+func (x *PartialMessage) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *PartialMessage) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *PartialMessage) GetReasoning() string {
+	if x != nil {
+		return x.Reasoning
+	}
+	return ""
+}
+
+func (x *PartialMessage) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+// A tool call without a result.
+type OpenToolCall struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The call.
+	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// The tool's name.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// The arguments.
+	Arguments *structpb.Struct `protobuf:"bytes,3,opt,name=arguments,proto3" json:"arguments,omitempty"`
+	// The assistant message that asked.
+	MessageId string `protobuf:"bytes,4,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	// True: it runs. False: it is about to.
+	Started       bool `protobuf:"varint,5,opt,name=started,proto3" json:"started,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenToolCall) Reset() {
+	*x = OpenToolCall{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenToolCall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenToolCall) ProtoMessage() {}
+
+func (x *OpenToolCall) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenToolCall.ProtoReflect.Descriptor instead.
+func (*OpenToolCall) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *OpenToolCall) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *OpenToolCall) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *OpenToolCall) GetArguments() *structpb.Struct {
+	if x != nil {
+		return x.Arguments
+	}
+	return nil
+}
+
+func (x *OpenToolCall) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *OpenToolCall) GetStarted() bool {
+	if x != nil {
+		return x.Started
+	}
+	return false
+}
+
+// Which sessions to remove.
+type BatchDeleteSessionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Their ids, 1 to 1,000, none twice.
+	SessionIds    []string `protobuf:"bytes,1,rep,name=session_ids,json=sessionIds,proto3" json:"session_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchDeleteSessionsRequest) Reset() {
+	*x = BatchDeleteSessionsRequest{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchDeleteSessionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchDeleteSessionsRequest) ProtoMessage() {}
+
+func (x *BatchDeleteSessionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchDeleteSessionsRequest.ProtoReflect.Descriptor instead.
+func (*BatchDeleteSessionsRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *BatchDeleteSessionsRequest) GetSessionIds() []string {
+	if x != nil {
+		return x.SessionIds
+	}
+	return nil
+}
+
+// What became of them.
+type BatchDeleteSessionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ids of those that are gone now, in the order asked.
+	DeletedIds []string `protobuf:"bytes,1,rep,name=deleted_ids,json=deletedIds,proto3" json:"deleted_ids,omitempty"`
+	// Those that are not, in the order asked.
+	Failures      []*DeleteFailure `protobuf:"bytes,2,rep,name=failures,proto3" json:"failures,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchDeleteSessionsResponse) Reset() {
+	*x = BatchDeleteSessionsResponse{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchDeleteSessionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchDeleteSessionsResponse) ProtoMessage() {}
+
+func (x *BatchDeleteSessionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchDeleteSessionsResponse.ProtoReflect.Descriptor instead.
+func (*BatchDeleteSessionsResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *BatchDeleteSessionsResponse) GetDeletedIds() []string {
+	if x != nil {
+		return x.DeletedIds
+	}
+	return nil
+}
+
+func (x *BatchDeleteSessionsResponse) GetFailures() []*DeleteFailure {
+	if x != nil {
+		return x.Failures
+	}
+	return nil
+}
+
+// A session that was not removed.
+type DeleteFailure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Why, as a constant in UPPER_SNAKE: the reason that DeleteSession would have failed with.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The same in words.
+	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteFailure) Reset() {
+	*x = DeleteFailure{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteFailure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteFailure) ProtoMessage() {}
+
+func (x *DeleteFailure) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteFailure.ProtoReflect.Descriptor instead.
+func (*DeleteFailure) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *DeleteFailure) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *DeleteFailure) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *DeleteFailure) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+// What to add.
+type AppendMessageRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's id.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// The same key with the same content returns the message added before, as it is now; kept for 24 hours. Empty = none.
+	IdempotencyKey string `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// Who says it: ROLE_USER, ROLE_ASSISTANT or ROLE_SYSTEM.
+	Role Role `protobuf:"varint,3,opt,name=role,proto3,enum=parley.v1.Role" json:"role,omitempty"`
+	// What is said: 1 to 100 parts, text only, together at most 1 MiB.
+	Parts         []*Part `protobuf:"bytes,4,rep,name=parts,proto3" json:"parts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AppendMessageRequest) Reset() {
+	*x = AppendMessageRequest{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AppendMessageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AppendMessageRequest) ProtoMessage() {}
+
+func (x *AppendMessageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AppendMessageRequest.ProtoReflect.Descriptor instead.
+func (*AppendMessageRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *AppendMessageRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *AppendMessageRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *AppendMessageRequest) GetRole() Role {
+	if x != nil {
+		return x.Role
+	}
+	return Role_ROLE_UNSPECIFIED
+}
+
+func (x *AppendMessageRequest) GetParts() []*Part {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+// It is in the history.
+type AppendMessageResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message as it is now.
+	Message       *Message `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AppendMessageResponse) Reset() {
+	*x = AppendMessageResponse{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AppendMessageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AppendMessageResponse) ProtoMessage() {}
+
+func (x *AppendMessageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AppendMessageResponse.ProtoReflect.Descriptor instead.
+func (*AppendMessageResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *AppendMessageResponse) GetMessage() *Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+// What to replace.
+type UpdateMessageRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's id.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// The message's id.
+	MessageId string `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	// What takes the place of its text and thoughts: 1 to 100 parts, text only. With the tool calls that stay, together at most 1 MiB.
+	Parts         []*Part `protobuf:"bytes,3,rep,name=parts,proto3" json:"parts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateMessageRequest) Reset() {
+	*x = UpdateMessageRequest{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateMessageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateMessageRequest) ProtoMessage() {}
+
+func (x *UpdateMessageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateMessageRequest.ProtoReflect.Descriptor instead.
+func (*UpdateMessageRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *UpdateMessageRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *UpdateMessageRequest) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *UpdateMessageRequest) GetParts() []*Part {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+// It is replaced.
+type UpdateMessageResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message as it is now.
+	Message       *Message `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateMessageResponse) Reset() {
+	*x = UpdateMessageResponse{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateMessageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateMessageResponse) ProtoMessage() {}
+
+func (x *UpdateMessageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateMessageResponse.ProtoReflect.Descriptor instead.
+func (*UpdateMessageResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *UpdateMessageResponse) GetMessage() *Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+// Whose history to remove.
+type ClearHistoryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's id.
+	SessionId     string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClearHistoryRequest) Reset() {
+	*x = ClearHistoryRequest{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClearHistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClearHistoryRequest) ProtoMessage() {}
+
+func (x *ClearHistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClearHistoryRequest.ProtoReflect.Descriptor instead.
+func (*ClearHistoryRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ClearHistoryRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+// It is gone.
+type ClearHistoryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session as it is now.
+	Session       *Session `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClearHistoryResponse) Reset() {
+	*x = ClearHistoryResponse{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClearHistoryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClearHistoryResponse) ProtoMessage() {}
+
+func (x *ClearHistoryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClearHistoryResponse.ProtoReflect.Descriptor instead.
+func (*ClearHistoryResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ClearHistoryResponse) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+// Where to go back to.
+type RewindSessionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's id.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// The first message to remove.
+	MessageId     string `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RewindSessionRequest) Reset() {
+	*x = RewindSessionRequest{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RewindSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RewindSessionRequest) ProtoMessage() {}
+
+func (x *RewindSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RewindSessionRequest.ProtoReflect.Descriptor instead.
+func (*RewindSessionRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *RewindSessionRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *RewindSessionRequest) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+// It is rewound.
+type RewindSessionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session as it is now.
+	Session *Session `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// The first message that was removed: the one asked for, or the one whose calls it answers.
+	FirstMessageId string `protobuf:"bytes,2,opt,name=first_message_id,json=firstMessageId,proto3" json:"first_message_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RewindSessionResponse) Reset() {
+	*x = RewindSessionResponse{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RewindSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RewindSessionResponse) ProtoMessage() {}
+
+func (x *RewindSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RewindSessionResponse.ProtoReflect.Descriptor instead.
+func (*RewindSessionResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *RewindSessionResponse) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *RewindSessionResponse) GetFirstMessageId() string {
+	if x != nil {
+		return x.FirstMessageId
+	}
+	return ""
+}
+
+// What to fork.
+type ForkSessionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's id.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// The same key with the same content returns the session forked before, as it is now; kept for 24 hours. Empty = none.
+	IdempotencyKey string `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// Messages before this one are taken along. Empty = all whole ones.
+	BeforeMessageId string `protobuf:"bytes,3,opt,name=before_message_id,json=beforeMessageId,proto3" json:"before_message_id,omitempty"`
+	// The new session's title, at most 500 characters. Absent = the other's.
+	Title         *string `protobuf:"bytes,4,opt,name=title,proto3,oneof" json:"title,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForkSessionRequest) Reset() {
+	*x = ForkSessionRequest{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForkSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForkSessionRequest) ProtoMessage() {}
+
+func (x *ForkSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForkSessionRequest.ProtoReflect.Descriptor instead.
+func (*ForkSessionRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ForkSessionRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *ForkSessionRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *ForkSessionRequest) GetBeforeMessageId() string {
+	if x != nil {
+		return x.BeforeMessageId
+	}
+	return ""
+}
+
+func (x *ForkSessionRequest) GetTitle() string {
+	if x != nil && x.Title != nil {
+		return *x.Title
+	}
+	return ""
+}
+
+// The session that was made.
+type ForkSessionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session as it is now; `forked_from` names the other.
+	Session       *Session `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForkSessionResponse) Reset() {
+	*x = ForkSessionResponse{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForkSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForkSessionResponse) ProtoMessage() {}
+
+func (x *ForkSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForkSessionResponse.ProtoReflect.Descriptor instead.
+func (*ForkSessionResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ForkSessionResponse) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+// What to find.
+type SearchMessagesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Words that all must be in a message, in any form of case and accents; "words in quotes" must follow one another, and a
+	// word that ends in * stands for all that begin so. At most 1,000 characters.
+	Query string `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
+	// Only of this session. Empty = of all.
+	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Only of these roles. Empty = of all.
+	Roles []Role `protobuf:"varint,3,rep,packed,name=roles,proto3,enum=parley.v1.Role" json:"roles,omitempty"`
+	// How many at most; 0 = 20, more than 100 = 100.
+	PageSize int32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the page before. Empty = the first page.
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchMessagesRequest) Reset() {
+	*x = SearchMessagesRequest{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchMessagesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchMessagesRequest) ProtoMessage() {}
+
+func (x *SearchMessagesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchMessagesRequest.ProtoReflect.Descriptor instead.
+func (*SearchMessagesRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *SearchMessagesRequest) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+func (x *SearchMessagesRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *SearchMessagesRequest) GetRoles() []Role {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *SearchMessagesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *SearchMessagesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// One page of what was found.
+type SearchMessagesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The messages, the newest first.
+	Hits []*SearchHit `protobuf:"bytes,1,rep,name=hits,proto3" json:"hits,omitempty"`
+	// Token of the next page; empty at the end.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchMessagesResponse) Reset() {
+	*x = SearchMessagesResponse{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchMessagesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchMessagesResponse) ProtoMessage() {}
+
+func (x *SearchMessagesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchMessagesResponse.ProtoReflect.Descriptor instead.
+func (*SearchMessagesResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *SearchMessagesResponse) GetHits() []*SearchHit {
+	if x != nil {
+		return x.Hits
+	}
+	return nil
+}
+
+func (x *SearchMessagesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// A message that was found.
+type SearchHit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its session.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// That session's title; may be empty.
+	SessionTitle string `protobuf:"bytes,2,opt,name=session_title,json=sessionTitle,proto3" json:"session_title,omitempty"`
+	// The message.
+	MessageId string `protobuf:"bytes,3,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	// Who said it.
+	Role Role `protobuf:"varint,4,opt,name=role,proto3,enum=parley.v1.Role" json:"role,omitempty"`
+	// When it was begun.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// The text around the first place where words were found, cut to about 200 characters, in pieces.
+	Snippet       []*SnippetPiece `protobuf:"bytes,6,rep,name=snippet,proto3" json:"snippet,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchHit) Reset() {
+	*x = SearchHit{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchHit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchHit) ProtoMessage() {}
+
+func (x *SearchHit) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchHit.ProtoReflect.Descriptor instead.
+func (*SearchHit) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *SearchHit) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *SearchHit) GetSessionTitle() string {
+	if x != nil {
+		return x.SessionTitle
+	}
+	return ""
+}
+
+func (x *SearchHit) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *SearchHit) GetRole() Role {
+	if x != nil {
+		return x.Role
+	}
+	return Role_ROLE_UNSPECIFIED
+}
+
+func (x *SearchHit) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *SearchHit) GetSnippet() []*SnippetPiece {
+	if x != nil {
+		return x.Snippet
+	}
+	return nil
+}
+
+// A piece of a snippet.
+type SnippetPiece struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The text.
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// True: it is what was searched for.
+	IsMatch       bool `protobuf:"varint,2,opt,name=is_match,json=isMatch,proto3" json:"is_match,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnippetPiece) Reset() {
+	*x = SnippetPiece{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnippetPiece) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnippetPiece) ProtoMessage() {}
+
+func (x *SnippetPiece) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnippetPiece.ProtoReflect.Descriptor instead.
+func (*SnippetPiece) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *SnippetPiece) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *SnippetPiece) GetIsMatch() bool {
+	if x != nil {
+		return x.IsMatch
+	}
+	return false
+}
+
+// What to export.
+type ExportSessionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Their ids, at most 1,000, in this order. Empty = all sessions, the oldest first.
+	SessionIds    []string `protobuf:"bytes,1,rep,name=session_ids,json=sessionIds,proto3" json:"session_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportSessionsRequest) Reset() {
+	*x = ExportSessionsRequest{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportSessionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportSessionsRequest) ProtoMessage() {}
+
+func (x *ExportSessionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportSessionsRequest.ProtoReflect.Descriptor instead.
+func (*ExportSessionsRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ExportSessionsRequest) GetSessionIds() []string {
+	if x != nil {
+		return x.SessionIds
+	}
+	return nil
+}
+
+// A piece of the export.
+type ExportSessionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Bytes of the file, at most 1 MiB, in order.
+	Data          []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportSessionsResponse) Reset() {
+	*x = ExportSessionsResponse{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportSessionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportSessionsResponse) ProtoMessage() {}
+
+func (x *ExportSessionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportSessionsResponse.ProtoReflect.Descriptor instead.
+func (*ExportSessionsResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ExportSessionsResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+// What to import.
+type ImportSessionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The same key with the same content returns what the first call did; kept for 24 hours. Empty = none.
+	IdempotencyKey string `protobuf:"bytes,1,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// The SHA-256, in lower case hex, of blobs uploaded to `POST /blobs`: 1 to 1,000 pieces of the file, in order.
+	Blobs         []string `protobuf:"bytes,2,rep,name=blobs,proto3" json:"blobs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportSessionsRequest) Reset() {
+	*x = ImportSessionsRequest{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportSessionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportSessionsRequest) ProtoMessage() {}
+
+func (x *ImportSessionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportSessionsRequest.ProtoReflect.Descriptor instead.
+func (*ImportSessionsRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ImportSessionsRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *ImportSessionsRequest) GetBlobs() []string {
+	if x != nil {
+		return x.Blobs
+	}
+	return nil
+}
+
+// They are here.
+type ImportSessionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many sessions there are more.
+	SessionCount int64 `protobuf:"varint,1,opt,name=session_count,json=sessionCount,proto3" json:"session_count,omitempty"`
+	// How many messages they hold.
+	MessageCount int64 `protobuf:"varint,2,opt,name=message_count,json=messageCount,proto3" json:"message_count,omitempty"`
+	// Those whose id was taken, with the one they have got: at most 10,000 of them.
+	Renamed []*ImportedId `protobuf:"bytes,3,rep,name=renamed,proto3" json:"renamed,omitempty"`
+	// Their ids, in the order of the file: the first 10,000.
+	SessionIds    []string `protobuf:"bytes,4,rep,name=session_ids,json=sessionIds,proto3" json:"session_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportSessionsResponse) Reset() {
+	*x = ImportSessionsResponse{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportSessionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportSessionsResponse) ProtoMessage() {}
+
+func (x *ImportSessionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportSessionsResponse.ProtoReflect.Descriptor instead.
+func (*ImportSessionsResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ImportSessionsResponse) GetSessionCount() int64 {
+	if x != nil {
+		return x.SessionCount
+	}
+	return 0
+}
+
+func (x *ImportSessionsResponse) GetMessageCount() int64 {
+	if x != nil {
+		return x.MessageCount
+	}
+	return 0
+}
+
+func (x *ImportSessionsResponse) GetRenamed() []*ImportedId {
+	if x != nil {
+		return x.Renamed
+	}
+	return nil
+}
+
+func (x *ImportSessionsResponse) GetSessionIds() []string {
+	if x != nil {
+		return x.SessionIds
+	}
+	return nil
+}
+
+// An id that was taken.
+type ImportedId struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the file says.
+	From string `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	// What it is here.
+	To            string `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportedId) Reset() {
+	*x = ImportedId{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportedId) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportedId) ProtoMessage() {}
+
+func (x *ImportedId) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportedId.ProtoReflect.Descriptor instead.
+func (*ImportedId) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ImportedId) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *ImportedId) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
 var File_parley_v1_session_service_proto protoreflect.FileDescriptor
 
 const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fparley/v1/session_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/message.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\"\x96\x04\n" +
+	"\x1fparley/v1/session_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\"\xb8\x04\n" +
 	"\x14CreateSessionRequest\x121\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\x12\x1e\n" +
 	"\x05title\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x05title\x12\"\n" +
@@ -823,10 +2588,11 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\x06labels\x18\v \x03(\v2+.parley.v1.CreateSessionRequest.LabelsEntryB\x17\xbaH\x14\x9a\x01\x11\x10@\"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02R\x06labels\x12)\n" +
 	"\x06limits\x18\f \x01(\v2\x11.parley.v1.LimitsR\x06limits\x120\n" +
 	"\x14resume_after_restart\x18\r \x01(\bR\x12resumeAfterRestart\x12#\n" +
-	"\rretry_partial\x18\x0e \x01(\bR\fretryPartial\x1a9\n" +
+	"\rretry_partial\x18\x0e \x01(\bR\fretryPartial\x12&\n" +
+	"\tworkspace\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tworkspace\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x05\x10\x06J\x04\b\a\x10\bJ\x04\b\b\x10\tJ\x04\b\t\x10\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\bJ\x04\b\b\x10\tJ\x04\b\t\x10\n" +
 	"J\x04\b\n" +
 	"\x10\v\"E\n" +
 	"\x15CreateSessionResponse\x12,\n" +
@@ -835,11 +2601,24 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\"B\n" +
 	"\x12GetSessionResponse\x12,\n" +
-	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\"j\n" +
+	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\"\x96\x04\n" +
 	"\x13ListSessionsRequest\x12$\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageTokenJ\x04\b\x03\x10\x10\"n\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12\x1e\n" +
+	"\x05query\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\x05query\x12[\n" +
+	"\x06labels\x18\x04 \x03(\v2*.parley.v1.ListSessionsRequest.LabelsEntryB\x17\xbaH\x14\x9a\x01\x11\x10@\"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02R\x06labels\x12B\n" +
+	"\x06states\x18\x05 \x03(\x0e2\x17.parley.v1.SessionStateB\x11\xbaH\x0e\x92\x01\v\x10\b\"\a\x82\x01\x04\x10\x01 \x00R\x06states\x12\x1d\n" +
+	"\astarred\x18\x06 \x01(\bH\x00R\astarred\x88\x01\x01\x12&\n" +
+	"\tworkspace\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tworkspace\x12\"\n" +
+	"\aprofile\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\aprofile\x127\n" +
+	"\x05order\x18\t \x01(\x0e2\x17.parley.v1.SessionOrderB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05order\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n" +
+	"\n" +
+	"\b_starredJ\x04\b\n" +
+	"\x10\x10\"n\n" +
 	"\x14ListSessionsResponse\x12.\n" +
 	"\bsessions\x18\x01 \x03(\v2\x12.parley.v1.SessionR\bsessions\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x93\x01\n" +
@@ -883,7 +2662,141 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"n\n" +
 	"\x14ListMessagesResponse\x12.\n" +
 	"\bmessages\x18\x01 \x03(\v2\x12.parley.v1.MessageR\bmessages\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xb6\x04\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"d\n" +
+	"\x12GetSnapshotRequest\x12(\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x12$\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\"\xb9\x03\n" +
+	"\x13GetSnapshotResponse\x12,\n" +
+	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\x12.\n" +
+	"\bmessages\x18\x02 \x03(\v2\x12.parley.v1.MessageR\bmessages\x12&\n" +
+	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\x12B\n" +
+	"\x0fpartial_message\x18\x04 \x01(\v2\x19.parley.v1.PartialMessageR\x0epartialMessage\x126\n" +
+	"\n" +
+	"tool_calls\x18\x05 \x03(\v2\x17.parley.v1.OpenToolCallR\ttoolCalls\x122\n" +
+	"\frunning_turn\x18\x06 \x01(\v2\x0f.parley.v1.TurnR\vrunningTurn\x12.\n" +
+	"\x05queue\x18\b \x03(\v2\x18.parley.v1.QueuedMessageR\x05queue\x12\x19\n" +
+	"\blast_seq\x18\t \x01(\x03R\alastSeq\x12\x1b\n" +
+	"\tlog_epoch\x18\n" +
+	" \x01(\tR\blogEpochJ\x04\b\a\x10\b\"\xf2\x01\n" +
+	"\x0ePartialMessage\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x17\n" +
+	"\aturn_id\x18\x02 \x01(\tR\x06turnId\x12#\n" +
+	"\x04role\x18\x03 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x12\x14\n" +
+	"\x05model\x18\x04 \x01(\tR\x05model\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\x12\x1c\n" +
+	"\treasoning\x18\x06 \x01(\tR\treasoning\x12;\n" +
+	"\vcreate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\"\xb7\x01\n" +
+	"\fOpenToolCall\x12\x17\n" +
+	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x125\n" +
+	"\targuments\x18\x03 \x01(\v2\x17.google.protobuf.StructR\targuments\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x04 \x01(\tR\tmessageId\x12\x18\n" +
+	"\astarted\x18\x05 \x01(\bR\astartedJ\x04\b\x06\x10\aJ\x04\b\a\x10\b\"T\n" +
+	"\x1aBatchDeleteSessionsRequest\x126\n" +
+	"\vsession_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\x10\x01\x18@R\n" +
+	"sessionIds\"t\n" +
+	"\x1bBatchDeleteSessionsResponse\x12\x1f\n" +
+	"\vdeleted_ids\x18\x01 \x03(\tR\n" +
+	"deletedIds\x124\n" +
+	"\bfailures\x18\x02 \x03(\v2\x18.parley.v1.DeleteFailureR\bfailures\"`\n" +
+	"\rDeleteFailure\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xd9\x01\n" +
+	"\x14AppendMessageRequest\x12(\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x121\n" +
+	"\x0fidempotency_key\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\x121\n" +
+	"\x04role\x18\x03 \x01(\x0e2\x0f.parley.v1.RoleB\f\xbaH\t\x82\x01\x06\x18\x01\x18\x02\x18\x03R\x04role\x121\n" +
+	"\x05parts\x18\x04 \x03(\v2\x0f.parley.v1.PartB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10dR\x05parts\"E\n" +
+	"\x15AppendMessageResponse\x12,\n" +
+	"\amessage\x18\x01 \x01(\v2\x12.parley.v1.MessageR\amessage\"\x9d\x01\n" +
+	"\x14UpdateMessageRequest\x12(\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x12(\n" +
+	"\n" +
+	"message_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tmessageId\x121\n" +
+	"\x05parts\x18\x03 \x03(\v2\x0f.parley.v1.PartB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10dR\x05parts\"E\n" +
+	"\x15UpdateMessageResponse\x12,\n" +
+	"\amessage\x18\x01 \x01(\v2\x12.parley.v1.MessageR\amessage\"?\n" +
+	"\x13ClearHistoryRequest\x12(\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\"D\n" +
+	"\x14ClearHistoryResponse\x12,\n" +
+	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\"j\n" +
+	"\x14RewindSessionRequest\x12(\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x12(\n" +
+	"\n" +
+	"message_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tmessageId\"o\n" +
+	"\x15RewindSessionResponse\x12,\n" +
+	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\x12(\n" +
+	"\x10first_message_id\x18\x02 \x01(\tR\x0efirstMessageId\"\xd5\x01\n" +
+	"\x12ForkSessionRequest\x12(\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x121\n" +
+	"\x0fidempotency_key\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\x123\n" +
+	"\x11before_message_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\x0fbeforeMessageId\x12#\n" +
+	"\x05title\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03H\x00R\x05title\x88\x01\x01B\b\n" +
+	"\x06_title\"C\n" +
+	"\x13ForkSessionResponse\x12,\n" +
+	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\"\xea\x01\n" +
+	"\x15SearchMessagesRequest\x12 \n" +
+	"\x05query\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xe8\aR\x05query\x12&\n" +
+	"\n" +
+	"session_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\tsessionId\x128\n" +
+	"\x05roles\x18\x03 \x03(\x0e2\x0f.parley.v1.RoleB\x11\xbaH\x0e\x92\x01\v\x10\x04\"\a\x82\x01\x04\x10\x01 \x00R\x05roles\x12$\n" +
+	"\tpage_size\x18\x04 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"j\n" +
+	"\x16SearchMessagesResponse\x12(\n" +
+	"\x04hits\x18\x01 \x03(\v2\x14.parley.v1.SearchHitR\x04hits\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x83\x02\n" +
+	"\tSearchHit\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12#\n" +
+	"\rsession_title\x18\x02 \x01(\tR\fsessionTitle\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x03 \x01(\tR\tmessageId\x12#\n" +
+	"\x04role\x18\x04 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x12;\n" +
+	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x121\n" +
+	"\asnippet\x18\x06 \x03(\v2\x17.parley.v1.SnippetPieceR\asnippet\"=\n" +
+	"\fSnippetPiece\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x19\n" +
+	"\bis_match\x18\x02 \x01(\bR\aisMatch\"M\n" +
+	"\x15ExportSessionsRequest\x124\n" +
+	"\vsession_ids\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10\xe8\a\x18\x01\"\x06r\x04\x10\x01\x18@R\n" +
+	"sessionIds\",\n" +
+	"\x16ExportSessionsResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"\x81\x01\n" +
+	"\x15ImportSessionsRequest\x121\n" +
+	"\x0fidempotency_key\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\x125\n" +
+	"\x05blobs\x18\x02 \x03(\tB\x1f\xbaH\x1c\x92\x01\x19\b\x01\x10\xe8\a\"\x12r\x102\x0e^[0-9a-f]{64}$R\x05blobs\"\xb4\x01\n" +
+	"\x16ImportSessionsResponse\x12#\n" +
+	"\rsession_count\x18\x01 \x01(\x03R\fsessionCount\x12#\n" +
+	"\rmessage_count\x18\x02 \x01(\x03R\fmessageCount\x12/\n" +
+	"\arenamed\x18\x03 \x03(\v2\x15.parley.v1.ImportedIdR\arenamed\x12\x1f\n" +
+	"\vsession_ids\x18\x04 \x03(\tR\n" +
+	"sessionIds\"0\n" +
+	"\n" +
+	"ImportedId\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to*\xb5\x01\n" +
+	"\fSessionOrder\x12\x1d\n" +
+	"\x19SESSION_ORDER_UNSPECIFIED\x10\x00\x12\"\n" +
+	"\x1eSESSION_ORDER_CREATE_TIME_DESC\x10\x01\x12!\n" +
+	"\x1dSESSION_ORDER_CREATE_TIME_ASC\x10\x02\x12\"\n" +
+	"\x1eSESSION_ORDER_UPDATE_TIME_DESC\x10\x03\x12\x1b\n" +
+	"\x17SESSION_ORDER_TITLE_ASC\x10\x042\xe7\v\n" +
 	"\x0eSessionService\x12Z\n" +
 	"\rCreateSession\x12\x1f.parley.v1.CreateSessionRequest\x1a .parley.v1.CreateSessionResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12V\n" +
 	"\n" +
@@ -891,7 +2804,17 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\fListSessions\x12\x1e.parley.v1.ListSessionsRequest\x1a\x1f.parley.v1.ListSessionsResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x01\x12Z\n" +
 	"\rUpdateSession\x12\x1f.parley.v1.UpdateSessionRequest\x1a .parley.v1.UpdateSessionResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12Z\n" +
 	"\rDeleteSession\x12\x1f.parley.v1.DeleteSessionRequest\x1a .parley.v1.DeleteSessionResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12\\\n" +
-	"\fListMessages\x12\x1e.parley.v1.ListMessagesRequest\x1a\x1f.parley.v1.ListMessagesResponse\"\v\xaa\xa1\x19\x04\b\x01\x10\x01\x90\x02\x01B\x97\x01\n" +
+	"\fListMessages\x12\x1e.parley.v1.ListMessagesRequest\x1a\x1f.parley.v1.ListMessagesResponse\"\v\xaa\xa1\x19\x04\b\x01\x10\x01\x90\x02\x01\x12Y\n" +
+	"\vGetSnapshot\x12\x1d.parley.v1.GetSnapshotRequest\x1a\x1e.parley.v1.GetSnapshotResponse\"\v\xaa\xa1\x19\x04\b\x01\x10\x01\x90\x02\x01\x12l\n" +
+	"\x13BatchDeleteSessions\x12%.parley.v1.BatchDeleteSessionsRequest\x1a&.parley.v1.BatchDeleteSessionsResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12Z\n" +
+	"\rAppendMessage\x12\x1f.parley.v1.AppendMessageRequest\x1a .parley.v1.AppendMessageResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12Z\n" +
+	"\rUpdateMessage\x12\x1f.parley.v1.UpdateMessageRequest\x1a .parley.v1.UpdateMessageResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12W\n" +
+	"\fClearHistory\x12\x1e.parley.v1.ClearHistoryRequest\x1a\x1f.parley.v1.ClearHistoryResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12Z\n" +
+	"\rRewindSession\x12\x1f.parley.v1.RewindSessionRequest\x1a .parley.v1.RewindSessionResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12T\n" +
+	"\vForkSession\x12\x1d.parley.v1.ForkSessionRequest\x1a\x1e.parley.v1.ForkSessionResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12`\n" +
+	"\x0eSearchMessages\x12 .parley.v1.SearchMessagesRequest\x1a!.parley.v1.SearchMessagesResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x01\x12b\n" +
+	"\x0eExportSessions\x12 .parley.v1.ExportSessionsRequest\x1a!.parley.v1.ExportSessionsResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x010\x01\x12]\n" +
+	"\x0eImportSessions\x12 .parley.v1.ImportSessionsRequest\x1a!.parley.v1.ImportSessionsResponse\"\x06\xaa\xa1\x19\x02\b\x02B\x97\x01\n" +
 	"\rcom.parley.v1B\x13SessionServiceProtoP\x01Z,example.com/parley/gen/go/parley/v1;parleyv1\xa2\x02\x03PXX\xaa\x02\tParley.V1\xca\x02\tParley\\V1\xe2\x02\x15Parley\\V1\\GPBMetadata\xea\x02\n" +
 	"Parley::V1b\x06proto3"
 
@@ -907,55 +2830,138 @@ func file_parley_v1_session_service_proto_rawDescGZIP() []byte {
 	return file_parley_v1_session_service_proto_rawDescData
 }
 
-var file_parley_v1_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_parley_v1_session_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_parley_v1_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_parley_v1_session_service_proto_goTypes = []any{
-	(*CreateSessionRequest)(nil),  // 0: parley.v1.CreateSessionRequest
-	(*CreateSessionResponse)(nil), // 1: parley.v1.CreateSessionResponse
-	(*GetSessionRequest)(nil),     // 2: parley.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),    // 3: parley.v1.GetSessionResponse
-	(*ListSessionsRequest)(nil),   // 4: parley.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),  // 5: parley.v1.ListSessionsResponse
-	(*Labels)(nil),                // 6: parley.v1.Labels
-	(*UpdateSessionRequest)(nil),  // 7: parley.v1.UpdateSessionRequest
-	(*UpdateSessionResponse)(nil), // 8: parley.v1.UpdateSessionResponse
-	(*DeleteSessionRequest)(nil),  // 9: parley.v1.DeleteSessionRequest
-	(*DeleteSessionResponse)(nil), // 10: parley.v1.DeleteSessionResponse
-	(*ListMessagesRequest)(nil),   // 11: parley.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),  // 12: parley.v1.ListMessagesResponse
-	nil,                           // 13: parley.v1.CreateSessionRequest.LabelsEntry
-	nil,                           // 14: parley.v1.Labels.ValuesEntry
-	(*Limits)(nil),                // 15: parley.v1.Limits
-	(*Session)(nil),               // 16: parley.v1.Session
-	(*Message)(nil),               // 17: parley.v1.Message
+	(SessionOrder)(0),                   // 0: parley.v1.SessionOrder
+	(*CreateSessionRequest)(nil),        // 1: parley.v1.CreateSessionRequest
+	(*CreateSessionResponse)(nil),       // 2: parley.v1.CreateSessionResponse
+	(*GetSessionRequest)(nil),           // 3: parley.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),          // 4: parley.v1.GetSessionResponse
+	(*ListSessionsRequest)(nil),         // 5: parley.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),        // 6: parley.v1.ListSessionsResponse
+	(*Labels)(nil),                      // 7: parley.v1.Labels
+	(*UpdateSessionRequest)(nil),        // 8: parley.v1.UpdateSessionRequest
+	(*UpdateSessionResponse)(nil),       // 9: parley.v1.UpdateSessionResponse
+	(*DeleteSessionRequest)(nil),        // 10: parley.v1.DeleteSessionRequest
+	(*DeleteSessionResponse)(nil),       // 11: parley.v1.DeleteSessionResponse
+	(*ListMessagesRequest)(nil),         // 12: parley.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),        // 13: parley.v1.ListMessagesResponse
+	(*GetSnapshotRequest)(nil),          // 14: parley.v1.GetSnapshotRequest
+	(*GetSnapshotResponse)(nil),         // 15: parley.v1.GetSnapshotResponse
+	(*PartialMessage)(nil),              // 16: parley.v1.PartialMessage
+	(*OpenToolCall)(nil),                // 17: parley.v1.OpenToolCall
+	(*BatchDeleteSessionsRequest)(nil),  // 18: parley.v1.BatchDeleteSessionsRequest
+	(*BatchDeleteSessionsResponse)(nil), // 19: parley.v1.BatchDeleteSessionsResponse
+	(*DeleteFailure)(nil),               // 20: parley.v1.DeleteFailure
+	(*AppendMessageRequest)(nil),        // 21: parley.v1.AppendMessageRequest
+	(*AppendMessageResponse)(nil),       // 22: parley.v1.AppendMessageResponse
+	(*UpdateMessageRequest)(nil),        // 23: parley.v1.UpdateMessageRequest
+	(*UpdateMessageResponse)(nil),       // 24: parley.v1.UpdateMessageResponse
+	(*ClearHistoryRequest)(nil),         // 25: parley.v1.ClearHistoryRequest
+	(*ClearHistoryResponse)(nil),        // 26: parley.v1.ClearHistoryResponse
+	(*RewindSessionRequest)(nil),        // 27: parley.v1.RewindSessionRequest
+	(*RewindSessionResponse)(nil),       // 28: parley.v1.RewindSessionResponse
+	(*ForkSessionRequest)(nil),          // 29: parley.v1.ForkSessionRequest
+	(*ForkSessionResponse)(nil),         // 30: parley.v1.ForkSessionResponse
+	(*SearchMessagesRequest)(nil),       // 31: parley.v1.SearchMessagesRequest
+	(*SearchMessagesResponse)(nil),      // 32: parley.v1.SearchMessagesResponse
+	(*SearchHit)(nil),                   // 33: parley.v1.SearchHit
+	(*SnippetPiece)(nil),                // 34: parley.v1.SnippetPiece
+	(*ExportSessionsRequest)(nil),       // 35: parley.v1.ExportSessionsRequest
+	(*ExportSessionsResponse)(nil),      // 36: parley.v1.ExportSessionsResponse
+	(*ImportSessionsRequest)(nil),       // 37: parley.v1.ImportSessionsRequest
+	(*ImportSessionsResponse)(nil),      // 38: parley.v1.ImportSessionsResponse
+	(*ImportedId)(nil),                  // 39: parley.v1.ImportedId
+	nil,                                 // 40: parley.v1.CreateSessionRequest.LabelsEntry
+	nil,                                 // 41: parley.v1.ListSessionsRequest.LabelsEntry
+	nil,                                 // 42: parley.v1.Labels.ValuesEntry
+	(*Limits)(nil),                      // 43: parley.v1.Limits
+	(*Session)(nil),                     // 44: parley.v1.Session
+	(SessionState)(0),                   // 45: parley.v1.SessionState
+	(*Message)(nil),                     // 46: parley.v1.Message
+	(*Turn)(nil),                        // 47: parley.v1.Turn
+	(*QueuedMessage)(nil),               // 48: parley.v1.QueuedMessage
+	(Role)(0),                           // 49: parley.v1.Role
+	(*timestamppb.Timestamp)(nil),       // 50: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),             // 51: google.protobuf.Struct
+	(*Part)(nil),                        // 52: parley.v1.Part
 }
 var file_parley_v1_session_service_proto_depIdxs = []int32{
-	13, // 0: parley.v1.CreateSessionRequest.labels:type_name -> parley.v1.CreateSessionRequest.LabelsEntry
-	15, // 1: parley.v1.CreateSessionRequest.limits:type_name -> parley.v1.Limits
-	16, // 2: parley.v1.CreateSessionResponse.session:type_name -> parley.v1.Session
-	16, // 3: parley.v1.GetSessionResponse.session:type_name -> parley.v1.Session
-	16, // 4: parley.v1.ListSessionsResponse.sessions:type_name -> parley.v1.Session
-	14, // 5: parley.v1.Labels.values:type_name -> parley.v1.Labels.ValuesEntry
-	6,  // 6: parley.v1.UpdateSessionRequest.labels:type_name -> parley.v1.Labels
-	15, // 7: parley.v1.UpdateSessionRequest.limits:type_name -> parley.v1.Limits
-	16, // 8: parley.v1.UpdateSessionResponse.session:type_name -> parley.v1.Session
-	17, // 9: parley.v1.ListMessagesResponse.messages:type_name -> parley.v1.Message
-	0,  // 10: parley.v1.SessionService.CreateSession:input_type -> parley.v1.CreateSessionRequest
-	2,  // 11: parley.v1.SessionService.GetSession:input_type -> parley.v1.GetSessionRequest
-	4,  // 12: parley.v1.SessionService.ListSessions:input_type -> parley.v1.ListSessionsRequest
-	7,  // 13: parley.v1.SessionService.UpdateSession:input_type -> parley.v1.UpdateSessionRequest
-	9,  // 14: parley.v1.SessionService.DeleteSession:input_type -> parley.v1.DeleteSessionRequest
-	11, // 15: parley.v1.SessionService.ListMessages:input_type -> parley.v1.ListMessagesRequest
-	1,  // 16: parley.v1.SessionService.CreateSession:output_type -> parley.v1.CreateSessionResponse
-	3,  // 17: parley.v1.SessionService.GetSession:output_type -> parley.v1.GetSessionResponse
-	5,  // 18: parley.v1.SessionService.ListSessions:output_type -> parley.v1.ListSessionsResponse
-	8,  // 19: parley.v1.SessionService.UpdateSession:output_type -> parley.v1.UpdateSessionResponse
-	10, // 20: parley.v1.SessionService.DeleteSession:output_type -> parley.v1.DeleteSessionResponse
-	12, // 21: parley.v1.SessionService.ListMessages:output_type -> parley.v1.ListMessagesResponse
-	16, // [16:22] is the sub-list for method output_type
-	10, // [10:16] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	40, // 0: parley.v1.CreateSessionRequest.labels:type_name -> parley.v1.CreateSessionRequest.LabelsEntry
+	43, // 1: parley.v1.CreateSessionRequest.limits:type_name -> parley.v1.Limits
+	44, // 2: parley.v1.CreateSessionResponse.session:type_name -> parley.v1.Session
+	44, // 3: parley.v1.GetSessionResponse.session:type_name -> parley.v1.Session
+	41, // 4: parley.v1.ListSessionsRequest.labels:type_name -> parley.v1.ListSessionsRequest.LabelsEntry
+	45, // 5: parley.v1.ListSessionsRequest.states:type_name -> parley.v1.SessionState
+	0,  // 6: parley.v1.ListSessionsRequest.order:type_name -> parley.v1.SessionOrder
+	44, // 7: parley.v1.ListSessionsResponse.sessions:type_name -> parley.v1.Session
+	42, // 8: parley.v1.Labels.values:type_name -> parley.v1.Labels.ValuesEntry
+	7,  // 9: parley.v1.UpdateSessionRequest.labels:type_name -> parley.v1.Labels
+	43, // 10: parley.v1.UpdateSessionRequest.limits:type_name -> parley.v1.Limits
+	44, // 11: parley.v1.UpdateSessionResponse.session:type_name -> parley.v1.Session
+	46, // 12: parley.v1.ListMessagesResponse.messages:type_name -> parley.v1.Message
+	44, // 13: parley.v1.GetSnapshotResponse.session:type_name -> parley.v1.Session
+	46, // 14: parley.v1.GetSnapshotResponse.messages:type_name -> parley.v1.Message
+	16, // 15: parley.v1.GetSnapshotResponse.partial_message:type_name -> parley.v1.PartialMessage
+	17, // 16: parley.v1.GetSnapshotResponse.tool_calls:type_name -> parley.v1.OpenToolCall
+	47, // 17: parley.v1.GetSnapshotResponse.running_turn:type_name -> parley.v1.Turn
+	48, // 18: parley.v1.GetSnapshotResponse.queue:type_name -> parley.v1.QueuedMessage
+	49, // 19: parley.v1.PartialMessage.role:type_name -> parley.v1.Role
+	50, // 20: parley.v1.PartialMessage.create_time:type_name -> google.protobuf.Timestamp
+	51, // 21: parley.v1.OpenToolCall.arguments:type_name -> google.protobuf.Struct
+	20, // 22: parley.v1.BatchDeleteSessionsResponse.failures:type_name -> parley.v1.DeleteFailure
+	49, // 23: parley.v1.AppendMessageRequest.role:type_name -> parley.v1.Role
+	52, // 24: parley.v1.AppendMessageRequest.parts:type_name -> parley.v1.Part
+	46, // 25: parley.v1.AppendMessageResponse.message:type_name -> parley.v1.Message
+	52, // 26: parley.v1.UpdateMessageRequest.parts:type_name -> parley.v1.Part
+	46, // 27: parley.v1.UpdateMessageResponse.message:type_name -> parley.v1.Message
+	44, // 28: parley.v1.ClearHistoryResponse.session:type_name -> parley.v1.Session
+	44, // 29: parley.v1.RewindSessionResponse.session:type_name -> parley.v1.Session
+	44, // 30: parley.v1.ForkSessionResponse.session:type_name -> parley.v1.Session
+	49, // 31: parley.v1.SearchMessagesRequest.roles:type_name -> parley.v1.Role
+	33, // 32: parley.v1.SearchMessagesResponse.hits:type_name -> parley.v1.SearchHit
+	49, // 33: parley.v1.SearchHit.role:type_name -> parley.v1.Role
+	50, // 34: parley.v1.SearchHit.create_time:type_name -> google.protobuf.Timestamp
+	34, // 35: parley.v1.SearchHit.snippet:type_name -> parley.v1.SnippetPiece
+	39, // 36: parley.v1.ImportSessionsResponse.renamed:type_name -> parley.v1.ImportedId
+	1,  // 37: parley.v1.SessionService.CreateSession:input_type -> parley.v1.CreateSessionRequest
+	3,  // 38: parley.v1.SessionService.GetSession:input_type -> parley.v1.GetSessionRequest
+	5,  // 39: parley.v1.SessionService.ListSessions:input_type -> parley.v1.ListSessionsRequest
+	8,  // 40: parley.v1.SessionService.UpdateSession:input_type -> parley.v1.UpdateSessionRequest
+	10, // 41: parley.v1.SessionService.DeleteSession:input_type -> parley.v1.DeleteSessionRequest
+	12, // 42: parley.v1.SessionService.ListMessages:input_type -> parley.v1.ListMessagesRequest
+	14, // 43: parley.v1.SessionService.GetSnapshot:input_type -> parley.v1.GetSnapshotRequest
+	18, // 44: parley.v1.SessionService.BatchDeleteSessions:input_type -> parley.v1.BatchDeleteSessionsRequest
+	21, // 45: parley.v1.SessionService.AppendMessage:input_type -> parley.v1.AppendMessageRequest
+	23, // 46: parley.v1.SessionService.UpdateMessage:input_type -> parley.v1.UpdateMessageRequest
+	25, // 47: parley.v1.SessionService.ClearHistory:input_type -> parley.v1.ClearHistoryRequest
+	27, // 48: parley.v1.SessionService.RewindSession:input_type -> parley.v1.RewindSessionRequest
+	29, // 49: parley.v1.SessionService.ForkSession:input_type -> parley.v1.ForkSessionRequest
+	31, // 50: parley.v1.SessionService.SearchMessages:input_type -> parley.v1.SearchMessagesRequest
+	35, // 51: parley.v1.SessionService.ExportSessions:input_type -> parley.v1.ExportSessionsRequest
+	37, // 52: parley.v1.SessionService.ImportSessions:input_type -> parley.v1.ImportSessionsRequest
+	2,  // 53: parley.v1.SessionService.CreateSession:output_type -> parley.v1.CreateSessionResponse
+	4,  // 54: parley.v1.SessionService.GetSession:output_type -> parley.v1.GetSessionResponse
+	6,  // 55: parley.v1.SessionService.ListSessions:output_type -> parley.v1.ListSessionsResponse
+	9,  // 56: parley.v1.SessionService.UpdateSession:output_type -> parley.v1.UpdateSessionResponse
+	11, // 57: parley.v1.SessionService.DeleteSession:output_type -> parley.v1.DeleteSessionResponse
+	13, // 58: parley.v1.SessionService.ListMessages:output_type -> parley.v1.ListMessagesResponse
+	15, // 59: parley.v1.SessionService.GetSnapshot:output_type -> parley.v1.GetSnapshotResponse
+	19, // 60: parley.v1.SessionService.BatchDeleteSessions:output_type -> parley.v1.BatchDeleteSessionsResponse
+	22, // 61: parley.v1.SessionService.AppendMessage:output_type -> parley.v1.AppendMessageResponse
+	24, // 62: parley.v1.SessionService.UpdateMessage:output_type -> parley.v1.UpdateMessageResponse
+	26, // 63: parley.v1.SessionService.ClearHistory:output_type -> parley.v1.ClearHistoryResponse
+	28, // 64: parley.v1.SessionService.RewindSession:output_type -> parley.v1.RewindSessionResponse
+	30, // 65: parley.v1.SessionService.ForkSession:output_type -> parley.v1.ForkSessionResponse
+	32, // 66: parley.v1.SessionService.SearchMessages:output_type -> parley.v1.SearchMessagesResponse
+	36, // 67: parley.v1.SessionService.ExportSessions:output_type -> parley.v1.ExportSessionsResponse
+	38, // 68: parley.v1.SessionService.ImportSessions:output_type -> parley.v1.ImportSessionsResponse
+	53, // [53:69] is the sub-list for method output_type
+	37, // [37:53] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_session_service_proto_init() }
@@ -965,21 +2971,25 @@ func file_parley_v1_session_service_proto_init() {
 	}
 	file_parley_v1_access_proto_init()
 	file_parley_v1_message_proto_init()
+	file_parley_v1_queue_proto_init()
 	file_parley_v1_session_proto_init()
 	file_parley_v1_turn_proto_init()
+	file_parley_v1_session_service_proto_msgTypes[4].OneofWrappers = []any{}
 	file_parley_v1_session_service_proto_msgTypes[7].OneofWrappers = []any{}
+	file_parley_v1_session_service_proto_msgTypes[28].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_session_service_proto_rawDesc), len(file_parley_v1_session_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   15,
+			NumEnums:      1,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_parley_v1_session_service_proto_goTypes,
 		DependencyIndexes: file_parley_v1_session_service_proto_depIdxs,
+		EnumInfos:         file_parley_v1_session_service_proto_enumTypes,
 		MessageInfos:      file_parley_v1_session_service_proto_msgTypes,
 	}.Build()
 	File_parley_v1_session_service_proto = out.File

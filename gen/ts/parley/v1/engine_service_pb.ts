@@ -2,22 +2,428 @@
 // @generated from file parley/v1/engine_service.proto (package parley.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Access_Scope } from "./access_pb.ts";
 import { file_parley_v1_access } from "./access_pb.ts";
 import type { Profile } from "./profile_pb.ts";
 import { file_parley_v1_profile } from "./profile_pb.ts";
-import type { SessionState } from "./session_pb.ts";
+import type { Session, SessionState } from "./session_pb.ts";
 import { file_parley_v1_session } from "./session_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file parley/v1/engine_service.proto.
  */
 export const file_parley_v1_engine_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5wYXJsZXkvdjEvZW5naW5lX3NlcnZpY2UucHJvdG8SCXBhcmxleS52MSIQCg5HZXRJbmZvUmVxdWVzdCJ6Cg9HZXRJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIRCglsb2dfZXBvY2gYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFdG9vbHMYBCADKAlKBAgFEAYiEgoQR2V0U3RhdHVzUmVxdWVzdCKEAgoRR2V0U3RhdHVzUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIvCg5zZXNzaW9uX2NvdW50cxgCIAMoCzIXLnBhcmxleS52MS5TZXNzaW9uQ291bnQSFQoNcnVubmluZ190dXJucxgDIAEoBRIkCghwcm9maWxlcxgEIAMoCzISLnBhcmxleS52MS5Qcm9maWxlEhMKC3N0b3JlX2J5dGVzGAUgASgDEg8KB3JlYWRlcnMYBiABKAUSFAoMbWVtb3J5X2J5dGVzGAcgASgDEi4KCnN0YXJ0X3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSgQICRAQIkUKDFNlc3Npb25Db3VudBImCgVzdGF0ZRgBIAEoDjIXLnBhcmxleS52MS5TZXNzaW9uU3RhdGUSDQoFY291bnQYAiABKAMyrwEKDUVuZ2luZVNlcnZpY2USSwoHR2V0SW5mbxIZLnBhcmxleS52MS5HZXRJbmZvUmVxdWVzdBoaLnBhcmxleS52MS5HZXRJbmZvUmVzcG9uc2UiCZACAaqhGQIIARJRCglHZXRTdGF0dXMSGy5wYXJsZXkudjEuR2V0U3RhdHVzUmVxdWVzdBocLnBhcmxleS52MS5HZXRTdGF0dXNSZXNwb25zZSIJkAIBqqEZAggBYgZwcm90bzM", [file_google_protobuf_timestamp, file_parley_v1_access, file_parley_v1_profile, file_parley_v1_session]);
+  fileDesc("Ch5wYXJsZXkvdjEvZW5naW5lX3NlcnZpY2UucHJvdG8SCXBhcmxleS52MSKbAQoSV2F0Y2hFbmdpbmVSZXF1ZXN0EjkKBnRvcGljcxgBIAMoDjIWLnBhcmxleS52MS5FbmdpbmVUb3BpY0IRukgOkgELEAgiB4IBBBABIAASKgoIc2Vzc2lvbnMYAiABKAsyGC5wYXJsZXkudjEuU2Vzc2lvbkZpbHRlchIeCg1zZXNzaW9uX2xpbWl0GAMgASgFQge6SAQaAigAIqMCCg1TZXNzaW9uRmlsdGVyEk0KBmxhYmVscxgBIAMoCzIkLnBhcmxleS52MS5TZXNzaW9uRmlsdGVyLkxhYmVsc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhI6CgZzdGF0ZXMYAiADKA4yFy5wYXJsZXkudjEuU2Vzc2lvblN0YXRlQhG6SA6SAQsQCCIHggEEEAEgABIUCgdzdGFycmVkGAMgASgISACIAQESGwoJd29ya3NwYWNlGAQgASgJQgi6SAVyAxiAIBIZCgdwcm9maWxlGAUgASgJQgi6SAVyAxiAARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgoKCF9zdGFycmVkIpUBChNXYXRjaEVuZ2luZVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbkgAEhYKDHNlc3Npb25fZ29uZRgCIAEoCUgAEi4KCWNhdWdodF91cBgKIAEoCzIZLnBhcmxleS52MS5FbmdpbmVDYXVnaHRVcEgAQgkKB3BheWxvYWRKBAgDEAoiKwoORW5naW5lQ2F1Z2h0VXASGQoRaGFzX21vcmVfc2Vzc2lvbnMYASABKAgiqwEKBVRva2VuEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSJgoFc2NvcGUYAyABKA4yFy5wYXJsZXkudjEuQWNjZXNzLlNjb3BlEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAitAEKEkNyZWF0ZVRva2VuUmVxdWVzdBIrCgRuYW1lGAEgASgJQh26SBpyGDIWXltBLVphLXowLTkuXy1dezEsNjR9JBIyCgVzY29wZRgCIAEoDjIXLnBhcmxleS52MS5BY2Nlc3MuU2NvcGVCCrpIB4IBBBABIAASPQoIbGlmZXRpbWUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCICGsJYBKgAiSwoTQ3JlYXRlVG9rZW5SZXNwb25zZRIfCgV0b2tlbhgBIAEoCzIQLnBhcmxleS52MS5Ub2tlbhITCgZzZWNyZXQYAiABKAlCA4ABASJNChFMaXN0VG9rZW5zUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgiTwoSTGlzdFRva2Vuc1Jlc3BvbnNlEiAKBnRva2VucxgBIAMoCzIQLnBhcmxleS52MS5Ub2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMQoSUmV2b2tlVG9rZW5SZXF1ZXN0EhsKCHRva2VuX2lkGAEgASgJQgm6SAZyBBABGEAiFQoTUmV2b2tlVG9rZW5SZXNwb25zZSIVChNDcmVhdGVCYWNrdXBSZXF1ZXN0ImkKFENyZWF0ZUJhY2t1cFJlc3BvbnNlEgwKBHBhdGgYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoAxIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiEAoOR2V0SW5mb1JlcXVlc3QiegoPR2V0SW5mb1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSEQoJbG9nX2Vwb2NoGAIgASgJEi4KCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXRvb2xzGAQgAygJSgQIBRAGIhIKEEdldFN0YXR1c1JlcXVlc3QihAIKEUdldFN0YXR1c1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSLwoOc2Vzc2lvbl9jb3VudHMYAiADKAsyFy5wYXJsZXkudjEuU2Vzc2lvbkNvdW50EhUKDXJ1bm5pbmdfdHVybnMYAyABKAUSJAoIcHJvZmlsZXMYBCADKAsyEi5wYXJsZXkudjEuUHJvZmlsZRITCgtzdG9yZV9ieXRlcxgFIAEoAxIPCgdyZWFkZXJzGAYgASgFEhQKDG1lbW9yeV9ieXRlcxgHIAEoAxIuCgpzdGFydF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEoECAkQECJFCgxTZXNzaW9uQ291bnQSJgoFc3RhdGUYASABKA4yFy5wYXJsZXkudjEuU2Vzc2lvblN0YXRlEg0KBWNvdW50GAIgASgDKlIKC0VuZ2luZVRvcGljEhwKGEVOR0lORV9UT1BJQ19VTlNQRUNJRklFRBAAEhkKFUVOR0lORV9UT1BJQ19TRVNTSU9OUxABIgQIAhACIgQIAxADMuUECg1FbmdpbmVTZXJ2aWNlEksKB0dldEluZm8SGS5wYXJsZXkudjEuR2V0SW5mb1JlcXVlc3QaGi5wYXJsZXkudjEuR2V0SW5mb1Jlc3BvbnNlIgmQAgGqoRkCCAESUQoJR2V0U3RhdHVzEhsucGFybGV5LnYxLkdldFN0YXR1c1JlcXVlc3QaHC5wYXJsZXkudjEuR2V0U3RhdHVzUmVzcG9uc2UiCZACAaqhGQIIARJZCgtXYXRjaEVuZ2luZRIdLnBhcmxleS52MS5XYXRjaEVuZ2luZVJlcXVlc3QaHi5wYXJsZXkudjEuV2F0Y2hFbmdpbmVSZXNwb25zZSIJkAIBqqEZAggBMAESVAoLQ3JlYXRlVG9rZW4SHS5wYXJsZXkudjEuQ3JlYXRlVG9rZW5SZXF1ZXN0Gh4ucGFybGV5LnYxLkNyZWF0ZVRva2VuUmVzcG9uc2UiBqqhGQIIAxJUCgpMaXN0VG9rZW5zEhwucGFybGV5LnYxLkxpc3RUb2tlbnNSZXF1ZXN0Gh0ucGFybGV5LnYxLkxpc3RUb2tlbnNSZXNwb25zZSIJkAIBqqEZAggDElQKC1Jldm9rZVRva2VuEh0ucGFybGV5LnYxLlJldm9rZVRva2VuUmVxdWVzdBoeLnBhcmxleS52MS5SZXZva2VUb2tlblJlc3BvbnNlIgaqoRkCCAMSVwoMQ3JlYXRlQmFja3VwEh4ucGFybGV5LnYxLkNyZWF0ZUJhY2t1cFJlcXVlc3QaHy5wYXJsZXkudjEuQ3JlYXRlQmFja3VwUmVzcG9uc2UiBqqhGQIIA2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_parley_v1_access, file_parley_v1_profile, file_parley_v1_session]);
+
+/**
+ * What to watch.
+ *
+ * @generated from message parley.v1.WatchEngineRequest
+ */
+export type WatchEngineRequest = Message<"parley.v1.WatchEngineRequest"> & {
+  /**
+   * What kinds of items; empty = all.
+   *
+   * @generated from field: repeated parley.v1.EngineTopic topics = 1;
+   */
+  topics: EngineTopic[];
+
+  /**
+   * Which sessions: as in ListSessions.
+   *
+   * @generated from field: parley.v1.SessionFilter sessions = 2;
+   */
+  sessions?: SessionFilter | undefined;
+
+  /**
+   * How many of the newest sessions to begin with at most; 0 = 500, more than 5,000 = 5,000. Changes come of all that match.
+   *
+   * @generated from field: int32 session_limit = 3;
+   */
+  sessionLimit: number;
+};
+
+/**
+ * Describes the message parley.v1.WatchEngineRequest.
+ * Use `create(WatchEngineRequestSchema)` to create a new message.
+ */
+export const WatchEngineRequestSchema: GenMessage<WatchEngineRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 0);
+
+/**
+ * Sessions that match all that is set.
+ *
+ * @generated from message parley.v1.SessionFilter
+ */
+export type SessionFilter = Message<"parley.v1.SessionFilter"> & {
+  /**
+   * Labels that it must all have, with exactly these values. Empty = any.
+   *
+   * @generated from field: map<string, string> labels = 1;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * States that it may be in. Empty = any.
+   *
+   * @generated from field: repeated parley.v1.SessionState states = 2;
+   */
+  states: SessionState[];
+
+  /**
+   * Whether it must be starred, or must not. Absent = either.
+   *
+   * @generated from field: optional bool starred = 3;
+   */
+  starred?: boolean | undefined;
+
+  /**
+   * The folder it must belong to: an absolute path. Empty = any.
+   *
+   * @generated from field: string workspace = 4;
+   */
+  workspace: string;
+
+  /**
+   * The profile it must have. Empty = any.
+   *
+   * @generated from field: string profile = 5;
+   */
+  profile: string;
+};
+
+/**
+ * Describes the message parley.v1.SessionFilter.
+ * Use `create(SessionFilterSchema)` to create a new message.
+ */
+export const SessionFilterSchema: GenMessage<SessionFilter> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 1);
+
+/**
+ * An item, or where the stream is.
+ *
+ * @generated from message parley.v1.WatchEngineResponse
+ */
+export type WatchEngineResponse = Message<"parley.v1.WatchEngineResponse"> & {
+  /**
+   * One of them.
+   *
+   * @generated from oneof parley.v1.WatchEngineResponse.payload
+   */
+  payload: {
+    /**
+     * A session that matches: new, changed, or one to begin with.
+     *
+     * @generated from field: parley.v1.Session session = 1;
+     */
+    value: Session;
+    case: "session";
+  } | {
+    /**
+     * The id of a session that is gone or no longer matches.
+     *
+     * @generated from field: string session_gone = 2;
+     */
+    value: string;
+    case: "sessionGone";
+  } | {
+    /**
+     * All items that there were have been sent; what follows are changes.
+     *
+     * @generated from field: parley.v1.EngineCaughtUp caught_up = 10;
+     */
+    value: EngineCaughtUp;
+    case: "caughtUp";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message parley.v1.WatchEngineResponse.
+ * Use `create(WatchEngineResponseSchema)` to create a new message.
+ */
+export const WatchEngineResponseSchema: GenMessage<WatchEngineResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 2);
+
+/**
+ * All that was there has been sent.
+ *
+ * @generated from message parley.v1.EngineCaughtUp
+ */
+export type EngineCaughtUp = Message<"parley.v1.EngineCaughtUp"> & {
+  /**
+   * True: there were more sessions than asked for.
+   *
+   * @generated from field: bool has_more_sessions = 1;
+   */
+  hasMoreSessions: boolean;
+};
+
+/**
+ * Describes the message parley.v1.EngineCaughtUp.
+ * Use `create(EngineCaughtUpSchema)` to create a new message.
+ */
+export const EngineCaughtUpSchema: GenMessage<EngineCaughtUp> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 3);
+
+/**
+ * A token, without what opens the engine.
+ *
+ * @generated from message parley.v1.Token
+ */
+export type Token = Message<"parley.v1.Token"> & {
+  /**
+   * Id, prefix `tok_`.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Its name, which events of what it does carry as `actor`.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * What it is allowed to do.
+   *
+   * @generated from field: parley.v1.Access.Scope scope = 3;
+   */
+  scope: Access_Scope;
+
+  /**
+   * When it was made.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 4;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When it ends by itself; absent = never.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 5;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message parley.v1.Token.
+ * Use `create(TokenSchema)` to create a new message.
+ */
+export const TokenSchema: GenMessage<Token> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 4);
+
+/**
+ * What token to make.
+ *
+ * @generated from message parley.v1.CreateTokenRequest
+ */
+export type CreateTokenRequest = Message<"parley.v1.CreateTokenRequest"> & {
+  /**
+   * Its name: 1 to 64 letters, digits, dots, dashes or underscores; unique, and not `admin`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What it is allowed to do: read, operate or admin.
+   *
+   * @generated from field: parley.v1.Access.Scope scope = 2;
+   */
+  scope: Access_Scope;
+
+  /**
+   * How long it is good for; absent = until it is revoked.
+   *
+   * @generated from field: google.protobuf.Duration lifetime = 3;
+   */
+  lifetime?: Duration | undefined;
+};
+
+/**
+ * Describes the message parley.v1.CreateTokenRequest.
+ * Use `create(CreateTokenRequestSchema)` to create a new message.
+ */
+export const CreateTokenRequestSchema: GenMessage<CreateTokenRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 5);
+
+/**
+ * The token that was made.
+ *
+ * @generated from message parley.v1.CreateTokenResponse
+ */
+export type CreateTokenResponse = Message<"parley.v1.CreateTokenResponse"> & {
+  /**
+   * The token.
+   *
+   * @generated from field: parley.v1.Token token = 1;
+   */
+  token?: Token | undefined;
+
+  /**
+   * What to send as `authorization: Bearer`; shown only now.
+   *
+   * @generated from field: string secret = 2;
+   */
+  secret: string;
+};
+
+/**
+ * Describes the message parley.v1.CreateTokenResponse.
+ * Use `create(CreateTokenResponseSchema)` to create a new message.
+ */
+export const CreateTokenResponseSchema: GenMessage<CreateTokenResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 6);
+
+/**
+ * Which tokens to list.
+ *
+ * @generated from message parley.v1.ListTokensRequest
+ */
+export type ListTokensRequest = Message<"parley.v1.ListTokensRequest"> & {
+  /**
+   * How many at most; 0 = 100, more than 1,000 = 1,000.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before. Empty = the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListTokensRequest.
+ * Use `create(ListTokensRequestSchema)` to create a new message.
+ */
+export const ListTokensRequestSchema: GenMessage<ListTokensRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 7);
+
+/**
+ * One page of tokens.
+ *
+ * @generated from message parley.v1.ListTokensResponse
+ */
+export type ListTokensResponse = Message<"parley.v1.ListTokensResponse"> & {
+  /**
+   * The tokens, the newest first.
+   *
+   * @generated from field: repeated parley.v1.Token tokens = 1;
+   */
+  tokens: Token[];
+
+  /**
+   * Token of the next page; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListTokensResponse.
+ * Use `create(ListTokensResponseSchema)` to create a new message.
+ */
+export const ListTokensResponseSchema: GenMessage<ListTokensResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 8);
+
+/**
+ * Which token to take back.
+ *
+ * @generated from message parley.v1.RevokeTokenRequest
+ */
+export type RevokeTokenRequest = Message<"parley.v1.RevokeTokenRequest"> & {
+  /**
+   * The token's id.
+   *
+   * @generated from field: string token_id = 1;
+   */
+  tokenId: string;
+};
+
+/**
+ * Describes the message parley.v1.RevokeTokenRequest.
+ * Use `create(RevokeTokenRequestSchema)` to create a new message.
+ */
+export const RevokeTokenRequestSchema: GenMessage<RevokeTokenRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 9);
+
+/**
+ * It opens nothing any more.
+ *
+ * @generated from message parley.v1.RevokeTokenResponse
+ */
+export type RevokeTokenResponse = Message<"parley.v1.RevokeTokenResponse"> & {
+};
+
+/**
+ * Describes the message parley.v1.RevokeTokenResponse.
+ * Use `create(RevokeTokenResponseSchema)` to create a new message.
+ */
+export const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 10);
+
+/**
+ * Nothing to say.
+ *
+ * @generated from message parley.v1.CreateBackupRequest
+ */
+export type CreateBackupRequest = Message<"parley.v1.CreateBackupRequest"> & {
+};
+
+/**
+ * Describes the message parley.v1.CreateBackupRequest.
+ * Use `create(CreateBackupRequestSchema)` to create a new message.
+ */
+export const CreateBackupRequestSchema: GenMessage<CreateBackupRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 11);
+
+/**
+ * The backup that was made.
+ *
+ * @generated from message parley.v1.CreateBackupResponse
+ */
+export type CreateBackupResponse = Message<"parley.v1.CreateBackupResponse"> & {
+  /**
+   * The folder it is in, on the engine's machine.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * Its bytes.
+   *
+   * @generated from field: int64 size_bytes = 2;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * The moment it holds.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 3;
+   */
+  createTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message parley.v1.CreateBackupResponse.
+ * Use `create(CreateBackupResponseSchema)` to create a new message.
+ */
+export const CreateBackupResponseSchema: GenMessage<CreateBackupResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 12);
 
 /**
  * Nothing to say.
@@ -32,7 +438,7 @@ export type GetInfoRequest = Message<"parley.v1.GetInfoRequest"> & {
  * Use `create(GetInfoRequestSchema)` to create a new message.
  */
 export const GetInfoRequestSchema: GenMessage<GetInfoRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_engine_service, 0);
+  messageDesc(file_parley_v1_engine_service, 13);
 
 /**
  * What this engine is.
@@ -74,7 +480,7 @@ export type GetInfoResponse = Message<"parley.v1.GetInfoResponse"> & {
  * Use `create(GetInfoResponseSchema)` to create a new message.
  */
 export const GetInfoResponseSchema: GenMessage<GetInfoResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_engine_service, 1);
+  messageDesc(file_parley_v1_engine_service, 14);
 
 /**
  * Nothing to say.
@@ -89,7 +495,7 @@ export type GetStatusRequest = Message<"parley.v1.GetStatusRequest"> & {
  * Use `create(GetStatusRequestSchema)` to create a new message.
  */
 export const GetStatusRequestSchema: GenMessage<GetStatusRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_engine_service, 2);
+  messageDesc(file_parley_v1_engine_service, 15);
 
 /**
  * What this engine is doing.
@@ -159,7 +565,7 @@ export type GetStatusResponse = Message<"parley.v1.GetStatusResponse"> & {
  * Use `create(GetStatusResponseSchema)` to create a new message.
  */
 export const GetStatusResponseSchema: GenMessage<GetStatusResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_engine_service, 3);
+  messageDesc(file_parley_v1_engine_service, 16);
 
 /**
  * How many sessions are in one state.
@@ -187,7 +593,41 @@ export type SessionCount = Message<"parley.v1.SessionCount"> & {
  * Use `create(SessionCountSchema)` to create a new message.
  */
 export const SessionCountSchema: GenMessage<SessionCount> = /*@__PURE__*/
-  messageDesc(file_parley_v1_engine_service, 4);
+  messageDesc(file_parley_v1_engine_service, 17);
+
+/**
+ * A kind of item that WatchEngine streams.
+ *
+ * @generated from enum parley.v1.EngineTopic
+ */
+export const EngineTopic = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: ENGINE_TOPIC_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Sessions.
+   *
+   * @generated from enum value: ENGINE_TOPIC_SESSIONS = 1;
+   */
+  SESSIONS: 1,
+} as const;
+
+/**
+ * A kind of item that WatchEngine streams.
+ *
+ * @generated from enum parley.v1.EngineTopic
+ */
+export type EngineTopic = (typeof EngineTopic)[keyof typeof EngineTopic] | UnknownEnum;
+
+/**
+ * Describes the enum parley.v1.EngineTopic.
+ */
+export const EngineTopicSchema: GenEnum<EngineTopic> = /*@__PURE__*/
+  enumDesc(file_parley_v1_engine_service, 0);
 
 /**
  * The engine itself.
@@ -214,6 +654,61 @@ export const EngineService: GenService<{
     methodKind: "unary";
     input: typeof GetStatusRequestSchema;
     output: typeof GetStatusResponseSchema;
+  },
+  /**
+   * Streams all items of the topics asked for that match, then `caught_up`, then each item that changes, whole, or its id
+   * once it is gone or no longer matches. There is no place to come back to: a reconnect begins with all items again. After
+   * 15 seconds of silence a `caught_up` comes again. Ends with UNAVAILABLE `ENGINE_STOPPING`.
+   *
+   * @generated from rpc parley.v1.EngineService.WatchEngine
+   */
+  watchEngine: {
+    methodKind: "server_streaming";
+    input: typeof WatchEngineRequestSchema;
+    output: typeof WatchEngineResponseSchema;
+  },
+  /**
+   * Makes a token. What opens the engine is in the answer and nowhere else. Fails with ALREADY_EXISTS `TOKEN_NAME_TAKEN`.
+   *
+   * @generated from rpc parley.v1.EngineService.CreateToken
+   */
+  createToken: {
+    methodKind: "unary";
+    input: typeof CreateTokenRequestSchema;
+    output: typeof CreateTokenResponseSchema;
+  },
+  /**
+   * Lists tokens, the newest first, without what opens the engine. The one in the data directory is not among them.
+   *
+   * @generated from rpc parley.v1.EngineService.ListTokens
+   */
+  listTokens: {
+    methodKind: "unary";
+    input: typeof ListTokensRequestSchema;
+    output: typeof ListTokensResponseSchema;
+  },
+  /**
+   * Takes a token back: calls with it fail from now on, and its open streams end with UNAUTHENTICATED `TOKEN_REVOKED`.
+   * Fails with NOT_FOUND `TOKEN_NOT_FOUND`.
+   *
+   * @generated from rpc parley.v1.EngineService.RevokeToken
+   */
+  revokeToken: {
+    methodKind: "unary";
+    input: typeof RevokeTokenRequestSchema;
+    output: typeof RevokeTokenResponseSchema;
+  },
+  /**
+   * Writes a copy of the store, of one moment, into a new folder under `backups` in the engine's data directory, while turns
+   * run. Fails with RESOURCE_EXHAUSTED `STORAGE_FULL` where there is no room, and leaves nothing behind then;
+   * FAILED_PRECONDITION `BACKUP_RUNNING` while another is being made.
+   *
+   * @generated from rpc parley.v1.EngineService.CreateBackup
+   */
+  createBackup: {
+    methodKind: "unary";
+    input: typeof CreateBackupRequestSchema;
+    output: typeof CreateBackupResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_parley_v1_engine_service, 0);

@@ -22,7 +22,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/event.proto.
  */
 export const file_parley_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChVwYXJsZXkvdjEvZXZlbnQucHJvdG8SCXBhcmxleS52MSLVBwoFRXZlbnQSCwoDc2VxGAEgASgDEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd0dXJuX2lkGAMgASgJEg0KBWFjdG9yGAQgASgJEhEKCXNraXBwYWJsZRgFIAEoCBIuCgx0dXJuX3N0YXJ0ZWQYCiABKAsyFi5wYXJsZXkudjEuVHVyblN0YXJ0ZWRIABIqCgp0dXJuX2VuZGVkGAsgASgLMhQucGFybGV5LnYxLlR1cm5FbmRlZEgAEi4KDHN0ZXBfc3RhcnRlZBgMIAEoCzIWLnBhcmxleS52MS5TdGVwU3RhcnRlZEgAEjQKD21lc3NhZ2Vfc3RhcnRlZBgNIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlU3RhcnRlZEgAEioKCnRleHRfZGVsdGEYDiABKAsyFC5wYXJsZXkudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGA8gASgLMhkucGFybGV5LnYxLlJlYXNvbmluZ0RlbHRhSAASOAoRbWVzc2FnZV9jb21wbGV0ZWQYECABKAsyGy5wYXJsZXkudjEuTWVzc2FnZUNvbXBsZXRlZEgAEjsKE3Rvb2xfY2FsbF9yZXF1ZXN0ZWQYESABKAsyHC5wYXJsZXkudjEuVG9vbENhbGxSZXF1ZXN0ZWRIABI3ChF0b29sX2NhbGxfc3RhcnRlZBgSIAEoCzIaLnBhcmxleS52MS5Ub29sQ2FsbFN0YXJ0ZWRIABIzCg90b29sX2NhbGxfZW5kZWQYFCABKAsyGC5wYXJsZXkudjEuVG9vbENhbGxFbmRlZEgAEjIKDnVzYWdlX3JlcG9ydGVkGBcgASgLMhgucGFybGV5LnYxLlVzYWdlUmVwb3J0ZWRIABI0Cg9yZXRyeV9zY2hlZHVsZWQYGCABKAsyGS5wYXJsZXkudjEuUmV0cnlTY2hlZHVsZWRIABIwCg1tb2RlbF9jaGFuZ2VkGBkgASgLMhcucGFybGV5LnYxLk1vZGVsQ2hhbmdlZEgAEjAKDXF1ZXVlX2NoYW5nZWQYHSABKAsyFy5wYXJsZXkudjEuUXVldWVDaGFuZ2VkSAASNAoPc2Vzc2lvbl9jaGFuZ2VkGCIgASgLMhkucGFybGV5LnYxLlNlc3Npb25DaGFuZ2VkSAASJQoHd2FybmluZxgjIAEoCzISLnBhcmxleS52MS5XYXJuaW5nSABCCQoHcGF5bG9hZEoECBMQFEoECBUQFkoECBYQF0oECBoQHUoECB4QIiIsCgtUdXJuU3RhcnRlZBIdCgR0dXJuGAEgASgLMg8ucGFybGV5LnYxLlR1cm4iewoJVHVybkVuZGVkEigKBnJlYXNvbhgBIAEoDjIYLnBhcmxleS52MS5UdXJuRW5kUmVhc29uEh8KBXVzYWdlGAIgASgLMhAucGFybGV5LnYxLlVzYWdlEiMKBWVycm9yGAMgASgLMhQucGFybGV5LnYxLlR1cm5FcnJvciIqCgtTdGVwU3RhcnRlZBIMCgRzdGVwGAEgASgFEg0KBW1vZGVsGAIgASgJIlIKDk1lc3NhZ2VTdGFydGVkEhIKCm1lc3NhZ2VfaWQYASABKAkSHQoEcm9sZRgCIAEoDjIPLnBhcmxleS52MS5Sb2xlEg0KBW1vZGVsGAMgASgJIi0KCVRleHREZWx0YRISCgptZXNzYWdlX2lkGAEgASgJEgwKBHRleHQYAiABKAkiMgoOUmVhc29uaW5nRGVsdGESEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJIjcKEE1lc3NhZ2VDb21wbGV0ZWQSIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlInIKEVRvb2xDYWxsUmVxdWVzdGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCm1lc3NhZ2VfaWQYBCABKAkiXAoPVG9vbENhbGxTdGFydGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IoQBCg1Ub29sQ2FsbEVuZGVkEg8KB2NhbGxfaWQYASABKAkSJwoFc3RhdGUYAiABKA4yGC5wYXJsZXkudjEuVG9vbENhbGxTdGF0ZRIlCgZyZXN1bHQYAyABKAsyFS5wYXJsZXkudjEuVG9vbFJlc3VsdBISCgptZXNzYWdlX2lkGAQgASgJImoKDVVzYWdlUmVwb3J0ZWQSEgoKbWVzc2FnZV9pZBgBIAEoCRIfCgV1c2FnZRgCIAEoCzIQLnBhcmxleS52MS5Vc2FnZRIkCgp0dXJuX3VzYWdlGAMgASgLMhAucGFybGV5LnYxLlVzYWdlIoYBCg5SZXRyeVNjaGVkdWxlZBIPCgdhdHRlbXB0GAEgASgFEhQKDG1heF9hdHRlbXB0cxgCIAEoBRIoCgVkZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIjCgVlcnJvchgEIAEoCzIULnBhcmxleS52MS5UdXJuRXJyb3IiLgoMTW9kZWxDaGFuZ2VkEg8KB3Byb2ZpbGUYASABKAkSDQoFbW9kZWwYAiABKAkiTQoMUXVldWVDaGFuZ2VkEigKBnF1ZXVlZBgBIAMoCzIYLnBhcmxleS52MS5RdWV1ZWRNZXNzYWdlEhMKC3JlbW92ZWRfaWRzGAIgAygJIjUKDlNlc3Npb25DaGFuZ2VkEiMKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbiIqCgdXYXJuaW5nEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_message, file_parley_v1_queue, file_parley_v1_session, file_parley_v1_turn, file_parley_v1_usage]);
+  fileDesc("ChVwYXJsZXkvdjEvZXZlbnQucHJvdG8SCXBhcmxleS52MSLBCAoFRXZlbnQSCwoDc2VxGAEgASgDEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd0dXJuX2lkGAMgASgJEg0KBWFjdG9yGAQgASgJEhEKCXNraXBwYWJsZRgFIAEoCBIuCgx0dXJuX3N0YXJ0ZWQYCiABKAsyFi5wYXJsZXkudjEuVHVyblN0YXJ0ZWRIABIqCgp0dXJuX2VuZGVkGAsgASgLMhQucGFybGV5LnYxLlR1cm5FbmRlZEgAEi4KDHN0ZXBfc3RhcnRlZBgMIAEoCzIWLnBhcmxleS52MS5TdGVwU3RhcnRlZEgAEjQKD21lc3NhZ2Vfc3RhcnRlZBgNIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlU3RhcnRlZEgAEioKCnRleHRfZGVsdGEYDiABKAsyFC5wYXJsZXkudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGA8gASgLMhkucGFybGV5LnYxLlJlYXNvbmluZ0RlbHRhSAASOAoRbWVzc2FnZV9jb21wbGV0ZWQYECABKAsyGy5wYXJsZXkudjEuTWVzc2FnZUNvbXBsZXRlZEgAEjsKE3Rvb2xfY2FsbF9yZXF1ZXN0ZWQYESABKAsyHC5wYXJsZXkudjEuVG9vbENhbGxSZXF1ZXN0ZWRIABI3ChF0b29sX2NhbGxfc3RhcnRlZBgSIAEoCzIaLnBhcmxleS52MS5Ub29sQ2FsbFN0YXJ0ZWRIABIzCg90b29sX2NhbGxfZW5kZWQYFCABKAsyGC5wYXJsZXkudjEuVG9vbENhbGxFbmRlZEgAEjIKDnVzYWdlX3JlcG9ydGVkGBcgASgLMhgucGFybGV5LnYxLlVzYWdlUmVwb3J0ZWRIABI0Cg9yZXRyeV9zY2hlZHVsZWQYGCABKAsyGS5wYXJsZXkudjEuUmV0cnlTY2hlZHVsZWRIABIwCg1tb2RlbF9jaGFuZ2VkGBkgASgLMhcucGFybGV5LnYxLk1vZGVsQ2hhbmdlZEgAEjQKD21lc3NhZ2VfdXBkYXRlZBgaIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlVXBkYXRlZEgAEjQKD2hpc3RvcnlfY2xlYXJlZBgbIAEoCzIZLnBhcmxleS52MS5IaXN0b3J5Q2xlYXJlZEgAEjAKDXF1ZXVlX2NoYW5nZWQYHSABKAsyFy5wYXJsZXkudjEuUXVldWVDaGFuZ2VkSAASNAoPc2Vzc2lvbl9jaGFuZ2VkGCIgASgLMhkucGFybGV5LnYxLlNlc3Npb25DaGFuZ2VkSAASJQoHd2FybmluZxgjIAEoCzISLnBhcmxleS52MS5XYXJuaW5nSABCCQoHcGF5bG9hZEoECBMQFEoECBUQFkoECBYQF0oECBwQHUoECB4QIiIsCgtUdXJuU3RhcnRlZBIdCgR0dXJuGAEgASgLMg8ucGFybGV5LnYxLlR1cm4iewoJVHVybkVuZGVkEigKBnJlYXNvbhgBIAEoDjIYLnBhcmxleS52MS5UdXJuRW5kUmVhc29uEh8KBXVzYWdlGAIgASgLMhAucGFybGV5LnYxLlVzYWdlEiMKBWVycm9yGAMgASgLMhQucGFybGV5LnYxLlR1cm5FcnJvciIqCgtTdGVwU3RhcnRlZBIMCgRzdGVwGAEgASgFEg0KBW1vZGVsGAIgASgJIlIKDk1lc3NhZ2VTdGFydGVkEhIKCm1lc3NhZ2VfaWQYASABKAkSHQoEcm9sZRgCIAEoDjIPLnBhcmxleS52MS5Sb2xlEg0KBW1vZGVsGAMgASgJIi0KCVRleHREZWx0YRISCgptZXNzYWdlX2lkGAEgASgJEgwKBHRleHQYAiABKAkiMgoOUmVhc29uaW5nRGVsdGESEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJIjcKEE1lc3NhZ2VDb21wbGV0ZWQSIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlInIKEVRvb2xDYWxsUmVxdWVzdGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCm1lc3NhZ2VfaWQYBCABKAkiXAoPVG9vbENhbGxTdGFydGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IoQBCg1Ub29sQ2FsbEVuZGVkEg8KB2NhbGxfaWQYASABKAkSJwoFc3RhdGUYAiABKA4yGC5wYXJsZXkudjEuVG9vbENhbGxTdGF0ZRIlCgZyZXN1bHQYAyABKAsyFS5wYXJsZXkudjEuVG9vbFJlc3VsdBISCgptZXNzYWdlX2lkGAQgASgJImoKDVVzYWdlUmVwb3J0ZWQSEgoKbWVzc2FnZV9pZBgBIAEoCRIfCgV1c2FnZRgCIAEoCzIQLnBhcmxleS52MS5Vc2FnZRIkCgp0dXJuX3VzYWdlGAMgASgLMhAucGFybGV5LnYxLlVzYWdlIoYBCg5SZXRyeVNjaGVkdWxlZBIPCgdhdHRlbXB0GAEgASgFEhQKDG1heF9hdHRlbXB0cxgCIAEoBRIoCgVkZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIjCgVlcnJvchgEIAEoCzIULnBhcmxleS52MS5UdXJuRXJyb3IiLgoMTW9kZWxDaGFuZ2VkEg8KB3Byb2ZpbGUYASABKAkSDQoFbW9kZWwYAiABKAkiNQoOTWVzc2FnZVVwZGF0ZWQSIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlIioKDkhpc3RvcnlDbGVhcmVkEhgKEGZpcnN0X21lc3NhZ2VfaWQYASABKAkiTQoMUXVldWVDaGFuZ2VkEigKBnF1ZXVlZBgBIAMoCzIYLnBhcmxleS52MS5RdWV1ZWRNZXNzYWdlEhMKC3JlbW92ZWRfaWRzGAIgAygJIjUKDlNlc3Npb25DaGFuZ2VkEiMKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbiIqCgdXYXJuaW5nEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_message, file_parley_v1_queue, file_parley_v1_session, file_parley_v1_turn, file_parley_v1_usage]);
 
 /**
  * One fact in a session's log.
@@ -174,6 +174,22 @@ export type Event = Message<"parley.v1.Event"> & {
      */
     value: ModelChanged;
     case: "modelChanged";
+  } | {
+    /**
+     * A message was edited; replaces what was known of it.
+     *
+     * @generated from field: parley.v1.MessageUpdated message_updated = 26;
+     */
+    value: MessageUpdated;
+    case: "messageUpdated";
+  } | {
+    /**
+     * The history was cleared, or rewound: messages and their events are gone.
+     *
+     * @generated from field: parley.v1.HistoryCleared history_cleared = 27;
+     */
+    value: HistoryCleared;
+    case: "historyCleared";
   } | {
     /**
      * Messages joined the queue, changed in it or left it.
@@ -629,6 +645,48 @@ export const ModelChangedSchema: GenMessage<ModelChanged> = /*@__PURE__*/
   messageDesc(file_parley_v1_event, 13);
 
 /**
+ * A message was edited.
+ *
+ * @generated from message parley.v1.MessageUpdated
+ */
+export type MessageUpdated = Message<"parley.v1.MessageUpdated"> & {
+  /**
+   * The message as it is now; its id, place, role and turn are what they were.
+   *
+   * @generated from field: parley.v1.Message message = 1;
+   */
+  message?: Message$1 | undefined;
+};
+
+/**
+ * Describes the message parley.v1.MessageUpdated.
+ * Use `create(MessageUpdatedSchema)` to create a new message.
+ */
+export const MessageUpdatedSchema: GenMessage<MessageUpdated> = /*@__PURE__*/
+  messageDesc(file_parley_v1_event, 14);
+
+/**
+ * Messages and the events that told of them are gone.
+ *
+ * @generated from message parley.v1.HistoryCleared
+ */
+export type HistoryCleared = Message<"parley.v1.HistoryCleared"> & {
+  /**
+   * This message and all after it are gone. Empty = all messages.
+   *
+   * @generated from field: string first_message_id = 1;
+   */
+  firstMessageId: string;
+};
+
+/**
+ * Describes the message parley.v1.HistoryCleared.
+ * Use `create(HistoryClearedSchema)` to create a new message.
+ */
+export const HistoryClearedSchema: GenMessage<HistoryCleared> = /*@__PURE__*/
+  messageDesc(file_parley_v1_event, 15);
+
+/**
  * Messages joined the queue, changed in it or left it.
  *
  * @generated from message parley.v1.QueueChanged
@@ -654,7 +712,7 @@ export type QueueChanged = Message<"parley.v1.QueueChanged"> & {
  * Use `create(QueueChangedSchema)` to create a new message.
  */
 export const QueueChangedSchema: GenMessage<QueueChanged> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 14);
+  messageDesc(file_parley_v1_event, 16);
 
 /**
  * The session's settings were changed.
@@ -675,7 +733,7 @@ export type SessionChanged = Message<"parley.v1.SessionChanged"> & {
  * Use `create(SessionChangedSchema)` to create a new message.
  */
 export const SessionChangedSchema: GenMessage<SessionChanged> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 15);
+  messageDesc(file_parley_v1_event, 17);
 
 /**
  * Something a human should know that ends nothing.
@@ -703,5 +761,5 @@ export type Warning = Message<"parley.v1.Warning"> & {
  * Use `create(WarningSchema)` to create a new message.
  */
 export const WarningSchema: GenMessage<Warning> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 16);
+  messageDesc(file_parley_v1_event, 18);
 

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file parley/v1/session.proto.
  */
 export const file_parley_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChdwYXJsZXkvdjEvc2Vzc2lvbi5wcm90bxIJcGFybGV5LnYxIpcECgdTZXNzaW9uEgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEiYKBXN0YXRlGAMgASgOMhcucGFybGV5LnYxLlNlc3Npb25TdGF0ZRIPCgdwcm9maWxlGAQgASgJEg0KBW1vZGVsGAUgASgJEhUKDXN5c3RlbV9wcm9tcHQYBiABKAkSIQoGbGltaXRzGAogASgLMhEucGFybGV5LnYxLkxpbWl0cxIuCgZsYWJlbHMYCyADKAsyHi5wYXJsZXkudjEuU2Vzc2lvbi5MYWJlbHNFbnRyeRIPCgdzdGFycmVkGAwgASgIEhAKCGxhc3Rfc2VxGA0gASgDEh8KBXVzYWdlGA4gASgLMhAucGFybGV5LnYxLlVzYWdlEi8KC2NyZWF0ZV90aW1lGBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPcnVubmluZ190dXJuX2lkGBMgASgJEhwKFHJlc3VtZV9hZnRlcl9yZXN0YXJ0GBQgASgIEhUKDXJldHJ5X3BhcnRpYWwYFSABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUoECAcQCEoECAgQCUoECAkQCkoECA8QEEoECBAQESpmCgxTZXNzaW9uU3RhdGUSHQoZU0VTU0lPTl9TVEFURV9VTlNQRUNJRklFRBAAEhYKElNFU1NJT05fU1RBVEVfSURMRRABEhkKFVNFU1NJT05fU1RBVEVfUlVOTklORxACIgQIAxADYgZwcm90bzM", [file_google_protobuf_timestamp, file_parley_v1_turn, file_parley_v1_usage]);
+  fileDesc("ChdwYXJsZXkvdjEvc2Vzc2lvbi5wcm90bxIJcGFybGV5LnYxIrkECgdTZXNzaW9uEgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEiYKBXN0YXRlGAMgASgOMhcucGFybGV5LnYxLlNlc3Npb25TdGF0ZRIPCgdwcm9maWxlGAQgASgJEg0KBW1vZGVsGAUgASgJEhUKDXN5c3RlbV9wcm9tcHQYBiABKAkSIQoGbGltaXRzGAogASgLMhEucGFybGV5LnYxLkxpbWl0cxIuCgZsYWJlbHMYCyADKAsyHi5wYXJsZXkudjEuU2Vzc2lvbi5MYWJlbHNFbnRyeRIPCgdzdGFycmVkGAwgASgIEhAKCGxhc3Rfc2VxGA0gASgDEh8KBXVzYWdlGA4gASgLMhAucGFybGV5LnYxLlVzYWdlEi8KC2NyZWF0ZV90aW1lGBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPcnVubmluZ190dXJuX2lkGBMgASgJEhwKFHJlc3VtZV9hZnRlcl9yZXN0YXJ0GBQgASgIEhUKDXJldHJ5X3BhcnRpYWwYFSABKAgSEQoJd29ya3NwYWNlGAggASgJEhMKC2ZvcmtlZF9mcm9tGBYgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFKBAgHEAhKBAgJEApKBAgPEBBKBAgQEBEqZgoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIWChJTRVNTSU9OX1NUQVRFX0lETEUQARIZChVTRVNTSU9OX1NUQVRFX1JVTk5JTkcQAiIECAMQA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_parley_v1_turn, file_parley_v1_usage]);
 
 /**
  * A conversation with one agent, with its log.
@@ -135,6 +135,20 @@ export type Session = Message<"parley.v1.Session"> & {
    * @generated from field: bool retry_partial = 21;
    */
   retryPartial: boolean;
+
+  /**
+   * The folder it belongs to: an absolute path without symbolic links. Empty = none.
+   *
+   * @generated from field: string workspace = 8;
+   */
+  workspace: string;
+
+  /**
+   * The session it was forked from, which may be gone since. Empty = none.
+   *
+   * @generated from field: string forked_from = 22;
+   */
+  forkedFrom: string;
 };
 
 /**

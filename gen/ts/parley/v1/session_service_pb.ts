@@ -2,23 +2,27 @@
 // @generated from file parley/v1/session_service.proto (package parley.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_parley_v1_access } from "./access_pb.ts";
-import type { Message as Message$1 } from "./message_pb.ts";
+import type { Message as Message$1, Part, Role } from "./message_pb.ts";
 import { file_parley_v1_message } from "./message_pb.ts";
-import type { Session } from "./session_pb.ts";
+import type { QueuedMessage } from "./queue_pb.ts";
+import { file_parley_v1_queue } from "./queue_pb.ts";
+import type { Session, SessionState } from "./session_pb.ts";
 import { file_parley_v1_session } from "./session_pb.ts";
-import type { Limits } from "./turn_pb.ts";
+import type { Limits, Turn } from "./turn_pb.ts";
 import { file_parley_v1_turn } from "./turn_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file parley/v1/session_service.proto.
  */
 export const file_parley_v1_session_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wYXJsZXkvdjEvc2Vzc2lvbl9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEiowMKFENyZWF0ZVNlc3Npb25SZXF1ZXN0EiEKD2lkZW1wb3RlbmN5X2tleRgBIAEoCUIIukgFcgMYgAESFwoFdGl0bGUYAiABKAlCCLpIBXIDGPQDEhkKB3Byb2ZpbGUYAyABKAlCCLpIBXIDGIABEhcKBW1vZGVsGAQgASgJQgi6SAVyAxiAAhIgCg1zeXN0ZW1fcHJvbXB0GAYgASgJQgm6SAZyBCiAgBASVAoGbGFiZWxzGAsgAygLMisucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXF1ZXN0LkxhYmVsc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhIhCgZsaW1pdHMYDCABKAsyES5wYXJsZXkudjEuTGltaXRzEhwKFHJlc3VtZV9hZnRlcl9yZXN0YXJ0GA0gASgIEhUKDXJldHJ5X3BhcnRpYWwYDiABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUoECAUQBkoECAcQCEoECAgQCUoECAkQCkoECAoQCyI8ChVDcmVhdGVTZXNzaW9uUmVzcG9uc2USIwoHc2Vzc2lvbhgBIAEoCzISLnBhcmxleS52MS5TZXNzaW9uIjIKEUdldFNlc3Npb25SZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQCI5ChJHZXRTZXNzaW9uUmVzcG9uc2USIwoHc2Vzc2lvbhgBIAEoCzISLnBhcmxleS52MS5TZXNzaW9uIlUKE0xpc3RTZXNzaW9uc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAISgQIAxAQIlUKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEiQKCHNlc3Npb25zGAEgAygLMhIucGFybGV5LnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIn8KBkxhYmVscxJGCgZ2YWx1ZXMYASADKAsyHS5wYXJsZXkudjEuTGFiZWxzLlZhbHVlc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIsgDChRVcGRhdGVTZXNzaW9uUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASHAoFdGl0bGUYAiABKAlCCLpIBXIDGPQDSACIAQESHgoHcHJvZmlsZRgDIAEoCUIIukgFcgMYgAFIAYgBARIcCgVtb2RlbBgEIAEoCUIIukgFcgMYgAJIAogBARIlCg1zeXN0ZW1fcHJvbXB0GAYgASgJQgm6SAZyBCiAgBBIA4gBARIhCgZsYWJlbHMYCyABKAsyES5wYXJsZXkudjEuTGFiZWxzEiEKBmxpbWl0cxgMIAEoCzIRLnBhcmxleS52MS5MaW1pdHMSIQoUcmVzdW1lX2FmdGVyX3Jlc3RhcnQYDSABKAhIBIgBARIaCg1yZXRyeV9wYXJ0aWFsGA4gASgISAWIAQESFAoHc3RhcnJlZBgPIAEoCEgGiAEBQggKBl90aXRsZUIKCghfcHJvZmlsZUIICgZfbW9kZWxCEAoOX3N5c3RlbV9wcm9tcHRCFwoVX3Jlc3VtZV9hZnRlcl9yZXN0YXJ0QhAKDl9yZXRyeV9wYXJ0aWFsQgoKCF9zdGFycmVkSgQIBRAGSgQIBxALIjwKFVVwZGF0ZVNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iNQoURGVsZXRlU2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAIhcKFURlbGV0ZVNlc3Npb25SZXNwb25zZSJuChNMaXN0TWVzc2FnZXNSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiVQoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USJAoIbWVzc2FnZXMYASADKAsyEi5wYXJsZXkudjEuTWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkytgQKDlNlc3Npb25TZXJ2aWNlEloKDUNyZWF0ZVNlc3Npb24SHy5wYXJsZXkudjEuQ3JlYXRlU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuQ3JlYXRlU2Vzc2lvblJlc3BvbnNlIgaqoRkCCAISVgoKR2V0U2Vzc2lvbhIcLnBhcmxleS52MS5HZXRTZXNzaW9uUmVxdWVzdBodLnBhcmxleS52MS5HZXRTZXNzaW9uUmVzcG9uc2UiC5ACAaqhGQQIARABEloKDExpc3RTZXNzaW9ucxIeLnBhcmxleS52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0Gh8ucGFybGV5LnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlIgmQAgGqoRkCCAESWgoNVXBkYXRlU2Vzc2lvbhIfLnBhcmxleS52MS5VcGRhdGVTZXNzaW9uUmVxdWVzdBogLnBhcmxleS52MS5VcGRhdGVTZXNzaW9uUmVzcG9uc2UiBqqhGQIIAhJaCg1EZWxldGVTZXNzaW9uEh8ucGFybGV5LnYxLkRlbGV0ZVNlc3Npb25SZXF1ZXN0GiAucGFybGV5LnYxLkRlbGV0ZVNlc3Npb25SZXNwb25zZSIGqqEZAggCElwKDExpc3RNZXNzYWdlcxIeLnBhcmxleS52MS5MaXN0TWVzc2FnZXNSZXF1ZXN0Gh8ucGFybGV5LnYxLkxpc3RNZXNzYWdlc1Jlc3BvbnNlIguQAgGqoRkECAEQAWIGcHJvdG8z", [file_buf_validate_validate, file_parley_v1_access, file_parley_v1_message, file_parley_v1_session, file_parley_v1_turn]);
+  fileDesc("Ch9wYXJsZXkvdjEvc2Vzc2lvbl9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEiugMKFENyZWF0ZVNlc3Npb25SZXF1ZXN0EiEKD2lkZW1wb3RlbmN5X2tleRgBIAEoCUIIukgFcgMYgAESFwoFdGl0bGUYAiABKAlCCLpIBXIDGPQDEhkKB3Byb2ZpbGUYAyABKAlCCLpIBXIDGIABEhcKBW1vZGVsGAQgASgJQgi6SAVyAxiAAhIgCg1zeXN0ZW1fcHJvbXB0GAYgASgJQgm6SAZyBCiAgBASVAoGbGFiZWxzGAsgAygLMisucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXF1ZXN0LkxhYmVsc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhIhCgZsaW1pdHMYDCABKAsyES5wYXJsZXkudjEuTGltaXRzEhwKFHJlc3VtZV9hZnRlcl9yZXN0YXJ0GA0gASgIEhUKDXJldHJ5X3BhcnRpYWwYDiABKAgSGwoJd29ya3NwYWNlGAUgASgJQgi6SAVyAxiAIBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIBxAISgQICBAJSgQICRAKSgQIChALIjwKFUNyZWF0ZVNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iMgoRR2V0U2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAIjkKEkdldFNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iugMKE0xpc3RTZXNzaW9uc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhcKBXF1ZXJ5GAMgASgJQgi6SAVyAxjoBxJTCgZsYWJlbHMYBCADKAsyKi5wYXJsZXkudjEuTGlzdFNlc3Npb25zUmVxdWVzdC5MYWJlbHNFbnRyeUIXukgUmgEREEAiBnIEEAEYQCoFcgMYgAISOgoGc3RhdGVzGAUgAygOMhcucGFybGV5LnYxLlNlc3Npb25TdGF0ZUIRukgOkgELEAgiB4IBBBABIAASFAoHc3RhcnJlZBgGIAEoCEgAiAEBEhsKCXdvcmtzcGFjZRgHIAEoCUIIukgFcgMYgCASGQoHcHJvZmlsZRgIIAEoCUIIukgFcgMYgAESMAoFb3JkZXIYCSABKA4yFy5wYXJsZXkudjEuU2Vzc2lvbk9yZGVyQgi6SAWCAQIQARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgoKCF9zdGFycmVkSgQIChAQIlUKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEiQKCHNlc3Npb25zGAEgAygLMhIucGFybGV5LnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIn8KBkxhYmVscxJGCgZ2YWx1ZXMYASADKAsyHS5wYXJsZXkudjEuTGFiZWxzLlZhbHVlc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIsgDChRVcGRhdGVTZXNzaW9uUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASHAoFdGl0bGUYAiABKAlCCLpIBXIDGPQDSACIAQESHgoHcHJvZmlsZRgDIAEoCUIIukgFcgMYgAFIAYgBARIcCgVtb2RlbBgEIAEoCUIIukgFcgMYgAJIAogBARIlCg1zeXN0ZW1fcHJvbXB0GAYgASgJQgm6SAZyBCiAgBBIA4gBARIhCgZsYWJlbHMYCyABKAsyES5wYXJsZXkudjEuTGFiZWxzEiEKBmxpbWl0cxgMIAEoCzIRLnBhcmxleS52MS5MaW1pdHMSIQoUcmVzdW1lX2FmdGVyX3Jlc3RhcnQYDSABKAhIBIgBARIaCg1yZXRyeV9wYXJ0aWFsGA4gASgISAWIAQESFAoHc3RhcnJlZBgPIAEoCEgGiAEBQggKBl90aXRsZUIKCghfcHJvZmlsZUIICgZfbW9kZWxCEAoOX3N5c3RlbV9wcm9tcHRCFwoVX3Jlc3VtZV9hZnRlcl9yZXN0YXJ0QhAKDl9yZXRyeV9wYXJ0aWFsQgoKCF9zdGFycmVkSgQIBRAGSgQIBxALIjwKFVVwZGF0ZVNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iNQoURGVsZXRlU2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAIhcKFURlbGV0ZVNlc3Npb25SZXNwb25zZSJuChNMaXN0TWVzc2FnZXNSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiVQoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USJAoIbWVzc2FnZXMYASADKAsyEi5wYXJsZXkudjEuTWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTwoSR2V0U25hcHNob3RSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAAi1QIKE0dldFNuYXBzaG90UmVzcG9uc2USIwoHc2Vzc2lvbhgBIAEoCzISLnBhcmxleS52MS5TZXNzaW9uEiQKCG1lc3NhZ2VzGAIgAygLMhIucGFybGV5LnYxLk1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJEjIKD3BhcnRpYWxfbWVzc2FnZRgEIAEoCzIZLnBhcmxleS52MS5QYXJ0aWFsTWVzc2FnZRIrCgp0b29sX2NhbGxzGAUgAygLMhcucGFybGV5LnYxLk9wZW5Ub29sQ2FsbBIlCgxydW5uaW5nX3R1cm4YBiABKAsyDy5wYXJsZXkudjEuVHVybhInCgVxdWV1ZRgIIAMoCzIYLnBhcmxleS52MS5RdWV1ZWRNZXNzYWdlEhAKCGxhc3Rfc2VxGAkgASgDEhEKCWxvZ19lcG9jaBgKIAEoCUoECAcQCCK1AQoOUGFydGlhbE1lc3NhZ2USEgoKbWVzc2FnZV9pZBgBIAEoCRIPCgd0dXJuX2lkGAIgASgJEh0KBHJvbGUYAyABKA4yDy5wYXJsZXkudjEuUm9sZRINCgVtb2RlbBgEIAEoCRIMCgR0ZXh0GAUgASgJEhEKCXJlYXNvbmluZxgGIAEoCRIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiigEKDE9wZW5Ub29sQ2FsbBIPCgdjYWxsX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSKgoJYXJndW1lbnRzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBISCgptZXNzYWdlX2lkGAQgASgJEg8KB3N0YXJ0ZWQYBSABKAhKBAgGEAdKBAgHEAgiSAoaQmF0Y2hEZWxldGVTZXNzaW9uc1JlcXVlc3QSKgoLc2Vzc2lvbl9pZHMYASADKAlCFbpIEpIBDwgBEOgHGAEiBnIEEAEYQCJeChtCYXRjaERlbGV0ZVNlc3Npb25zUmVzcG9uc2USEwoLZGVsZXRlZF9pZHMYASADKAkSKgoIZmFpbHVyZXMYAiADKAsyGC5wYXJsZXkudjEuRGVsZXRlRmFpbHVyZSJECg1EZWxldGVGYWlsdXJlEhIKCnNlc3Npb25faWQYASABKAkSDgoGcmVhc29uGAIgASgJEg8KB21lc3NhZ2UYAyABKAkisQEKFEFwcGVuZE1lc3NhZ2VSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIhCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCCLpIBXIDGIABEisKBHJvbGUYAyABKA4yDy5wYXJsZXkudjEuUm9sZUIMukgJggEGGAEYAhgDEioKBXBhcnRzGAQgAygLMg8ucGFybGV5LnYxLlBhcnRCCrpIB5IBBAgBEGQiPAoVQXBwZW5kTWVzc2FnZVJlc3BvbnNlEiMKB21lc3NhZ2UYASABKAsyEi5wYXJsZXkudjEuTWVzc2FnZSKAAQoUVXBkYXRlTWVzc2FnZVJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEh0KCm1lc3NhZ2VfaWQYAiABKAlCCbpIBnIEEAEYQBIqCgVwYXJ0cxgDIAMoCzIPLnBhcmxleS52MS5QYXJ0Qgq6SAeSAQQIARBkIjwKFVVwZGF0ZU1lc3NhZ2VSZXNwb25zZRIjCgdtZXNzYWdlGAEgASgLMhIucGFybGV5LnYxLk1lc3NhZ2UiNAoTQ2xlYXJIaXN0b3J5UmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEAiOwoUQ2xlYXJIaXN0b3J5UmVzcG9uc2USIwoHc2Vzc2lvbhgBIAEoCzISLnBhcmxleS52MS5TZXNzaW9uIlQKFFJld2luZFNlc3Npb25SZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIdCgptZXNzYWdlX2lkGAIgASgJQgm6SAZyBBABGEAiVgoVUmV3aW5kU2Vzc2lvblJlc3BvbnNlEiMKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbhIYChBmaXJzdF9tZXNzYWdlX2lkGAIgASgJIqIBChJGb3JrU2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIukgFcgMYgAESIgoRYmVmb3JlX21lc3NhZ2VfaWQYAyABKAlCB7pIBHICGEASHAoFdGl0bGUYBCABKAlCCLpIBXIDGPQDSACIAQFCCAoGX3RpdGxlIjoKE0ZvcmtTZXNzaW9uUmVzcG9uc2USIwoHc2Vzc2lvbhgBIAEoCzISLnBhcmxleS52MS5TZXNzaW9uIrwBChVTZWFyY2hNZXNzYWdlc1JlcXVlc3QSGQoFcXVlcnkYASABKAlCCrpIB3IFEAEY6AcSGwoKc2Vzc2lvbl9pZBgCIAEoCUIHukgEcgIYQBIxCgVyb2xlcxgDIAMoDjIPLnBhcmxleS52MS5Sb2xlQhG6SA6SAQsQBCIHggEEEAEgABIaCglwYWdlX3NpemUYBCABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgFIAEoCUIIukgFcgMYgAgiVQoWU2VhcmNoTWVzc2FnZXNSZXNwb25zZRIiCgRoaXRzGAEgAygLMhQucGFybGV5LnYxLlNlYXJjaEhpdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkixAEKCVNlYXJjaEhpdBISCgpzZXNzaW9uX2lkGAEgASgJEhUKDXNlc3Npb25fdGl0bGUYAiABKAkSEgoKbWVzc2FnZV9pZBgDIAEoCRIdCgRyb2xlGAQgASgOMg8ucGFybGV5LnYxLlJvbGUSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKB3NuaXBwZXQYBiADKAsyFy5wYXJsZXkudjEuU25pcHBldFBpZWNlIi4KDFNuaXBwZXRQaWVjZRIMCgR0ZXh0GAEgASgJEhAKCGlzX21hdGNoGAIgASgIIkEKFUV4cG9ydFNlc3Npb25zUmVxdWVzdBIoCgtzZXNzaW9uX2lkcxgBIAMoCUITukgQkgENEOgHGAEiBnIEEAEYQCImChZFeHBvcnRTZXNzaW9uc1Jlc3BvbnNlEgwKBGRhdGEYASABKAwiagoVSW1wb3J0U2Vzc2lvbnNSZXF1ZXN0EiEKD2lkZW1wb3RlbmN5X2tleRgBIAEoCUIIukgFcgMYgAESLgoFYmxvYnMYAiADKAlCH7pIHJIBGQgBEOgHIhJyEDIOXlswLTlhLWZdezY0fSQigwEKFkltcG9ydFNlc3Npb25zUmVzcG9uc2USFQoNc2Vzc2lvbl9jb3VudBgBIAEoAxIVCg1tZXNzYWdlX2NvdW50GAIgASgDEiYKB3JlbmFtZWQYAyADKAsyFS5wYXJsZXkudjEuSW1wb3J0ZWRJZBITCgtzZXNzaW9uX2lkcxgEIAMoCSImCgpJbXBvcnRlZElkEgwKBGZyb20YASABKAkSCgoCdG8YAiABKAkqtQEKDFNlc3Npb25PcmRlchIdChlTRVNTSU9OX09SREVSX1VOU1BFQ0lGSUVEEAASIgoeU0VTU0lPTl9PUkRFUl9DUkVBVEVfVElNRV9ERVNDEAESIQodU0VTU0lPTl9PUkRFUl9DUkVBVEVfVElNRV9BU0MQAhIiCh5TRVNTSU9OX09SREVSX1VQREFURV9USU1FX0RFU0MQAxIbChdTRVNTSU9OX09SREVSX1RJVExFX0FTQxAEMucLCg5TZXNzaW9uU2VydmljZRJaCg1DcmVhdGVTZXNzaW9uEh8ucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXF1ZXN0GiAucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXNwb25zZSIGqqEZAggCElYKCkdldFNlc3Npb24SHC5wYXJsZXkudjEuR2V0U2Vzc2lvblJlcXVlc3QaHS5wYXJsZXkudjEuR2V0U2Vzc2lvblJlc3BvbnNlIguQAgGqoRkECAEQARJaCgxMaXN0U2Vzc2lvbnMSHi5wYXJsZXkudjEuTGlzdFNlc3Npb25zUmVxdWVzdBofLnBhcmxleS52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIJkAIBqqEZAggBEloKDVVwZGF0ZVNlc3Npb24SHy5wYXJsZXkudjEuVXBkYXRlU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuVXBkYXRlU2Vzc2lvblJlc3BvbnNlIgaqoRkCCAISWgoNRGVsZXRlU2Vzc2lvbhIfLnBhcmxleS52MS5EZWxldGVTZXNzaW9uUmVxdWVzdBogLnBhcmxleS52MS5EZWxldGVTZXNzaW9uUmVzcG9uc2UiBqqhGQIIAhJcCgxMaXN0TWVzc2FnZXMSHi5wYXJsZXkudjEuTGlzdE1lc3NhZ2VzUmVxdWVzdBofLnBhcmxleS52MS5MaXN0TWVzc2FnZXNSZXNwb25zZSILkAIBqqEZBAgBEAESWQoLR2V0U25hcHNob3QSHS5wYXJsZXkudjEuR2V0U25hcHNob3RSZXF1ZXN0Gh4ucGFybGV5LnYxLkdldFNuYXBzaG90UmVzcG9uc2UiC5ACAaqhGQQIARABEmwKE0JhdGNoRGVsZXRlU2Vzc2lvbnMSJS5wYXJsZXkudjEuQmF0Y2hEZWxldGVTZXNzaW9uc1JlcXVlc3QaJi5wYXJsZXkudjEuQmF0Y2hEZWxldGVTZXNzaW9uc1Jlc3BvbnNlIgaqoRkCCAISWgoNQXBwZW5kTWVzc2FnZRIfLnBhcmxleS52MS5BcHBlbmRNZXNzYWdlUmVxdWVzdBogLnBhcmxleS52MS5BcHBlbmRNZXNzYWdlUmVzcG9uc2UiBqqhGQIIAhJaCg1VcGRhdGVNZXNzYWdlEh8ucGFybGV5LnYxLlVwZGF0ZU1lc3NhZ2VSZXF1ZXN0GiAucGFybGV5LnYxLlVwZGF0ZU1lc3NhZ2VSZXNwb25zZSIGqqEZAggCElcKDENsZWFySGlzdG9yeRIeLnBhcmxleS52MS5DbGVhckhpc3RvcnlSZXF1ZXN0Gh8ucGFybGV5LnYxLkNsZWFySGlzdG9yeVJlc3BvbnNlIgaqoRkCCAISWgoNUmV3aW5kU2Vzc2lvbhIfLnBhcmxleS52MS5SZXdpbmRTZXNzaW9uUmVxdWVzdBogLnBhcmxleS52MS5SZXdpbmRTZXNzaW9uUmVzcG9uc2UiBqqhGQIIAhJUCgtGb3JrU2Vzc2lvbhIdLnBhcmxleS52MS5Gb3JrU2Vzc2lvblJlcXVlc3QaHi5wYXJsZXkudjEuRm9ya1Nlc3Npb25SZXNwb25zZSIGqqEZAggCEmAKDlNlYXJjaE1lc3NhZ2VzEiAucGFybGV5LnYxLlNlYXJjaE1lc3NhZ2VzUmVxdWVzdBohLnBhcmxleS52MS5TZWFyY2hNZXNzYWdlc1Jlc3BvbnNlIgmQAgGqoRkCCAESYgoORXhwb3J0U2Vzc2lvbnMSIC5wYXJsZXkudjEuRXhwb3J0U2Vzc2lvbnNSZXF1ZXN0GiEucGFybGV5LnYxLkV4cG9ydFNlc3Npb25zUmVzcG9uc2UiCZACAaqhGQIIATABEl0KDkltcG9ydFNlc3Npb25zEiAucGFybGV5LnYxLkltcG9ydFNlc3Npb25zUmVxdWVzdBohLnBhcmxleS52MS5JbXBvcnRTZXNzaW9uc1Jlc3BvbnNlIgaqoRkCCAJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_access, file_parley_v1_message, file_parley_v1_queue, file_parley_v1_session, file_parley_v1_turn]);
 
 /**
  * What a new session is to be.
@@ -34,7 +38,7 @@ export type CreateSessionRequest = Message<"parley.v1.CreateSessionRequest"> & {
   idempotencyKey: string;
 
   /**
-   * A name for humans, at most 500 characters. Empty = none.
+   * A name for humans, at most 500 characters. Empty = the engine finds one after the first turn has begun.
    *
    * @generated from field: string title = 2;
    */
@@ -88,6 +92,13 @@ export type CreateSessionRequest = Message<"parley.v1.CreateSessionRequest"> & {
    * @generated from field: bool retry_partial = 14;
    */
   retryPartial: boolean;
+
+  /**
+   * The folder it belongs to: the absolute path of one that exists; symbolic links are resolved. Empty = none.
+   *
+   * @generated from field: string workspace = 5;
+   */
+  workspace: string;
 };
 
 /**
@@ -179,6 +190,55 @@ export type ListSessionsRequest = Message<"parley.v1.ListSessionsRequest"> & {
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * Words that all must be in the title, in any form of case and accents; each may be the beginning of one. Empty = any.
+   *
+   * @generated from field: string query = 3;
+   */
+  query: string;
+
+  /**
+   * Labels that it must all have, with exactly these values. Empty = any.
+   *
+   * @generated from field: map<string, string> labels = 4;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * States that it may be in. Empty = any.
+   *
+   * @generated from field: repeated parley.v1.SessionState states = 5;
+   */
+  states: SessionState[];
+
+  /**
+   * Whether it must be starred, or must not. Absent = either.
+   *
+   * @generated from field: optional bool starred = 6;
+   */
+  starred?: boolean | undefined;
+
+  /**
+   * The folder it must belong to: an absolute path. Empty = any.
+   *
+   * @generated from field: string workspace = 7;
+   */
+  workspace: string;
+
+  /**
+   * The profile it must have. Empty = any.
+   *
+   * @generated from field: string profile = 8;
+   */
+  profile: string;
+
+  /**
+   * The order. Default: the newest first.
+   *
+   * @generated from field: parley.v1.SessionOrder order = 9;
+   */
+  order: SessionOrder;
 };
 
 /**
@@ -195,7 +255,7 @@ export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__P
  */
 export type ListSessionsResponse = Message<"parley.v1.ListSessionsResponse"> & {
   /**
-   * The sessions, the newest first.
+   * The sessions, in the order asked.
    *
    * @generated from field: repeated parley.v1.Session sessions = 1;
    */
@@ -442,13 +502,953 @@ export const ListMessagesResponseSchema: GenMessage<ListMessagesResponse> = /*@_
   messageDesc(file_parley_v1_session_service, 12);
 
 /**
+ * Which session to show.
+ *
+ * @generated from message parley.v1.GetSnapshotRequest
+ */
+export type GetSnapshotRequest = Message<"parley.v1.GetSnapshotRequest"> & {
+  /**
+   * The session's id.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * How many of the newest messages at most; 0 = 100, more than 1,000 = 1,000. There are fewer where the answer would
+   * exceed 3 MB.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+};
+
+/**
+ * Describes the message parley.v1.GetSnapshotRequest.
+ * Use `create(GetSnapshotRequestSchema)` to create a new message.
+ */
+export const GetSnapshotRequestSchema: GenMessage<GetSnapshotRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 13);
+
+/**
+ * A session at one moment.
+ *
+ * @generated from message parley.v1.GetSnapshotResponse
+ */
+export type GetSnapshotResponse = Message<"parley.v1.GetSnapshotResponse"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: parley.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+
+  /**
+   * Its newest whole messages, the oldest first.
+   *
+   * @generated from field: repeated parley.v1.Message messages = 2;
+   */
+  messages: Message$1[];
+
+  /**
+   * Token for ListMessages of the messages before these; empty where there are none.
+   *
+   * @generated from field: string next_page_token = 3;
+   */
+  nextPageToken: string;
+
+  /**
+   * The message that is being made, as far as it is; absent when there is none. Its deltas after `last_seq` go on from here.
+   *
+   * @generated from field: parley.v1.PartialMessage partial_message = 4;
+   */
+  partialMessage?: PartialMessage | undefined;
+
+  /**
+   * Calls of the running turn that have no result yet.
+   *
+   * @generated from field: repeated parley.v1.OpenToolCall tool_calls = 5;
+   */
+  toolCalls: OpenToolCall[];
+
+  /**
+   * The running turn; absent when there is none.
+   *
+   * @generated from field: parley.v1.Turn running_turn = 6;
+   */
+  runningTurn?: Turn | undefined;
+
+  /**
+   * What waits, without its parts: steers first, then follow-ups, each the next one first.
+   *
+   * @generated from field: repeated parley.v1.QueuedMessage queue = 8;
+   */
+  queue: QueuedMessage[];
+
+  /**
+   * The end of the log at that moment, deltas included: the `after_seq` of the WatchSession to go on with.
+   *
+   * @generated from field: int64 last_seq = 9;
+   */
+  lastSeq: bigint;
+
+  /**
+   * The `log_epoch` of that log.
+   *
+   * @generated from field: string log_epoch = 10;
+   */
+  logEpoch: string;
+};
+
+/**
+ * Describes the message parley.v1.GetSnapshotResponse.
+ * Use `create(GetSnapshotResponseSchema)` to create a new message.
+ */
+export const GetSnapshotResponseSchema: GenMessage<GetSnapshotResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 14);
+
+/**
+ * A message that is being made.
+ *
+ * @generated from message parley.v1.PartialMessage
+ */
+export type PartialMessage = Message<"parley.v1.PartialMessage"> & {
+  /**
+   * Its id; the deltas that follow name it.
+   *
+   * @generated from field: string message_id = 1;
+   */
+  messageId: string;
+
+  /**
+   * Its turn.
+   *
+   * @generated from field: string turn_id = 2;
+   */
+  turnId: string;
+
+  /**
+   * Who says it.
+   *
+   * @generated from field: parley.v1.Role role = 3;
+   */
+  role: Role;
+
+  /**
+   * The model that makes it.
+   *
+   * @generated from field: string model = 4;
+   */
+  model: string;
+
+  /**
+   * Its text so far.
+   *
+   * @generated from field: string text = 5;
+   */
+  text: string;
+
+  /**
+   * Its thoughts so far.
+   *
+   * @generated from field: string reasoning = 6;
+   */
+  reasoning: string;
+
+  /**
+   * When it was begun.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 7;
+   */
+  createTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message parley.v1.PartialMessage.
+ * Use `create(PartialMessageSchema)` to create a new message.
+ */
+export const PartialMessageSchema: GenMessage<PartialMessage> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 15);
+
+/**
+ * A tool call without a result.
+ *
+ * @generated from message parley.v1.OpenToolCall
+ */
+export type OpenToolCall = Message<"parley.v1.OpenToolCall"> & {
+  /**
+   * The call.
+   *
+   * @generated from field: string call_id = 1;
+   */
+  callId: string;
+
+  /**
+   * The tool's name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * The arguments.
+   *
+   * @generated from field: google.protobuf.Struct arguments = 3;
+   */
+  arguments?: JsonObject | undefined;
+
+  /**
+   * The assistant message that asked.
+   *
+   * @generated from field: string message_id = 4;
+   */
+  messageId: string;
+
+  /**
+   * True: it runs. False: it is about to.
+   *
+   * @generated from field: bool started = 5;
+   */
+  started: boolean;
+};
+
+/**
+ * Describes the message parley.v1.OpenToolCall.
+ * Use `create(OpenToolCallSchema)` to create a new message.
+ */
+export const OpenToolCallSchema: GenMessage<OpenToolCall> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 16);
+
+/**
+ * Which sessions to remove.
+ *
+ * @generated from message parley.v1.BatchDeleteSessionsRequest
+ */
+export type BatchDeleteSessionsRequest = Message<"parley.v1.BatchDeleteSessionsRequest"> & {
+  /**
+   * Their ids, 1 to 1,000, none twice.
+   *
+   * @generated from field: repeated string session_ids = 1;
+   */
+  sessionIds: string[];
+};
+
+/**
+ * Describes the message parley.v1.BatchDeleteSessionsRequest.
+ * Use `create(BatchDeleteSessionsRequestSchema)` to create a new message.
+ */
+export const BatchDeleteSessionsRequestSchema: GenMessage<BatchDeleteSessionsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 17);
+
+/**
+ * What became of them.
+ *
+ * @generated from message parley.v1.BatchDeleteSessionsResponse
+ */
+export type BatchDeleteSessionsResponse = Message<"parley.v1.BatchDeleteSessionsResponse"> & {
+  /**
+   * The ids of those that are gone now, in the order asked.
+   *
+   * @generated from field: repeated string deleted_ids = 1;
+   */
+  deletedIds: string[];
+
+  /**
+   * Those that are not, in the order asked.
+   *
+   * @generated from field: repeated parley.v1.DeleteFailure failures = 2;
+   */
+  failures: DeleteFailure[];
+};
+
+/**
+ * Describes the message parley.v1.BatchDeleteSessionsResponse.
+ * Use `create(BatchDeleteSessionsResponseSchema)` to create a new message.
+ */
+export const BatchDeleteSessionsResponseSchema: GenMessage<BatchDeleteSessionsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 18);
+
+/**
+ * A session that was not removed.
+ *
+ * @generated from message parley.v1.DeleteFailure
+ */
+export type DeleteFailure = Message<"parley.v1.DeleteFailure"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * Why, as a constant in UPPER_SNAKE: the reason that DeleteSession would have failed with.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * The same in words.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message parley.v1.DeleteFailure.
+ * Use `create(DeleteFailureSchema)` to create a new message.
+ */
+export const DeleteFailureSchema: GenMessage<DeleteFailure> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 19);
+
+/**
+ * What to add.
+ *
+ * @generated from message parley.v1.AppendMessageRequest
+ */
+export type AppendMessageRequest = Message<"parley.v1.AppendMessageRequest"> & {
+  /**
+   * The session's id.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * The same key with the same content returns the message added before, as it is now; kept for 24 hours. Empty = none.
+   *
+   * @generated from field: string idempotency_key = 2;
+   */
+  idempotencyKey: string;
+
+  /**
+   * Who says it: ROLE_USER, ROLE_ASSISTANT or ROLE_SYSTEM.
+   *
+   * @generated from field: parley.v1.Role role = 3;
+   */
+  role: Role;
+
+  /**
+   * What is said: 1 to 100 parts, text only, together at most 1 MiB.
+   *
+   * @generated from field: repeated parley.v1.Part parts = 4;
+   */
+  parts: Part[];
+};
+
+/**
+ * Describes the message parley.v1.AppendMessageRequest.
+ * Use `create(AppendMessageRequestSchema)` to create a new message.
+ */
+export const AppendMessageRequestSchema: GenMessage<AppendMessageRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 20);
+
+/**
+ * It is in the history.
+ *
+ * @generated from message parley.v1.AppendMessageResponse
+ */
+export type AppendMessageResponse = Message<"parley.v1.AppendMessageResponse"> & {
+  /**
+   * The message as it is now.
+   *
+   * @generated from field: parley.v1.Message message = 1;
+   */
+  message?: Message$1 | undefined;
+};
+
+/**
+ * Describes the message parley.v1.AppendMessageResponse.
+ * Use `create(AppendMessageResponseSchema)` to create a new message.
+ */
+export const AppendMessageResponseSchema: GenMessage<AppendMessageResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 21);
+
+/**
+ * What to replace.
+ *
+ * @generated from message parley.v1.UpdateMessageRequest
+ */
+export type UpdateMessageRequest = Message<"parley.v1.UpdateMessageRequest"> & {
+  /**
+   * The session's id.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * The message's id.
+   *
+   * @generated from field: string message_id = 2;
+   */
+  messageId: string;
+
+  /**
+   * What takes the place of its text and thoughts: 1 to 100 parts, text only. With the tool calls that stay, together at most 1 MiB.
+   *
+   * @generated from field: repeated parley.v1.Part parts = 3;
+   */
+  parts: Part[];
+};
+
+/**
+ * Describes the message parley.v1.UpdateMessageRequest.
+ * Use `create(UpdateMessageRequestSchema)` to create a new message.
+ */
+export const UpdateMessageRequestSchema: GenMessage<UpdateMessageRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 22);
+
+/**
+ * It is replaced.
+ *
+ * @generated from message parley.v1.UpdateMessageResponse
+ */
+export type UpdateMessageResponse = Message<"parley.v1.UpdateMessageResponse"> & {
+  /**
+   * The message as it is now.
+   *
+   * @generated from field: parley.v1.Message message = 1;
+   */
+  message?: Message$1 | undefined;
+};
+
+/**
+ * Describes the message parley.v1.UpdateMessageResponse.
+ * Use `create(UpdateMessageResponseSchema)` to create a new message.
+ */
+export const UpdateMessageResponseSchema: GenMessage<UpdateMessageResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 23);
+
+/**
+ * Whose history to remove.
+ *
+ * @generated from message parley.v1.ClearHistoryRequest
+ */
+export type ClearHistoryRequest = Message<"parley.v1.ClearHistoryRequest"> & {
+  /**
+   * The session's id.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+};
+
+/**
+ * Describes the message parley.v1.ClearHistoryRequest.
+ * Use `create(ClearHistoryRequestSchema)` to create a new message.
+ */
+export const ClearHistoryRequestSchema: GenMessage<ClearHistoryRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 24);
+
+/**
+ * It is gone.
+ *
+ * @generated from message parley.v1.ClearHistoryResponse
+ */
+export type ClearHistoryResponse = Message<"parley.v1.ClearHistoryResponse"> & {
+  /**
+   * The session as it is now.
+   *
+   * @generated from field: parley.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+};
+
+/**
+ * Describes the message parley.v1.ClearHistoryResponse.
+ * Use `create(ClearHistoryResponseSchema)` to create a new message.
+ */
+export const ClearHistoryResponseSchema: GenMessage<ClearHistoryResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 25);
+
+/**
+ * Where to go back to.
+ *
+ * @generated from message parley.v1.RewindSessionRequest
+ */
+export type RewindSessionRequest = Message<"parley.v1.RewindSessionRequest"> & {
+  /**
+   * The session's id.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * The first message to remove.
+   *
+   * @generated from field: string message_id = 2;
+   */
+  messageId: string;
+};
+
+/**
+ * Describes the message parley.v1.RewindSessionRequest.
+ * Use `create(RewindSessionRequestSchema)` to create a new message.
+ */
+export const RewindSessionRequestSchema: GenMessage<RewindSessionRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 26);
+
+/**
+ * It is rewound.
+ *
+ * @generated from message parley.v1.RewindSessionResponse
+ */
+export type RewindSessionResponse = Message<"parley.v1.RewindSessionResponse"> & {
+  /**
+   * The session as it is now.
+   *
+   * @generated from field: parley.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+
+  /**
+   * The first message that was removed: the one asked for, or the one whose calls it answers.
+   *
+   * @generated from field: string first_message_id = 2;
+   */
+  firstMessageId: string;
+};
+
+/**
+ * Describes the message parley.v1.RewindSessionResponse.
+ * Use `create(RewindSessionResponseSchema)` to create a new message.
+ */
+export const RewindSessionResponseSchema: GenMessage<RewindSessionResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 27);
+
+/**
+ * What to fork.
+ *
+ * @generated from message parley.v1.ForkSessionRequest
+ */
+export type ForkSessionRequest = Message<"parley.v1.ForkSessionRequest"> & {
+  /**
+   * The session's id.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * The same key with the same content returns the session forked before, as it is now; kept for 24 hours. Empty = none.
+   *
+   * @generated from field: string idempotency_key = 2;
+   */
+  idempotencyKey: string;
+
+  /**
+   * Messages before this one are taken along. Empty = all whole ones.
+   *
+   * @generated from field: string before_message_id = 3;
+   */
+  beforeMessageId: string;
+
+  /**
+   * The new session's title, at most 500 characters. Absent = the other's.
+   *
+   * @generated from field: optional string title = 4;
+   */
+  title?: string | undefined;
+};
+
+/**
+ * Describes the message parley.v1.ForkSessionRequest.
+ * Use `create(ForkSessionRequestSchema)` to create a new message.
+ */
+export const ForkSessionRequestSchema: GenMessage<ForkSessionRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 28);
+
+/**
+ * The session that was made.
+ *
+ * @generated from message parley.v1.ForkSessionResponse
+ */
+export type ForkSessionResponse = Message<"parley.v1.ForkSessionResponse"> & {
+  /**
+   * The session as it is now; `forked_from` names the other.
+   *
+   * @generated from field: parley.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+};
+
+/**
+ * Describes the message parley.v1.ForkSessionResponse.
+ * Use `create(ForkSessionResponseSchema)` to create a new message.
+ */
+export const ForkSessionResponseSchema: GenMessage<ForkSessionResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 29);
+
+/**
+ * What to find.
+ *
+ * @generated from message parley.v1.SearchMessagesRequest
+ */
+export type SearchMessagesRequest = Message<"parley.v1.SearchMessagesRequest"> & {
+  /**
+   * Words that all must be in a message, in any form of case and accents; "words in quotes" must follow one another, and a
+   * word that ends in * stands for all that begin so. At most 1,000 characters.
+   *
+   * @generated from field: string query = 1;
+   */
+  query: string;
+
+  /**
+   * Only of this session. Empty = of all.
+   *
+   * @generated from field: string session_id = 2;
+   */
+  sessionId: string;
+
+  /**
+   * Only of these roles. Empty = of all.
+   *
+   * @generated from field: repeated parley.v1.Role roles = 3;
+   */
+  roles: Role[];
+
+  /**
+   * How many at most; 0 = 20, more than 100 = 100.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before. Empty = the first page.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.SearchMessagesRequest.
+ * Use `create(SearchMessagesRequestSchema)` to create a new message.
+ */
+export const SearchMessagesRequestSchema: GenMessage<SearchMessagesRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 30);
+
+/**
+ * One page of what was found.
+ *
+ * @generated from message parley.v1.SearchMessagesResponse
+ */
+export type SearchMessagesResponse = Message<"parley.v1.SearchMessagesResponse"> & {
+  /**
+   * The messages, the newest first.
+   *
+   * @generated from field: repeated parley.v1.SearchHit hits = 1;
+   */
+  hits: SearchHit[];
+
+  /**
+   * Token of the next page; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.SearchMessagesResponse.
+ * Use `create(SearchMessagesResponseSchema)` to create a new message.
+ */
+export const SearchMessagesResponseSchema: GenMessage<SearchMessagesResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 31);
+
+/**
+ * A message that was found.
+ *
+ * @generated from message parley.v1.SearchHit
+ */
+export type SearchHit = Message<"parley.v1.SearchHit"> & {
+  /**
+   * Its session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * That session's title; may be empty.
+   *
+   * @generated from field: string session_title = 2;
+   */
+  sessionTitle: string;
+
+  /**
+   * The message.
+   *
+   * @generated from field: string message_id = 3;
+   */
+  messageId: string;
+
+  /**
+   * Who said it.
+   *
+   * @generated from field: parley.v1.Role role = 4;
+   */
+  role: Role;
+
+  /**
+   * When it was begun.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 5;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * The text around the first place where words were found, cut to about 200 characters, in pieces.
+   *
+   * @generated from field: repeated parley.v1.SnippetPiece snippet = 6;
+   */
+  snippet: SnippetPiece[];
+};
+
+/**
+ * Describes the message parley.v1.SearchHit.
+ * Use `create(SearchHitSchema)` to create a new message.
+ */
+export const SearchHitSchema: GenMessage<SearchHit> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 32);
+
+/**
+ * A piece of a snippet.
+ *
+ * @generated from message parley.v1.SnippetPiece
+ */
+export type SnippetPiece = Message<"parley.v1.SnippetPiece"> & {
+  /**
+   * The text.
+   *
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * True: it is what was searched for.
+   *
+   * @generated from field: bool is_match = 2;
+   */
+  isMatch: boolean;
+};
+
+/**
+ * Describes the message parley.v1.SnippetPiece.
+ * Use `create(SnippetPieceSchema)` to create a new message.
+ */
+export const SnippetPieceSchema: GenMessage<SnippetPiece> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 33);
+
+/**
+ * What to export.
+ *
+ * @generated from message parley.v1.ExportSessionsRequest
+ */
+export type ExportSessionsRequest = Message<"parley.v1.ExportSessionsRequest"> & {
+  /**
+   * Their ids, at most 1,000, in this order. Empty = all sessions, the oldest first.
+   *
+   * @generated from field: repeated string session_ids = 1;
+   */
+  sessionIds: string[];
+};
+
+/**
+ * Describes the message parley.v1.ExportSessionsRequest.
+ * Use `create(ExportSessionsRequestSchema)` to create a new message.
+ */
+export const ExportSessionsRequestSchema: GenMessage<ExportSessionsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 34);
+
+/**
+ * A piece of the export.
+ *
+ * @generated from message parley.v1.ExportSessionsResponse
+ */
+export type ExportSessionsResponse = Message<"parley.v1.ExportSessionsResponse"> & {
+  /**
+   * Bytes of the file, at most 1 MiB, in order.
+   *
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message parley.v1.ExportSessionsResponse.
+ * Use `create(ExportSessionsResponseSchema)` to create a new message.
+ */
+export const ExportSessionsResponseSchema: GenMessage<ExportSessionsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 35);
+
+/**
+ * What to import.
+ *
+ * @generated from message parley.v1.ImportSessionsRequest
+ */
+export type ImportSessionsRequest = Message<"parley.v1.ImportSessionsRequest"> & {
+  /**
+   * The same key with the same content returns what the first call did; kept for 24 hours. Empty = none.
+   *
+   * @generated from field: string idempotency_key = 1;
+   */
+  idempotencyKey: string;
+
+  /**
+   * The SHA-256, in lower case hex, of blobs uploaded to `POST /blobs`: 1 to 1,000 pieces of the file, in order.
+   *
+   * @generated from field: repeated string blobs = 2;
+   */
+  blobs: string[];
+};
+
+/**
+ * Describes the message parley.v1.ImportSessionsRequest.
+ * Use `create(ImportSessionsRequestSchema)` to create a new message.
+ */
+export const ImportSessionsRequestSchema: GenMessage<ImportSessionsRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 36);
+
+/**
+ * They are here.
+ *
+ * @generated from message parley.v1.ImportSessionsResponse
+ */
+export type ImportSessionsResponse = Message<"parley.v1.ImportSessionsResponse"> & {
+  /**
+   * How many sessions there are more.
+   *
+   * @generated from field: int64 session_count = 1;
+   */
+  sessionCount: bigint;
+
+  /**
+   * How many messages they hold.
+   *
+   * @generated from field: int64 message_count = 2;
+   */
+  messageCount: bigint;
+
+  /**
+   * Those whose id was taken, with the one they have got: at most 10,000 of them.
+   *
+   * @generated from field: repeated parley.v1.ImportedId renamed = 3;
+   */
+  renamed: ImportedId[];
+
+  /**
+   * Their ids, in the order of the file: the first 10,000.
+   *
+   * @generated from field: repeated string session_ids = 4;
+   */
+  sessionIds: string[];
+};
+
+/**
+ * Describes the message parley.v1.ImportSessionsResponse.
+ * Use `create(ImportSessionsResponseSchema)` to create a new message.
+ */
+export const ImportSessionsResponseSchema: GenMessage<ImportSessionsResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 37);
+
+/**
+ * An id that was taken.
+ *
+ * @generated from message parley.v1.ImportedId
+ */
+export type ImportedId = Message<"parley.v1.ImportedId"> & {
+  /**
+   * What the file says.
+   *
+   * @generated from field: string from = 1;
+   */
+  from: string;
+
+  /**
+   * What it is here.
+   *
+   * @generated from field: string to = 2;
+   */
+  to: string;
+};
+
+/**
+ * Describes the message parley.v1.ImportedId.
+ * Use `create(ImportedIdSchema)` to create a new message.
+ */
+export const ImportedIdSchema: GenMessage<ImportedId> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 38);
+
+/**
+ * An order of sessions.
+ *
+ * @generated from enum parley.v1.SessionOrder
+ */
+export const SessionOrder = {
+  /**
+   * Not set: the newest first.
+   *
+   * @generated from enum value: SESSION_ORDER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * By `create_time`, the newest first.
+   *
+   * @generated from enum value: SESSION_ORDER_CREATE_TIME_DESC = 1;
+   */
+  CREATE_TIME_DESC: 1,
+
+  /**
+   * By `create_time`, the oldest first.
+   *
+   * @generated from enum value: SESSION_ORDER_CREATE_TIME_ASC = 2;
+   */
+  CREATE_TIME_ASC: 2,
+
+  /**
+   * By `update_time`, the last changed first. One that changes while pages are read may be missed.
+   *
+   * @generated from enum value: SESSION_ORDER_UPDATE_TIME_DESC = 3;
+   */
+  UPDATE_TIME_DESC: 3,
+
+  /**
+   * By title, in any form of case, from A to Z.
+   *
+   * @generated from enum value: SESSION_ORDER_TITLE_ASC = 4;
+   */
+  TITLE_ASC: 4,
+} as const;
+
+/**
+ * An order of sessions.
+ *
+ * @generated from enum parley.v1.SessionOrder
+ */
+export type SessionOrder = (typeof SessionOrder)[keyof typeof SessionOrder] | UnknownEnum;
+
+/**
+ * Describes the enum parley.v1.SessionOrder.
+ */
+export const SessionOrderSchema: GenEnum<SessionOrder> = /*@__PURE__*/
+  enumDesc(file_parley_v1_session_service, 0);
+
+/**
  * Sessions: made, found, changed, removed, and read.
  *
  * @generated from service parley.v1.SessionService
  */
 export const SessionService: GenService<{
   /**
-   * Creates a session. Fails with NOT_FOUND `PROFILE_NOT_FOUND` where the profile does not exist.
+   * Creates a session. Fails with NOT_FOUND `PROFILE_NOT_FOUND` where the profile does not exist, INVALID_ARGUMENT
+   * `INVALID_WORKSPACE` where the folder does not, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
    *
    * @generated from rpc parley.v1.SessionService.CreateSession
    */
@@ -468,7 +1468,8 @@ export const SessionService: GenService<{
     output: typeof GetSessionResponseSchema;
   },
   /**
-   * Lists sessions, the newest first.
+   * Lists the sessions that match every filter, the newest first unless `order` says otherwise. Fails with
+   * INVALID_ARGUMENT `INVALID_PAGE_TOKEN` or `INVALID_QUERY`.
    *
    * @generated from rpc parley.v1.SessionService.ListSessions
    */
@@ -509,6 +1510,121 @@ export const SessionService: GenService<{
     methodKind: "unary";
     input: typeof ListMessagesRequestSchema;
     output: typeof ListMessagesResponseSchema;
+  },
+  /**
+   * Returns, read at one moment, all that a client needs to show a session that may be running: watch from `last_seq`
+   * afterwards, and nothing is missed and nothing comes twice. Fails with NOT_FOUND `SESSION_NOT_FOUND`.
+   *
+   * @generated from rpc parley.v1.SessionService.GetSnapshot
+   */
+  getSnapshot: {
+    methodKind: "unary";
+    input: typeof GetSnapshotRequestSchema;
+    output: typeof GetSnapshotResponseSchema;
+  },
+  /**
+   * Removes several sessions, each as DeleteSession does, and tells which could not be removed and why. Never fails for
+   * one of them.
+   *
+   * @generated from rpc parley.v1.SessionService.BatchDeleteSessions
+   */
+  batchDeleteSessions: {
+    methodKind: "unary";
+    input: typeof BatchDeleteSessionsRequestSchema;
+    output: typeof BatchDeleteSessionsResponseSchema;
+  },
+  /**
+   * Adds a message to the end of an idle session's history without starting a turn. Fails with NOT_FOUND
+   * `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
+   * ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+   *
+   * @generated from rpc parley.v1.SessionService.AppendMessage
+   */
+  appendMessage: {
+    methodKind: "unary";
+    input: typeof AppendMessageRequestSchema;
+    output: typeof AppendMessageResponseSchema;
+  },
+  /**
+   * Replaces the text of a message of an idle session; tool calls and results stay as they are. Fails with NOT_FOUND
+   * `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
+   * result), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
+   *
+   * @generated from rpc parley.v1.SessionService.UpdateMessage
+   */
+  updateMessage: {
+    methodKind: "unary";
+    input: typeof UpdateMessageRequestSchema;
+    output: typeof UpdateMessageResponseSchema;
+  },
+  /**
+   * Removes all messages of an idle session with their turns and events; settings, usage and `seq` stay. What waits in the
+   * queue stays too. Fails with NOT_FOUND `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY`.
+   *
+   * @generated from rpc parley.v1.SessionService.ClearHistory
+   */
+  clearHistory: {
+    methodKind: "unary";
+    input: typeof ClearHistoryRequestSchema;
+    output: typeof ClearHistoryResponseSchema;
+  },
+  /**
+   * Removes a message of an idle session and all after it, with their turns and events. Where that would leave calls of an
+   * assistant message without their results, that message goes too. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
+   * `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY`.
+   *
+   * @generated from rpc parley.v1.SessionService.RewindSession
+   */
+  rewindSession: {
+    methodKind: "unary";
+    input: typeof RewindSessionRequestSchema;
+    output: typeof RewindSessionResponseSchema;
+  },
+  /**
+   * Makes a new session with the settings and labels of another and its messages up to one of them. The other may be
+   * running; it is not changed. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, ALREADY_EXISTS
+   * `IDEMPOTENCY_KEY_REUSED`.
+   *
+   * @generated from rpc parley.v1.SessionService.ForkSession
+   */
+  forkSession: {
+    methodKind: "unary";
+    input: typeof ForkSessionRequestSchema;
+    output: typeof ForkSessionResponseSchema;
+  },
+  /**
+   * Finds messages by their words, the newest first. Fails with INVALID_ARGUMENT `INVALID_QUERY` where the text holds no
+   * word, NOT_FOUND `SESSION_NOT_FOUND`.
+   *
+   * @generated from rpc parley.v1.SessionService.SearchMessages
+   */
+  searchMessages: {
+    methodKind: "unary";
+    input: typeof SearchMessagesRequestSchema;
+    output: typeof SearchMessagesResponseSchema;
+  },
+  /**
+   * Streams sessions as JSON lines, which ImportSessions takes: see docs/operations.md for the format. The pieces are cut
+   * anywhere; put together they are the file. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece.
+   *
+   * @generated from rpc parley.v1.SessionService.ExportSessions
+   */
+  exportSessions: {
+    methodKind: "server_streaming";
+    input: typeof ExportSessionsRequestSchema;
+    output: typeof ExportSessionsResponseSchema;
+  },
+  /**
+   * Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one. Fails
+   * with NOT_FOUND `BLOB_NOT_FOUND`, INVALID_ARGUMENT `INVALID_IMPORT` (metadata `line`), ALREADY_EXISTS
+   * `IDEMPOTENCY_KEY_REUSED`.
+   *
+   * @generated from rpc parley.v1.SessionService.ImportSessions
+   */
+  importSessions: {
+    methodKind: "unary";
+    input: typeof ImportSessionsRequestSchema;
+    output: typeof ImportSessionsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_parley_v1_session_service, 0);

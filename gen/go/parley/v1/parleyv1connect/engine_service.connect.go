@@ -37,6 +37,21 @@ const (
 	EngineServiceGetInfoProcedure = "/parley.v1.EngineService/GetInfo"
 	// EngineServiceGetStatusProcedure is the fully-qualified name of the EngineService's GetStatus RPC.
 	EngineServiceGetStatusProcedure = "/parley.v1.EngineService/GetStatus"
+	// EngineServiceWatchEngineProcedure is the fully-qualified name of the EngineService's WatchEngine
+	// RPC.
+	EngineServiceWatchEngineProcedure = "/parley.v1.EngineService/WatchEngine"
+	// EngineServiceCreateTokenProcedure is the fully-qualified name of the EngineService's CreateToken
+	// RPC.
+	EngineServiceCreateTokenProcedure = "/parley.v1.EngineService/CreateToken"
+	// EngineServiceListTokensProcedure is the fully-qualified name of the EngineService's ListTokens
+	// RPC.
+	EngineServiceListTokensProcedure = "/parley.v1.EngineService/ListTokens"
+	// EngineServiceRevokeTokenProcedure is the fully-qualified name of the EngineService's RevokeToken
+	// RPC.
+	EngineServiceRevokeTokenProcedure = "/parley.v1.EngineService/RevokeToken"
+	// EngineServiceCreateBackupProcedure is the fully-qualified name of the EngineService's
+	// CreateBackup RPC.
+	EngineServiceCreateBackupProcedure = "/parley.v1.EngineService/CreateBackup"
 )
 
 // EngineServiceClient is a client for the parley.v1.EngineService service.
@@ -45,6 +60,21 @@ type EngineServiceClient interface {
 	GetInfo(context.Context, *connect.Request[v1.GetInfoRequest]) (*connect.Response[v1.GetInfoResponse], error)
 	// Returns what this engine is doing.
 	GetStatus(context.Context, *connect.Request[v1.GetStatusRequest]) (*connect.Response[v1.GetStatusResponse], error)
+	// Streams all items of the topics asked for that match, then `caught_up`, then each item that changes, whole, or its id
+	// once it is gone or no longer matches. There is no place to come back to: a reconnect begins with all items again. After
+	// 15 seconds of silence a `caught_up` comes again. Ends with UNAVAILABLE `ENGINE_STOPPING`.
+	WatchEngine(context.Context, *connect.Request[v1.WatchEngineRequest]) (*connect.ServerStreamForClient[v1.WatchEngineResponse], error)
+	// Makes a token. What opens the engine is in the answer and nowhere else. Fails with ALREADY_EXISTS `TOKEN_NAME_TAKEN`.
+	CreateToken(context.Context, *connect.Request[v1.CreateTokenRequest]) (*connect.Response[v1.CreateTokenResponse], error)
+	// Lists tokens, the newest first, without what opens the engine. The one in the data directory is not among them.
+	ListTokens(context.Context, *connect.Request[v1.ListTokensRequest]) (*connect.Response[v1.ListTokensResponse], error)
+	// Takes a token back: calls with it fail from now on, and its open streams end with UNAUTHENTICATED `TOKEN_REVOKED`.
+	// Fails with NOT_FOUND `TOKEN_NOT_FOUND`.
+	RevokeToken(context.Context, *connect.Request[v1.RevokeTokenRequest]) (*connect.Response[v1.RevokeTokenResponse], error)
+	// Writes a copy of the store, of one moment, into a new folder under `backups` in the engine's data directory, while turns
+	// run. Fails with RESOURCE_EXHAUSTED `STORAGE_FULL` where there is no room, and leaves nothing behind then;
+	// FAILED_PRECONDITION `BACKUP_RUNNING` while another is being made.
+	CreateBackup(context.Context, *connect.Request[v1.CreateBackupRequest]) (*connect.Response[v1.CreateBackupResponse], error)
 }
 
 // NewEngineServiceClient constructs a client for the parley.v1.EngineService service. By default,
@@ -72,13 +102,50 @@ func NewEngineServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		watchEngine: connect.NewClient[v1.WatchEngineRequest, v1.WatchEngineResponse](
+			httpClient,
+			baseURL+EngineServiceWatchEngineProcedure,
+			connect.WithSchema(engineServiceMethods.ByName("WatchEngine")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		createToken: connect.NewClient[v1.CreateTokenRequest, v1.CreateTokenResponse](
+			httpClient,
+			baseURL+EngineServiceCreateTokenProcedure,
+			connect.WithSchema(engineServiceMethods.ByName("CreateToken")),
+			connect.WithClientOptions(opts...),
+		),
+		listTokens: connect.NewClient[v1.ListTokensRequest, v1.ListTokensResponse](
+			httpClient,
+			baseURL+EngineServiceListTokensProcedure,
+			connect.WithSchema(engineServiceMethods.ByName("ListTokens")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		revokeToken: connect.NewClient[v1.RevokeTokenRequest, v1.RevokeTokenResponse](
+			httpClient,
+			baseURL+EngineServiceRevokeTokenProcedure,
+			connect.WithSchema(engineServiceMethods.ByName("RevokeToken")),
+			connect.WithClientOptions(opts...),
+		),
+		createBackup: connect.NewClient[v1.CreateBackupRequest, v1.CreateBackupResponse](
+			httpClient,
+			baseURL+EngineServiceCreateBackupProcedure,
+			connect.WithSchema(engineServiceMethods.ByName("CreateBackup")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // engineServiceClient implements EngineServiceClient.
 type engineServiceClient struct {
-	getInfo   *connect.Client[v1.GetInfoRequest, v1.GetInfoResponse]
-	getStatus *connect.Client[v1.GetStatusRequest, v1.GetStatusResponse]
+	getInfo      *connect.Client[v1.GetInfoRequest, v1.GetInfoResponse]
+	getStatus    *connect.Client[v1.GetStatusRequest, v1.GetStatusResponse]
+	watchEngine  *connect.Client[v1.WatchEngineRequest, v1.WatchEngineResponse]
+	createToken  *connect.Client[v1.CreateTokenRequest, v1.CreateTokenResponse]
+	listTokens   *connect.Client[v1.ListTokensRequest, v1.ListTokensResponse]
+	revokeToken  *connect.Client[v1.RevokeTokenRequest, v1.RevokeTokenResponse]
+	createBackup *connect.Client[v1.CreateBackupRequest, v1.CreateBackupResponse]
 }
 
 // GetInfo calls parley.v1.EngineService.GetInfo.
@@ -91,12 +158,52 @@ func (c *engineServiceClient) GetStatus(ctx context.Context, req *connect.Reques
 	return c.getStatus.CallUnary(ctx, req)
 }
 
+// WatchEngine calls parley.v1.EngineService.WatchEngine.
+func (c *engineServiceClient) WatchEngine(ctx context.Context, req *connect.Request[v1.WatchEngineRequest]) (*connect.ServerStreamForClient[v1.WatchEngineResponse], error) {
+	return c.watchEngine.CallServerStream(ctx, req)
+}
+
+// CreateToken calls parley.v1.EngineService.CreateToken.
+func (c *engineServiceClient) CreateToken(ctx context.Context, req *connect.Request[v1.CreateTokenRequest]) (*connect.Response[v1.CreateTokenResponse], error) {
+	return c.createToken.CallUnary(ctx, req)
+}
+
+// ListTokens calls parley.v1.EngineService.ListTokens.
+func (c *engineServiceClient) ListTokens(ctx context.Context, req *connect.Request[v1.ListTokensRequest]) (*connect.Response[v1.ListTokensResponse], error) {
+	return c.listTokens.CallUnary(ctx, req)
+}
+
+// RevokeToken calls parley.v1.EngineService.RevokeToken.
+func (c *engineServiceClient) RevokeToken(ctx context.Context, req *connect.Request[v1.RevokeTokenRequest]) (*connect.Response[v1.RevokeTokenResponse], error) {
+	return c.revokeToken.CallUnary(ctx, req)
+}
+
+// CreateBackup calls parley.v1.EngineService.CreateBackup.
+func (c *engineServiceClient) CreateBackup(ctx context.Context, req *connect.Request[v1.CreateBackupRequest]) (*connect.Response[v1.CreateBackupResponse], error) {
+	return c.createBackup.CallUnary(ctx, req)
+}
+
 // EngineServiceHandler is an implementation of the parley.v1.EngineService service.
 type EngineServiceHandler interface {
 	// Returns what this engine is. Does not change while it runs.
 	GetInfo(context.Context, *connect.Request[v1.GetInfoRequest]) (*connect.Response[v1.GetInfoResponse], error)
 	// Returns what this engine is doing.
 	GetStatus(context.Context, *connect.Request[v1.GetStatusRequest]) (*connect.Response[v1.GetStatusResponse], error)
+	// Streams all items of the topics asked for that match, then `caught_up`, then each item that changes, whole, or its id
+	// once it is gone or no longer matches. There is no place to come back to: a reconnect begins with all items again. After
+	// 15 seconds of silence a `caught_up` comes again. Ends with UNAVAILABLE `ENGINE_STOPPING`.
+	WatchEngine(context.Context, *connect.Request[v1.WatchEngineRequest], *connect.ServerStream[v1.WatchEngineResponse]) error
+	// Makes a token. What opens the engine is in the answer and nowhere else. Fails with ALREADY_EXISTS `TOKEN_NAME_TAKEN`.
+	CreateToken(context.Context, *connect.Request[v1.CreateTokenRequest]) (*connect.Response[v1.CreateTokenResponse], error)
+	// Lists tokens, the newest first, without what opens the engine. The one in the data directory is not among them.
+	ListTokens(context.Context, *connect.Request[v1.ListTokensRequest]) (*connect.Response[v1.ListTokensResponse], error)
+	// Takes a token back: calls with it fail from now on, and its open streams end with UNAUTHENTICATED `TOKEN_REVOKED`.
+	// Fails with NOT_FOUND `TOKEN_NOT_FOUND`.
+	RevokeToken(context.Context, *connect.Request[v1.RevokeTokenRequest]) (*connect.Response[v1.RevokeTokenResponse], error)
+	// Writes a copy of the store, of one moment, into a new folder under `backups` in the engine's data directory, while turns
+	// run. Fails with RESOURCE_EXHAUSTED `STORAGE_FULL` where there is no room, and leaves nothing behind then;
+	// FAILED_PRECONDITION `BACKUP_RUNNING` while another is being made.
+	CreateBackup(context.Context, *connect.Request[v1.CreateBackupRequest]) (*connect.Response[v1.CreateBackupResponse], error)
 }
 
 // NewEngineServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -120,12 +227,54 @@ func NewEngineServiceHandler(svc EngineServiceHandler, opts ...connect.HandlerOp
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	engineServiceWatchEngineHandler := connect.NewServerStreamHandler(
+		EngineServiceWatchEngineProcedure,
+		svc.WatchEngine,
+		connect.WithSchema(engineServiceMethods.ByName("WatchEngine")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	engineServiceCreateTokenHandler := connect.NewUnaryHandler(
+		EngineServiceCreateTokenProcedure,
+		svc.CreateToken,
+		connect.WithSchema(engineServiceMethods.ByName("CreateToken")),
+		connect.WithHandlerOptions(opts...),
+	)
+	engineServiceListTokensHandler := connect.NewUnaryHandler(
+		EngineServiceListTokensProcedure,
+		svc.ListTokens,
+		connect.WithSchema(engineServiceMethods.ByName("ListTokens")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	engineServiceRevokeTokenHandler := connect.NewUnaryHandler(
+		EngineServiceRevokeTokenProcedure,
+		svc.RevokeToken,
+		connect.WithSchema(engineServiceMethods.ByName("RevokeToken")),
+		connect.WithHandlerOptions(opts...),
+	)
+	engineServiceCreateBackupHandler := connect.NewUnaryHandler(
+		EngineServiceCreateBackupProcedure,
+		svc.CreateBackup,
+		connect.WithSchema(engineServiceMethods.ByName("CreateBackup")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/parley.v1.EngineService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case EngineServiceGetInfoProcedure:
 			engineServiceGetInfoHandler.ServeHTTP(w, r)
 		case EngineServiceGetStatusProcedure:
 			engineServiceGetStatusHandler.ServeHTTP(w, r)
+		case EngineServiceWatchEngineProcedure:
+			engineServiceWatchEngineHandler.ServeHTTP(w, r)
+		case EngineServiceCreateTokenProcedure:
+			engineServiceCreateTokenHandler.ServeHTTP(w, r)
+		case EngineServiceListTokensProcedure:
+			engineServiceListTokensHandler.ServeHTTP(w, r)
+		case EngineServiceRevokeTokenProcedure:
+			engineServiceRevokeTokenHandler.ServeHTTP(w, r)
+		case EngineServiceCreateBackupProcedure:
+			engineServiceCreateBackupHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -141,4 +290,24 @@ func (UnimplementedEngineServiceHandler) GetInfo(context.Context, *connect.Reque
 
 func (UnimplementedEngineServiceHandler) GetStatus(context.Context, *connect.Request[v1.GetStatusRequest]) (*connect.Response[v1.GetStatusResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.EngineService.GetStatus is not implemented"))
+}
+
+func (UnimplementedEngineServiceHandler) WatchEngine(context.Context, *connect.Request[v1.WatchEngineRequest], *connect.ServerStream[v1.WatchEngineResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.EngineService.WatchEngine is not implemented"))
+}
+
+func (UnimplementedEngineServiceHandler) CreateToken(context.Context, *connect.Request[v1.CreateTokenRequest]) (*connect.Response[v1.CreateTokenResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.EngineService.CreateToken is not implemented"))
+}
+
+func (UnimplementedEngineServiceHandler) ListTokens(context.Context, *connect.Request[v1.ListTokensRequest]) (*connect.Response[v1.ListTokensResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.EngineService.ListTokens is not implemented"))
+}
+
+func (UnimplementedEngineServiceHandler) RevokeToken(context.Context, *connect.Request[v1.RevokeTokenRequest]) (*connect.Response[v1.RevokeTokenResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.EngineService.RevokeToken is not implemented"))
+}
+
+func (UnimplementedEngineServiceHandler) CreateBackup(context.Context, *connect.Request[v1.CreateBackupRequest]) (*connect.Response[v1.CreateBackupResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.EngineService.CreateBackup is not implemented"))
 }

@@ -51,15 +51,47 @@ const (
 	// SessionServiceListMessagesProcedure is the fully-qualified name of the SessionService's
 	// ListMessages RPC.
 	SessionServiceListMessagesProcedure = "/parley.v1.SessionService/ListMessages"
+	// SessionServiceGetSnapshotProcedure is the fully-qualified name of the SessionService's
+	// GetSnapshot RPC.
+	SessionServiceGetSnapshotProcedure = "/parley.v1.SessionService/GetSnapshot"
+	// SessionServiceBatchDeleteSessionsProcedure is the fully-qualified name of the SessionService's
+	// BatchDeleteSessions RPC.
+	SessionServiceBatchDeleteSessionsProcedure = "/parley.v1.SessionService/BatchDeleteSessions"
+	// SessionServiceAppendMessageProcedure is the fully-qualified name of the SessionService's
+	// AppendMessage RPC.
+	SessionServiceAppendMessageProcedure = "/parley.v1.SessionService/AppendMessage"
+	// SessionServiceUpdateMessageProcedure is the fully-qualified name of the SessionService's
+	// UpdateMessage RPC.
+	SessionServiceUpdateMessageProcedure = "/parley.v1.SessionService/UpdateMessage"
+	// SessionServiceClearHistoryProcedure is the fully-qualified name of the SessionService's
+	// ClearHistory RPC.
+	SessionServiceClearHistoryProcedure = "/parley.v1.SessionService/ClearHistory"
+	// SessionServiceRewindSessionProcedure is the fully-qualified name of the SessionService's
+	// RewindSession RPC.
+	SessionServiceRewindSessionProcedure = "/parley.v1.SessionService/RewindSession"
+	// SessionServiceForkSessionProcedure is the fully-qualified name of the SessionService's
+	// ForkSession RPC.
+	SessionServiceForkSessionProcedure = "/parley.v1.SessionService/ForkSession"
+	// SessionServiceSearchMessagesProcedure is the fully-qualified name of the SessionService's
+	// SearchMessages RPC.
+	SessionServiceSearchMessagesProcedure = "/parley.v1.SessionService/SearchMessages"
+	// SessionServiceExportSessionsProcedure is the fully-qualified name of the SessionService's
+	// ExportSessions RPC.
+	SessionServiceExportSessionsProcedure = "/parley.v1.SessionService/ExportSessions"
+	// SessionServiceImportSessionsProcedure is the fully-qualified name of the SessionService's
+	// ImportSessions RPC.
+	SessionServiceImportSessionsProcedure = "/parley.v1.SessionService/ImportSessions"
 )
 
 // SessionServiceClient is a client for the parley.v1.SessionService service.
 type SessionServiceClient interface {
-	// Creates a session. Fails with NOT_FOUND `PROFILE_NOT_FOUND` where the profile does not exist.
+	// Creates a session. Fails with NOT_FOUND `PROFILE_NOT_FOUND` where the profile does not exist, INVALID_ARGUMENT
+	// `INVALID_WORKSPACE` where the folder does not, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
 	CreateSession(context.Context, *connect.Request[v1.CreateSessionRequest]) (*connect.Response[v1.CreateSessionResponse], error)
 	// Returns one session. Fails with NOT_FOUND `SESSION_NOT_FOUND`.
 	GetSession(context.Context, *connect.Request[v1.GetSessionRequest]) (*connect.Response[v1.GetSessionResponse], error)
-	// Lists sessions, the newest first.
+	// Lists the sessions that match every filter, the newest first unless `order` says otherwise. Fails with
+	// INVALID_ARGUMENT `INVALID_PAGE_TOKEN` or `INVALID_QUERY`.
 	ListSessions(context.Context, *connect.Request[v1.ListSessionsRequest]) (*connect.Response[v1.ListSessionsResponse], error)
 	// Changes the fields that are set and leaves the others. Profile, model, system prompt and limits take effect at
 	// the next step, also of a running turn. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`.
@@ -70,6 +102,41 @@ type SessionServiceClient interface {
 	// Lists messages from the newest page to the oldest, the oldest first within a page. A message that is still being
 	// made is not in it: the event stream shows it.
 	ListMessages(context.Context, *connect.Request[v1.ListMessagesRequest]) (*connect.Response[v1.ListMessagesResponse], error)
+	// Returns, read at one moment, all that a client needs to show a session that may be running: watch from `last_seq`
+	// afterwards, and nothing is missed and nothing comes twice. Fails with NOT_FOUND `SESSION_NOT_FOUND`.
+	GetSnapshot(context.Context, *connect.Request[v1.GetSnapshotRequest]) (*connect.Response[v1.GetSnapshotResponse], error)
+	// Removes several sessions, each as DeleteSession does, and tells which could not be removed and why. Never fails for
+	// one of them.
+	BatchDeleteSessions(context.Context, *connect.Request[v1.BatchDeleteSessionsRequest]) (*connect.Response[v1.BatchDeleteSessionsResponse], error)
+	// Adds a message to the end of an idle session's history without starting a turn. Fails with NOT_FOUND
+	// `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
+	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+	AppendMessage(context.Context, *connect.Request[v1.AppendMessageRequest]) (*connect.Response[v1.AppendMessageResponse], error)
+	// Replaces the text of a message of an idle session; tool calls and results stay as they are. Fails with NOT_FOUND
+	// `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
+	// result), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
+	UpdateMessage(context.Context, *connect.Request[v1.UpdateMessageRequest]) (*connect.Response[v1.UpdateMessageResponse], error)
+	// Removes all messages of an idle session with their turns and events; settings, usage and `seq` stay. What waits in the
+	// queue stays too. Fails with NOT_FOUND `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY`.
+	ClearHistory(context.Context, *connect.Request[v1.ClearHistoryRequest]) (*connect.Response[v1.ClearHistoryResponse], error)
+	// Removes a message of an idle session and all after it, with their turns and events. Where that would leave calls of an
+	// assistant message without their results, that message goes too. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
+	// `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY`.
+	RewindSession(context.Context, *connect.Request[v1.RewindSessionRequest]) (*connect.Response[v1.RewindSessionResponse], error)
+	// Makes a new session with the settings and labels of another and its messages up to one of them. The other may be
+	// running; it is not changed. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, ALREADY_EXISTS
+	// `IDEMPOTENCY_KEY_REUSED`.
+	ForkSession(context.Context, *connect.Request[v1.ForkSessionRequest]) (*connect.Response[v1.ForkSessionResponse], error)
+	// Finds messages by their words, the newest first. Fails with INVALID_ARGUMENT `INVALID_QUERY` where the text holds no
+	// word, NOT_FOUND `SESSION_NOT_FOUND`.
+	SearchMessages(context.Context, *connect.Request[v1.SearchMessagesRequest]) (*connect.Response[v1.SearchMessagesResponse], error)
+	// Streams sessions as JSON lines, which ImportSessions takes: see docs/operations.md for the format. The pieces are cut
+	// anywhere; put together they are the file. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece.
+	ExportSessions(context.Context, *connect.Request[v1.ExportSessionsRequest]) (*connect.ServerStreamForClient[v1.ExportSessionsResponse], error)
+	// Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one. Fails
+	// with NOT_FOUND `BLOB_NOT_FOUND`, INVALID_ARGUMENT `INVALID_IMPORT` (metadata `line`), ALREADY_EXISTS
+	// `IDEMPOTENCY_KEY_REUSED`.
+	ImportSessions(context.Context, *connect.Request[v1.ImportSessionsRequest]) (*connect.Response[v1.ImportSessionsResponse], error)
 }
 
 // NewSessionServiceClient constructs a client for the parley.v1.SessionService service. By default,
@@ -122,17 +189,90 @@ func NewSessionServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		getSnapshot: connect.NewClient[v1.GetSnapshotRequest, v1.GetSnapshotResponse](
+			httpClient,
+			baseURL+SessionServiceGetSnapshotProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("GetSnapshot")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		batchDeleteSessions: connect.NewClient[v1.BatchDeleteSessionsRequest, v1.BatchDeleteSessionsResponse](
+			httpClient,
+			baseURL+SessionServiceBatchDeleteSessionsProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("BatchDeleteSessions")),
+			connect.WithClientOptions(opts...),
+		),
+		appendMessage: connect.NewClient[v1.AppendMessageRequest, v1.AppendMessageResponse](
+			httpClient,
+			baseURL+SessionServiceAppendMessageProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("AppendMessage")),
+			connect.WithClientOptions(opts...),
+		),
+		updateMessage: connect.NewClient[v1.UpdateMessageRequest, v1.UpdateMessageResponse](
+			httpClient,
+			baseURL+SessionServiceUpdateMessageProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("UpdateMessage")),
+			connect.WithClientOptions(opts...),
+		),
+		clearHistory: connect.NewClient[v1.ClearHistoryRequest, v1.ClearHistoryResponse](
+			httpClient,
+			baseURL+SessionServiceClearHistoryProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("ClearHistory")),
+			connect.WithClientOptions(opts...),
+		),
+		rewindSession: connect.NewClient[v1.RewindSessionRequest, v1.RewindSessionResponse](
+			httpClient,
+			baseURL+SessionServiceRewindSessionProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("RewindSession")),
+			connect.WithClientOptions(opts...),
+		),
+		forkSession: connect.NewClient[v1.ForkSessionRequest, v1.ForkSessionResponse](
+			httpClient,
+			baseURL+SessionServiceForkSessionProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("ForkSession")),
+			connect.WithClientOptions(opts...),
+		),
+		searchMessages: connect.NewClient[v1.SearchMessagesRequest, v1.SearchMessagesResponse](
+			httpClient,
+			baseURL+SessionServiceSearchMessagesProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("SearchMessages")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		exportSessions: connect.NewClient[v1.ExportSessionsRequest, v1.ExportSessionsResponse](
+			httpClient,
+			baseURL+SessionServiceExportSessionsProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("ExportSessions")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		importSessions: connect.NewClient[v1.ImportSessionsRequest, v1.ImportSessionsResponse](
+			httpClient,
+			baseURL+SessionServiceImportSessionsProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("ImportSessions")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // sessionServiceClient implements SessionServiceClient.
 type sessionServiceClient struct {
-	createSession *connect.Client[v1.CreateSessionRequest, v1.CreateSessionResponse]
-	getSession    *connect.Client[v1.GetSessionRequest, v1.GetSessionResponse]
-	listSessions  *connect.Client[v1.ListSessionsRequest, v1.ListSessionsResponse]
-	updateSession *connect.Client[v1.UpdateSessionRequest, v1.UpdateSessionResponse]
-	deleteSession *connect.Client[v1.DeleteSessionRequest, v1.DeleteSessionResponse]
-	listMessages  *connect.Client[v1.ListMessagesRequest, v1.ListMessagesResponse]
+	createSession       *connect.Client[v1.CreateSessionRequest, v1.CreateSessionResponse]
+	getSession          *connect.Client[v1.GetSessionRequest, v1.GetSessionResponse]
+	listSessions        *connect.Client[v1.ListSessionsRequest, v1.ListSessionsResponse]
+	updateSession       *connect.Client[v1.UpdateSessionRequest, v1.UpdateSessionResponse]
+	deleteSession       *connect.Client[v1.DeleteSessionRequest, v1.DeleteSessionResponse]
+	listMessages        *connect.Client[v1.ListMessagesRequest, v1.ListMessagesResponse]
+	getSnapshot         *connect.Client[v1.GetSnapshotRequest, v1.GetSnapshotResponse]
+	batchDeleteSessions *connect.Client[v1.BatchDeleteSessionsRequest, v1.BatchDeleteSessionsResponse]
+	appendMessage       *connect.Client[v1.AppendMessageRequest, v1.AppendMessageResponse]
+	updateMessage       *connect.Client[v1.UpdateMessageRequest, v1.UpdateMessageResponse]
+	clearHistory        *connect.Client[v1.ClearHistoryRequest, v1.ClearHistoryResponse]
+	rewindSession       *connect.Client[v1.RewindSessionRequest, v1.RewindSessionResponse]
+	forkSession         *connect.Client[v1.ForkSessionRequest, v1.ForkSessionResponse]
+	searchMessages      *connect.Client[v1.SearchMessagesRequest, v1.SearchMessagesResponse]
+	exportSessions      *connect.Client[v1.ExportSessionsRequest, v1.ExportSessionsResponse]
+	importSessions      *connect.Client[v1.ImportSessionsRequest, v1.ImportSessionsResponse]
 }
 
 // CreateSession calls parley.v1.SessionService.CreateSession.
@@ -165,13 +305,65 @@ func (c *sessionServiceClient) ListMessages(ctx context.Context, req *connect.Re
 	return c.listMessages.CallUnary(ctx, req)
 }
 
+// GetSnapshot calls parley.v1.SessionService.GetSnapshot.
+func (c *sessionServiceClient) GetSnapshot(ctx context.Context, req *connect.Request[v1.GetSnapshotRequest]) (*connect.Response[v1.GetSnapshotResponse], error) {
+	return c.getSnapshot.CallUnary(ctx, req)
+}
+
+// BatchDeleteSessions calls parley.v1.SessionService.BatchDeleteSessions.
+func (c *sessionServiceClient) BatchDeleteSessions(ctx context.Context, req *connect.Request[v1.BatchDeleteSessionsRequest]) (*connect.Response[v1.BatchDeleteSessionsResponse], error) {
+	return c.batchDeleteSessions.CallUnary(ctx, req)
+}
+
+// AppendMessage calls parley.v1.SessionService.AppendMessage.
+func (c *sessionServiceClient) AppendMessage(ctx context.Context, req *connect.Request[v1.AppendMessageRequest]) (*connect.Response[v1.AppendMessageResponse], error) {
+	return c.appendMessage.CallUnary(ctx, req)
+}
+
+// UpdateMessage calls parley.v1.SessionService.UpdateMessage.
+func (c *sessionServiceClient) UpdateMessage(ctx context.Context, req *connect.Request[v1.UpdateMessageRequest]) (*connect.Response[v1.UpdateMessageResponse], error) {
+	return c.updateMessage.CallUnary(ctx, req)
+}
+
+// ClearHistory calls parley.v1.SessionService.ClearHistory.
+func (c *sessionServiceClient) ClearHistory(ctx context.Context, req *connect.Request[v1.ClearHistoryRequest]) (*connect.Response[v1.ClearHistoryResponse], error) {
+	return c.clearHistory.CallUnary(ctx, req)
+}
+
+// RewindSession calls parley.v1.SessionService.RewindSession.
+func (c *sessionServiceClient) RewindSession(ctx context.Context, req *connect.Request[v1.RewindSessionRequest]) (*connect.Response[v1.RewindSessionResponse], error) {
+	return c.rewindSession.CallUnary(ctx, req)
+}
+
+// ForkSession calls parley.v1.SessionService.ForkSession.
+func (c *sessionServiceClient) ForkSession(ctx context.Context, req *connect.Request[v1.ForkSessionRequest]) (*connect.Response[v1.ForkSessionResponse], error) {
+	return c.forkSession.CallUnary(ctx, req)
+}
+
+// SearchMessages calls parley.v1.SessionService.SearchMessages.
+func (c *sessionServiceClient) SearchMessages(ctx context.Context, req *connect.Request[v1.SearchMessagesRequest]) (*connect.Response[v1.SearchMessagesResponse], error) {
+	return c.searchMessages.CallUnary(ctx, req)
+}
+
+// ExportSessions calls parley.v1.SessionService.ExportSessions.
+func (c *sessionServiceClient) ExportSessions(ctx context.Context, req *connect.Request[v1.ExportSessionsRequest]) (*connect.ServerStreamForClient[v1.ExportSessionsResponse], error) {
+	return c.exportSessions.CallServerStream(ctx, req)
+}
+
+// ImportSessions calls parley.v1.SessionService.ImportSessions.
+func (c *sessionServiceClient) ImportSessions(ctx context.Context, req *connect.Request[v1.ImportSessionsRequest]) (*connect.Response[v1.ImportSessionsResponse], error) {
+	return c.importSessions.CallUnary(ctx, req)
+}
+
 // SessionServiceHandler is an implementation of the parley.v1.SessionService service.
 type SessionServiceHandler interface {
-	// Creates a session. Fails with NOT_FOUND `PROFILE_NOT_FOUND` where the profile does not exist.
+	// Creates a session. Fails with NOT_FOUND `PROFILE_NOT_FOUND` where the profile does not exist, INVALID_ARGUMENT
+	// `INVALID_WORKSPACE` where the folder does not, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
 	CreateSession(context.Context, *connect.Request[v1.CreateSessionRequest]) (*connect.Response[v1.CreateSessionResponse], error)
 	// Returns one session. Fails with NOT_FOUND `SESSION_NOT_FOUND`.
 	GetSession(context.Context, *connect.Request[v1.GetSessionRequest]) (*connect.Response[v1.GetSessionResponse], error)
-	// Lists sessions, the newest first.
+	// Lists the sessions that match every filter, the newest first unless `order` says otherwise. Fails with
+	// INVALID_ARGUMENT `INVALID_PAGE_TOKEN` or `INVALID_QUERY`.
 	ListSessions(context.Context, *connect.Request[v1.ListSessionsRequest]) (*connect.Response[v1.ListSessionsResponse], error)
 	// Changes the fields that are set and leaves the others. Profile, model, system prompt and limits take effect at
 	// the next step, also of a running turn. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`.
@@ -182,6 +374,41 @@ type SessionServiceHandler interface {
 	// Lists messages from the newest page to the oldest, the oldest first within a page. A message that is still being
 	// made is not in it: the event stream shows it.
 	ListMessages(context.Context, *connect.Request[v1.ListMessagesRequest]) (*connect.Response[v1.ListMessagesResponse], error)
+	// Returns, read at one moment, all that a client needs to show a session that may be running: watch from `last_seq`
+	// afterwards, and nothing is missed and nothing comes twice. Fails with NOT_FOUND `SESSION_NOT_FOUND`.
+	GetSnapshot(context.Context, *connect.Request[v1.GetSnapshotRequest]) (*connect.Response[v1.GetSnapshotResponse], error)
+	// Removes several sessions, each as DeleteSession does, and tells which could not be removed and why. Never fails for
+	// one of them.
+	BatchDeleteSessions(context.Context, *connect.Request[v1.BatchDeleteSessionsRequest]) (*connect.Response[v1.BatchDeleteSessionsResponse], error)
+	// Adds a message to the end of an idle session's history without starting a turn. Fails with NOT_FOUND
+	// `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
+	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+	AppendMessage(context.Context, *connect.Request[v1.AppendMessageRequest]) (*connect.Response[v1.AppendMessageResponse], error)
+	// Replaces the text of a message of an idle session; tool calls and results stay as they are. Fails with NOT_FOUND
+	// `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
+	// result), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
+	UpdateMessage(context.Context, *connect.Request[v1.UpdateMessageRequest]) (*connect.Response[v1.UpdateMessageResponse], error)
+	// Removes all messages of an idle session with their turns and events; settings, usage and `seq` stay. What waits in the
+	// queue stays too. Fails with NOT_FOUND `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY`.
+	ClearHistory(context.Context, *connect.Request[v1.ClearHistoryRequest]) (*connect.Response[v1.ClearHistoryResponse], error)
+	// Removes a message of an idle session and all after it, with their turns and events. Where that would leave calls of an
+	// assistant message without their results, that message goes too. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
+	// `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY`.
+	RewindSession(context.Context, *connect.Request[v1.RewindSessionRequest]) (*connect.Response[v1.RewindSessionResponse], error)
+	// Makes a new session with the settings and labels of another and its messages up to one of them. The other may be
+	// running; it is not changed. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, ALREADY_EXISTS
+	// `IDEMPOTENCY_KEY_REUSED`.
+	ForkSession(context.Context, *connect.Request[v1.ForkSessionRequest]) (*connect.Response[v1.ForkSessionResponse], error)
+	// Finds messages by their words, the newest first. Fails with INVALID_ARGUMENT `INVALID_QUERY` where the text holds no
+	// word, NOT_FOUND `SESSION_NOT_FOUND`.
+	SearchMessages(context.Context, *connect.Request[v1.SearchMessagesRequest]) (*connect.Response[v1.SearchMessagesResponse], error)
+	// Streams sessions as JSON lines, which ImportSessions takes: see docs/operations.md for the format. The pieces are cut
+	// anywhere; put together they are the file. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece.
+	ExportSessions(context.Context, *connect.Request[v1.ExportSessionsRequest], *connect.ServerStream[v1.ExportSessionsResponse]) error
+	// Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one. Fails
+	// with NOT_FOUND `BLOB_NOT_FOUND`, INVALID_ARGUMENT `INVALID_IMPORT` (metadata `line`), ALREADY_EXISTS
+	// `IDEMPOTENCY_KEY_REUSED`.
+	ImportSessions(context.Context, *connect.Request[v1.ImportSessionsRequest]) (*connect.Response[v1.ImportSessionsResponse], error)
 }
 
 // NewSessionServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -230,6 +457,69 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	sessionServiceGetSnapshotHandler := connect.NewUnaryHandler(
+		SessionServiceGetSnapshotProcedure,
+		svc.GetSnapshot,
+		connect.WithSchema(sessionServiceMethods.ByName("GetSnapshot")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceBatchDeleteSessionsHandler := connect.NewUnaryHandler(
+		SessionServiceBatchDeleteSessionsProcedure,
+		svc.BatchDeleteSessions,
+		connect.WithSchema(sessionServiceMethods.ByName("BatchDeleteSessions")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceAppendMessageHandler := connect.NewUnaryHandler(
+		SessionServiceAppendMessageProcedure,
+		svc.AppendMessage,
+		connect.WithSchema(sessionServiceMethods.ByName("AppendMessage")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceUpdateMessageHandler := connect.NewUnaryHandler(
+		SessionServiceUpdateMessageProcedure,
+		svc.UpdateMessage,
+		connect.WithSchema(sessionServiceMethods.ByName("UpdateMessage")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceClearHistoryHandler := connect.NewUnaryHandler(
+		SessionServiceClearHistoryProcedure,
+		svc.ClearHistory,
+		connect.WithSchema(sessionServiceMethods.ByName("ClearHistory")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceRewindSessionHandler := connect.NewUnaryHandler(
+		SessionServiceRewindSessionProcedure,
+		svc.RewindSession,
+		connect.WithSchema(sessionServiceMethods.ByName("RewindSession")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceForkSessionHandler := connect.NewUnaryHandler(
+		SessionServiceForkSessionProcedure,
+		svc.ForkSession,
+		connect.WithSchema(sessionServiceMethods.ByName("ForkSession")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceSearchMessagesHandler := connect.NewUnaryHandler(
+		SessionServiceSearchMessagesProcedure,
+		svc.SearchMessages,
+		connect.WithSchema(sessionServiceMethods.ByName("SearchMessages")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceExportSessionsHandler := connect.NewServerStreamHandler(
+		SessionServiceExportSessionsProcedure,
+		svc.ExportSessions,
+		connect.WithSchema(sessionServiceMethods.ByName("ExportSessions")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	sessionServiceImportSessionsHandler := connect.NewUnaryHandler(
+		SessionServiceImportSessionsProcedure,
+		svc.ImportSessions,
+		connect.WithSchema(sessionServiceMethods.ByName("ImportSessions")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/parley.v1.SessionService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case SessionServiceCreateSessionProcedure:
@@ -244,6 +534,26 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 			sessionServiceDeleteSessionHandler.ServeHTTP(w, r)
 		case SessionServiceListMessagesProcedure:
 			sessionServiceListMessagesHandler.ServeHTTP(w, r)
+		case SessionServiceGetSnapshotProcedure:
+			sessionServiceGetSnapshotHandler.ServeHTTP(w, r)
+		case SessionServiceBatchDeleteSessionsProcedure:
+			sessionServiceBatchDeleteSessionsHandler.ServeHTTP(w, r)
+		case SessionServiceAppendMessageProcedure:
+			sessionServiceAppendMessageHandler.ServeHTTP(w, r)
+		case SessionServiceUpdateMessageProcedure:
+			sessionServiceUpdateMessageHandler.ServeHTTP(w, r)
+		case SessionServiceClearHistoryProcedure:
+			sessionServiceClearHistoryHandler.ServeHTTP(w, r)
+		case SessionServiceRewindSessionProcedure:
+			sessionServiceRewindSessionHandler.ServeHTTP(w, r)
+		case SessionServiceForkSessionProcedure:
+			sessionServiceForkSessionHandler.ServeHTTP(w, r)
+		case SessionServiceSearchMessagesProcedure:
+			sessionServiceSearchMessagesHandler.ServeHTTP(w, r)
+		case SessionServiceExportSessionsProcedure:
+			sessionServiceExportSessionsHandler.ServeHTTP(w, r)
+		case SessionServiceImportSessionsProcedure:
+			sessionServiceImportSessionsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -275,4 +585,44 @@ func (UnimplementedSessionServiceHandler) DeleteSession(context.Context, *connec
 
 func (UnimplementedSessionServiceHandler) ListMessages(context.Context, *connect.Request[v1.ListMessagesRequest]) (*connect.Response[v1.ListMessagesResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.SessionService.ListMessages is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) GetSnapshot(context.Context, *connect.Request[v1.GetSnapshotRequest]) (*connect.Response[v1.GetSnapshotResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.SessionService.GetSnapshot is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) BatchDeleteSessions(context.Context, *connect.Request[v1.BatchDeleteSessionsRequest]) (*connect.Response[v1.BatchDeleteSessionsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.SessionService.BatchDeleteSessions is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) AppendMessage(context.Context, *connect.Request[v1.AppendMessageRequest]) (*connect.Response[v1.AppendMessageResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.SessionService.AppendMessage is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) UpdateMessage(context.Context, *connect.Request[v1.UpdateMessageRequest]) (*connect.Response[v1.UpdateMessageResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.SessionService.UpdateMessage is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) ClearHistory(context.Context, *connect.Request[v1.ClearHistoryRequest]) (*connect.Response[v1.ClearHistoryResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.SessionService.ClearHistory is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) RewindSession(context.Context, *connect.Request[v1.RewindSessionRequest]) (*connect.Response[v1.RewindSessionResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.SessionService.RewindSession is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) ForkSession(context.Context, *connect.Request[v1.ForkSessionRequest]) (*connect.Response[v1.ForkSessionResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.SessionService.ForkSession is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) SearchMessages(context.Context, *connect.Request[v1.SearchMessagesRequest]) (*connect.Response[v1.SearchMessagesResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.SessionService.SearchMessages is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) ExportSessions(context.Context, *connect.Request[v1.ExportSessionsRequest], *connect.ServerStream[v1.ExportSessionsResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.SessionService.ExportSessions is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) ImportSessions(context.Context, *connect.Request[v1.ImportSessionsRequest]) (*connect.Response[v1.ImportSessionsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.SessionService.ImportSessions is not implemented"))
 }
