@@ -1,0 +1,38 @@
+import type { Command } from "commander";
+import { collect } from "./option-value.ts";
+import type { Run } from "./program-run.ts";
+
+/** The commands that start an engine and tell of it. */
+export function addEngineCommands(program: Command, run: Run): void {
+  addServe(program, run);
+  program
+    .command("status")
+    .description("show what the engine is doing")
+    .action(async (_options, command: Command) =>
+      run(command, async (context) => (await import("./status.ts")).status(context)),
+    );
+  program
+    .command("token")
+    .description("print the token that opens the engine")
+    .action(async (_options, command: Command) =>
+      run(command, async (context) => (await import("./token.ts")).token(context)),
+    );
+}
+
+function addServe(program: Command, run: Run): void {
+  program
+    .command("serve")
+    .description("start an engine; prints one line, READY and its URL, once it serves")
+    .option("--host <host>", "the address to listen on (PARLEY_HOST; else 127.0.0.1)")
+    .option("--port <port>", "the port, 0 for a free one (PARLEY_PORT; else 7433)")
+    .option("--allow-origin <origin>", "another origin whose pages may call; may be given several times", collect)
+    .option(
+      "--allow-host <name>",
+      "another name that requests may be addressed to; may be given several times",
+      collect,
+    )
+    .option("--log-level <level>", "debug, info, warn, error or silent (PARLEY_LOG_LEVEL; else info)")
+    .action(async (_options, command: Command) =>
+      run(command, async (context) => (await import("./serve.ts")).serve(context, command.optsWithGlobals())),
+    );
+}
