@@ -1,11 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Clock } from "../clock.ts";
-import { ModelError } from "./model.ts";
 
 /** What may wait to be read before the provider is told to wait. */
 const MAX_BUFFERED_BYTES = 256 * 1024;
-/** No event of a stream is this long; the decoder behind this keeps all of an event until its end has come. */
-const MAX_EVENT_BYTES = 8 * 1024 * 1024;
 /** After the stream's own end the connection's follows at once; one that does not come is not worth keeping. */
 const DRAIN_MS = 1_000;
 
@@ -16,7 +13,6 @@ const DRAIN_MS = 1_000;
 export function readBody(answer: IncomingMessage, clock: Clock): AsyncIterableIterator<Uint8Array> {
   let chunks: Buffer[] = [];
   let bytes = 0;
-  let bytesOfEvent = 0;
   let wake: (() => void) | undefined;
   let isEnded = false;
   let failure: Error | undefined;
@@ -26,18 +22,6 @@ export function readBody(answer: IncomingMessage, clock: Clock): AsyncIterableIt
     wake?.();
   };
   const onData = (chunk: Buffer): void => {
-    bytesOfEvent += chunk.length;
-    // Looked for only once it matters.
-    if (bytesOfEvent > MAX_EVENT_BYTES / 2 && endsAnEvent(chunk)) bytesOfEvent = 0;
-    if (bytesOfEvent > MAX_EVENT_BYTES) {
-      fail(
-        new ModelError("PROVIDER_GARBAGE", "the provider's stream has an event of more than 8 MiB", {
-          retryable: false,
-        }),
-      );
-      answer.destroy();
-      return;
-    }
     chunks.push(chunk);
     bytes += chunk.length;
     if (bytes > MAX_BUFFERED_BYTES) answer.pause();
@@ -80,11 +64,6 @@ export function readBody(answer: IncomingMessage, clock: Clock): AsyncIterableIt
       return this;
     },
   };
-}
-
-/** Whether an event ends in this piece. An end that is split between two pieces is missed; the next one is not. */
-function endsAnEvent(chunk: Buffer): boolean {
-  return chunk.includes("\n\n") || chunk.includes("\r\n\r\n") || chunk.includes("\r\r");
 }
 
 /** Reads on to the end of the answer, so that its connection can be used again. */

@@ -88,7 +88,8 @@ export function createChunkReader(queue: PieceQueue): ChunkReader {
       queue.pulse();
       if (typeof counted === "object" && counted !== null) usage = toUsage(counted);
       const choice = choices?.[0];
-      if (!choice) return;
+      if (choice === undefined) return;
+      if (choice === null) throw notAChunk();
       if (choice.delta) takeDelta(choice.delta);
       if (typeof choice.finish_reason === "string") finishReason = choice.finish_reason;
     },

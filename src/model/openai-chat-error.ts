@@ -1,7 +1,7 @@
 import { ModelError, type ModelErrorReason } from "./model.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 
-/** What the package throws where the provider answered with an error, or sent one in the middle of its stream. */
+/** What the package throws where the provider answered with an error, and StreamFailure. */
 interface ApiFailure {
   /** Undefined where it came in the stream. */
   readonly status: number | undefined;
@@ -10,6 +10,27 @@ interface ApiFailure {
   readonly message: string;
   readonly code?: unknown;
   readonly type?: unknown;
+}
+
+/** An error that the provider sent in the middle of its stream. */
+export class StreamFailure extends Error implements ApiFailure {
+  override readonly name = "StreamFailure";
+  readonly status = undefined;
+  readonly headers = undefined;
+  readonly error: unknown;
+  readonly code: unknown;
+  readonly type: unknown;
+
+  constructor(error: unknown) {
+    super(JSON.stringify(error));
+    this.error = error;
+    this.code = fieldOf(error, "code");
+    this.type = fieldOf(error, "type");
+  }
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
 }
 
 /** What an error is told with. */

@@ -459,6 +459,28 @@ test("an error in the middle of the stream is told as what it is", async () => {
   expect((await call(model)).error).toMatchObject({ reason: "PROVIDER_RATE_LIMITED" });
 });
 
+test("a comment of the provider is a sign of life", async () => {
+  const { model } = await setUp((response) => {
+    openStream(response);
+    response.write(": processing\n\n");
+  });
+  const iterator = model.stream(requestOf("hi"), new AbortController().signal)[Symbol.asyncIterator]();
+  expect((await iterator.next()).value).toEqual({ kind: "pulse" });
+  await iterator.return?.();
+});
+
+test("events are read however they are cut, in any of the three line ends", async () => {
+  for (const end of ["\n", "\r\n", "\r"]) {
+    const bytes = Buffer.from((chunk({ content: "größe 😀 " }) + chunk({ content: "b" }) + DONE).replaceAll("\n", end));
+    const { model } = await setUp(async (response) => {
+      openStream(response);
+      for (const byte of bytes) await new Promise((resolve) => response.write(Buffer.of(byte), resolve));
+      response.end();
+    });
+    expect(textOf((await call(model)).events)).toBe("größe 😀 b");
+  }
+});
+
 test("an event that never ends is given up at 8 MiB", async () => {
   const { model } = await setUp(async (response) => {
     openStream(response);

@@ -3,9 +3,10 @@ import { type Clock, systemClock } from "../clock.ts";
 import { createHttpFetch, type HttpFetch } from "./http-fetch.ts";
 import { ModelError, type Model, type ModelRequest } from "./model.ts";
 import { createChunkReader } from "./openai-chat-answer.ts";
-import { toModelError } from "./openai-chat-error.ts";
+import { StreamFailure, toModelError } from "./openai-chat-error.ts";
 import { toChatRequest } from "./openai-chat-request.ts";
 import { createPieceQueue, type PieceQueue } from "./piece-queue.ts";
+import { createEventDecoder } from "./server-sent-events.ts";
 
 export interface OpenaiChatOptions {
   /** Empty = OpenAI's own. */
@@ -97,18 +98,33 @@ function stop(call: Call, reason: unknown): void {
   call.controller.abort(reason);
 }
 
-/** Reads the provider's stream into the queue, to its end. */
+/** Says that the stream is over; what comes after it is not read. */
+const DONE = "[DONE]";
+
+/**
+ * Reads the provider's stream into the queue, to its end. The package decodes events one by one, each through several
+ * promises; here all that one read of the socket brought is decoded in one go, which halves the CPU of a token.
+ */
 async function pump(client: OpenAI, request: ModelRequest, call: Call, clock: Clock): Promise<void> {
   const { queue, controller } = call;
   const answer = client.chat.completions.create(toChatRequest(request), { signal: controller.signal });
-  const { data: stream, response } = await answer.withResponse();
+  const response = await answer.asResponse();
   call.isStreaming = true;
   checkContentType(response);
   const reader = createChunkReader(queue);
+  let isDone = false;
+  const decoder = createEventDecoder(
+    ({ name, data }) => {
+      isDone ||= data.startsWith(DONE);
+      if (!isDone) reader.take(toChunk(name, data));
+    },
+    () => queue.pulse(),
+  );
   let cancelTimer: (() => void) | undefined;
   try {
-    for await (const chunk of stream) {
-      reader.take(chunk);
+    for await (const bytes of response.body ?? []) {
+      decoder.feed(bytes);
+      if (isDone) break;
       if (reader.isFinished) cancelTimer ??= clock.after(AFTER_FINISH_MS, () => controller.abort());
       const room = queue.room();
       if (room !== undefined) await room;
@@ -125,6 +141,15 @@ async function pump(client: OpenAI, request: ModelRequest, call: Call, clock: Cl
     });
   }
   reader.finish();
+}
+
+/** What an event holds. Throws StreamFailure where it is an error, and SyntaxError. */
+function toChunk(name: string, data: string): unknown {
+  const value: unknown = JSON.parse(data);
+  const told = typeof value === "object" && value !== null && "error" in value ? value.error : undefined;
+  if (name === "error") throw new StreamFailure(told ?? value);
+  if (told !== undefined && told !== null && told !== false) throw new StreamFailure(told);
+  return value;
 }
 
 /** A page or a whole answer instead of a stream would look like a stream without events. Anything else may be one, mislabelled. */
