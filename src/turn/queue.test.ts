@@ -128,6 +128,30 @@ test("a steer is refused where no turn runs, another one does, or five wait", as
   expect(await getTurn(engine.db, engine.id, turn.id)).toMatchObject({ endReason: "cancelled" });
 });
 
+test("a steer that comes as its turn hands over to the next one is for that one", async () => {
+  const { tool, open } = gate();
+  const engine = await setUp(
+    [asksFor(["wait", "{}"]), says("a"), (_request, signal) => hangsAfter("…", signal)],
+    {},
+    undefined,
+    [tool],
+  );
+  const first = await engine.start("a");
+  await until(engine, shown(engine, "tool_call_started"));
+  await sayNext(engine, "b");
+  let isLate = false;
+  const append: Engine["log"]["append"] = async (...args) => {
+    if (!isLate) {
+      isLate = true;
+      open();
+      await engine.ended(first);
+    }
+    return engine.log.append(...args);
+  };
+  expect(await saySteer({ ...engine, log: { ...engine.log, append } }, "and c")).toMatchObject({ position: 1 });
+  expect(await waiting(engine)).toEqual(["steer: and c"]);
+});
+
 test("the same key steers once", async () => {
   const engine = await setUp([(_request, signal) => hangsAfter("…", signal)]);
   await engine.start();
@@ -162,6 +186,36 @@ test("the queue waits after a turn that did not complete; a follow-up then joins
   expect(joined).toMatchObject({ turn: undefined, position: 1 });
   await until(engine, async () => (await waiting(engine)).length === 0 && (await engine.session())?.state === "idle");
   expect(said(engine.script.requests.at(-1))).toEqual(["a", "b", "c"]);
+});
+
+test("follow-ups at once on an idle session whose queue waits are each said once, and the head starts", async () => {
+  const engine = await setUp([
+    (_request, signal) => hangsAfter("…", signal),
+    ...Array.from({ length: 6 }, () => says("ok")),
+  ]);
+  await engine.start("a");
+  await sayNext(engine, "b");
+  await engine.cancel();
+  const texts = ["c", "d", "e", "f"];
+  await Promise.all(texts.map((text, i) => sayNext(engine, text, i % 2 === 0 ? `key ${text}` : "")));
+  await until(engine, async () => (await waiting(engine)).length === 0 && (await engine.session())?.state === "idle");
+  const [a, b, ...rest] = said(engine.script.requests.at(-1));
+  expect([a, b, ...rest.toSorted()]).toEqual(["a", "b", ...texts]);
+  expect(engine.bugs).toEqual([]);
+});
+
+test("a follow-up on an idle session is queued where the head is removed before it starts", async () => {
+  const engine = await setUp([(_request, signal) => hangsAfter("…", signal), says("c")]);
+  await engine.start("a");
+  const { queuedId } = await sayNext(engine, "b");
+  await engine.cancel();
+  const [, joined] = await Promise.all([
+    removeQueued(engine, { sessionId: engine.id, queuedId, actor: "me" }),
+    sayNext(engine, "c", "k"),
+  ]);
+  expect(joined.duplicate).toBe(false);
+  await until(engine, async () => (await waiting(engine)).length === 0 && (await engine.session())?.state === "idle");
+  expect(said(engine.script.requests.at(-1))).toEqual(["a", "c"]);
 });
 
 test("steers that their turn did not take up become the first follow-ups", async () => {
@@ -199,14 +253,18 @@ test("what waits survives a kill, and a removed message is never taken up", asyn
 test("thrown at a session from all sides, each message is taken up once, in order, or still waits", async () => {
   const engine = await setUp(Array.from({ length: 60 }, () => says("ok")));
   const accepted: string[] = [];
+  const refusals: unknown[] = [];
   const senders = Array.from({ length: 8 }, async (_, sender) => {
     for (let i = 0; i < 6; i++) {
       const text = `${sender}.${i}`;
       const outcome = await Promise.allSettled([i % 2 === 0 ? sayNext(engine, text) : saySteer(engine, text)]);
       if (outcome[0].status === "fulfilled") accepted.push(text);
+      else refusals.push(outcome[0].reason);
     }
   });
   await Promise.all(senders);
+  const reason: unknown = expect.stringMatching(/^(NO_TURN_RUNNING|QUEUE_FULL)$/);
+  for (const refusal of refusals) expect(refusal).toMatchObject({ name: "DomainError", reason });
   await until(engine, async () => (await engine.session())?.state === "idle");
   const { key } = (await engine.session()) ?? { key: 0 };
   const taken = (await engine.conversation())

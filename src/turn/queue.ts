@@ -2,7 +2,8 @@ import { DomainError } from "../errors.ts";
 import type { Part } from "../message/message.ts";
 import { getSession, type StoredSession } from "../session/session-store.ts";
 import { ClaimLost, type Statement } from "../store/database.ts";
-import { checkSize, startQueued, startTurn, type StartTurnDeps } from "./start-turn.ts";
+import { isOvertaken, startHead } from "./start-head.ts";
+import { checkSize, startTurn, type StartTurnDeps } from "./start-turn.ts";
 import { queueJoined, queueLeft } from "./queue-events.ts";
 import { countQueued, deleteQueued, findQueued, insertQueued, listQueued, type StoredQueued } from "./queue-store.ts";
 import type { Framing, QueuedKind, QueuedMessage } from "./queued-message.ts";
@@ -45,11 +46,18 @@ export async function steer(
     {
       find: (id) => placeOf(deps, sessionId, id, true),
       make: async (remember) => {
-        const session = await getSession(deps.db, sessionId);
-        const turnId = await checkSteerable(deps, session, expectedTurnId);
-        const id = await enqueue(deps, session, { ...request, kind: "steer", framing }, turnId, remember);
-        if (framing === "replacement") deps.runner.interrupt(turnId);
-        return placeOf(deps, sessionId, id, false);
+        for (;;) {
+          const session = await getSession(deps.db, sessionId);
+          const turnId = await checkSteerable(deps, session, expectedTurnId);
+          try {
+            const id = await enqueue(deps, session, { ...request, kind: "steer", framing }, turnId, remember);
+            if (framing === "replacement") deps.runner.interrupt(turnId);
+            return await placeOf(deps, sessionId, id, false);
+          } catch (error) {
+            // The turn ended between our look and our write; another one may run.
+            if (!(error instanceof ClaimLost)) throw error;
+          }
+        }
       },
     },
   );
@@ -82,8 +90,8 @@ export async function followUp(deps: StartTurnDeps, request: Said): Promise<Foll
           try {
             return await followUpOnce(deps, request, remember);
           } catch (error) {
-            // The session became idle or busy between our look and our write: look again.
-            if (!(error instanceof ClaimLost) && !isBusy(error)) throw error;
+            // The session became idle or busy between our look and our write.
+            if (!isOvertaken(error)) throw error;
           }
         }
       },
@@ -106,7 +114,8 @@ async function followUpOnce(
   }
   const said = { ...request, kind: "follow_up", framing: "plain" } as const;
   const id = await enqueue(deps, session, said, session.runningTurnId, remember);
-  if (head !== undefined) await startQueued(deps, session, head);
+  // It is queued now: whatever becomes of the head, it must not be queued again.
+  if (head !== undefined) await startHead(deps, request.sessionId);
   return findFollowedUp(deps, request.sessionId, id, false);
 }
 
@@ -204,18 +213,13 @@ async function enqueue(
 }
 
 async function checkRoom(deps: StartTurnDeps, session: StoredSession, kind: QueuedKind): Promise<void> {
-  if ((await countQueued(deps.db, session.key, kind)) >= CAPACITY[kind]) {
-    throw new DomainError(
-      "exhausted",
-      "QUEUE_FULL",
-      `${CAPACITY[kind]} messages wait in session ${session.id}; try again later or remove one`,
-      {
-        session_id: session.id,
-        retry_after_ms: String(RETRY_AFTER_MS),
-      },
-    );
-  }
-  if (kind === "steer") await checkSteerable(deps, await getSession(deps.db, session.id), "");
+  if ((await countQueued(deps.db, session.key, kind)) < CAPACITY[kind]) return;
+  throw new DomainError(
+    "exhausted",
+    "QUEUE_FULL",
+    `${CAPACITY[kind]} messages wait in session ${session.id}; try again later or remove one`,
+    { session_id: session.id, retry_after_ms: String(RETRY_AFTER_MS) },
+  );
 }
 
 async function placeOf(deps: StartTurnDeps, sessionId: string, id: string, duplicate: boolean): Promise<Queued> {
@@ -224,8 +228,4 @@ async function placeOf(deps: StartTurnDeps, sessionId: string, id: string, dupli
   if (queued === undefined) return { id, position: 0, duplicate };
   const all: readonly StoredQueued[] = await listQueued(deps.db, session.key, queued.kind);
   return { id, position: all.findIndex((other) => other.id === id) + 1, duplicate };
-}
-
-function isBusy(error: unknown): boolean {
-  return error instanceof DomainError && error.reason === "SESSION_BUSY";
 }
