@@ -1,4 +1,5 @@
 import type { Database, Row, Statement } from "../store/database.ts";
+import { NEXT_REVISION, REVISION } from "../store/revision.ts";
 import type { Limits } from "../turn/turn.ts";
 import { DEFAULT_LIMITS } from "../turn/turn.ts";
 import type { Usage } from "../usage/usage.ts";
@@ -38,10 +39,6 @@ interface SessionRow extends Row {
  * the end of its log alone is no change.
  */
 export type StoredSession = Session & { readonly key: number; readonly revision: number };
-
-/** Goes before a statement that sets `revision = ${REVISION}`. */
-const NEXT_REVISION: Statement = { sql: "UPDATE engine_revision SET value = value + 1", params: [] };
-const REVISION = "(SELECT value FROM engine_revision)";
 
 function fromRow(row: SessionRow): StoredSession {
   return {
@@ -217,8 +214,8 @@ export function removeSession(session: StoredSession, nowMs: number): readonly S
     { sql: "INSERT INTO removed_sessions (session_key) VALUES (?)", params: [session.key] },
     NEXT_REVISION,
     {
-      sql: `INSERT INTO tombstones (revision, kind, id, create_time_ms) VALUES (${REVISION}, 'session', ?, ?)`,
-      params: [session.id, nowMs],
+      sql: `INSERT INTO tombstones (revision, kind, id, item_key, create_time_ms) VALUES (${REVISION}, 'session', ?, ?, ?)`,
+      params: [session.id, session.key, nowMs],
     },
   ];
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { DeferredWork, Transaction } from "./database.ts";
+import type { DeferredWork, Statement, Transaction } from "./database.ts";
 
 /**
  * Deferred work waits this long for company after a commit: one fsync then serves the deltas of all live sessions. A
@@ -20,6 +20,8 @@ export interface Committer {
   enqueue(transaction: Transaction): void;
   defer(work: DeferredWork): void;
   requestCommit(pendingBytes: number): void;
+  /** Calls `ring` after each commit that gave out a revision, once its members know; the returned function takes that back. */
+  onRevision(ring: () => void): () => void;
   /** Commits all that waits, now. */
   flush(): void;
 }
@@ -35,6 +37,7 @@ export function createCommitter(
 ): Committer {
   let queue: Transaction[] = [];
   const deferred: DeferredWork[] = [];
+  const bells = new Set<() => void>();
   let isScheduled = false;
   let cancelTimer: (() => void) | undefined;
   let lastEnd = -Infinity;
@@ -59,6 +62,8 @@ export function createCommitter(
     lastEnd = clock.monotonic();
     lastDuration = lastEnd - start;
     for (let i = 0; i < group.length; i++) group[i]?.settle(outcomes[i]);
+    const isBumped = group.some(({ statements }, i) => outcomes[i] === undefined && statements.some(bumps));
+    if (isBumped) for (const ring of bells) ring();
   }
 
   return {
@@ -76,6 +81,14 @@ export function createCommitter(
       if (wait <= 0 || pendingBytes >= MAX_PENDING_BYTES) schedule();
       else cancelTimer ??= clock.after(wait, commit);
     },
+    onRevision(ring) {
+      bells.add(ring);
+      return () => bells.delete(ring);
+    },
     flush: commit,
   };
+}
+
+function bumps({ bumpsRevision }: Statement): boolean {
+  return bumpsRevision === true;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ClaimLost, type Database, type Statement } from "./database.ts";
+import { NEXT_REVISION } from "./revision.ts";
 
 const createTable: Statement = { sql: "CREATE TABLE t (name TEXT PRIMARY KEY, n INTEGER NOT NULL)", params: [] };
 
@@ -111,6 +112,25 @@ export function describeDatabase(name: string, open: () => Promise<Database>): v
         db.requestCommit(1);
         expect(await settled).toBeUndefined();
         expect(await db.all(all)).toHaveLength(1);
+      }));
+
+    test("a commit that gives out a revision rings, once, and no other does", () =>
+      withTable(async (db) => {
+        const seen: unknown[] = [];
+        let rings = 0;
+        const off = db.onRevision(() => rings++);
+        await db.transact([insert("a", 1)]);
+        expect(rings).toBe(0);
+        await Promise.all([
+          db.transact([NEXT_REVISION, insert("b", 1)]).then(() => seen.push(rings)),
+          db.transact([NEXT_REVISION, NEXT_REVISION, insert("c", 1)]),
+        ]);
+        expect({ rings, seen }).toEqual({ rings: 1, seen: [1] });
+        await db.transact([NEXT_REVISION, move("a", 99, 100)]).catch(() => undefined);
+        expect(rings).toBe(1);
+        off();
+        await db.transact([NEXT_REVISION]);
+        expect(rings).toBe(1);
       }));
 
     test("reading ends where it is told to", () =>

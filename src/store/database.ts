@@ -13,6 +13,8 @@ export interface Statement {
    * `ClaimLost` of this name. This is the compare-and-set that settles every race.
    */
   readonly claim?: string;
+  /** True: it gives out a revision, and who listens for that is told once it is committed. See `revision.ts`. */
+  readonly bumpsRevision?: boolean;
 }
 
 /** A statement of a transaction found that somebody else was first. Nothing of the transaction was stored. */
@@ -61,6 +63,8 @@ export interface Database {
   defer(work: DeferredWork): void;
   /** Says that deferred work of about this many bytes waits; a commit comes by the pace of the committer. */
   requestCommit(pendingBytes: number): void;
+  /** Calls `ring` after each commit that gave out a revision; the returned function takes that back. */
+  onRevision(ring: () => void): () => void;
   /** Bytes on the disk. */
   size(): Promise<number>;
   /** Commits what waits, then closes. */

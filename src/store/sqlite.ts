@@ -130,6 +130,7 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
     enqueue,
     defer: (work) => committer.defer(work),
     requestCommit: (pendingBytes) => committer.requestCommit(pendingBytes),
+    onRevision: (ring) => committer.onRevision(ring),
     size: async () =>
       ["", "-wal"].reduce((sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0), 0),
     close: async () => {

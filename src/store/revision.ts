@@ -1,0 +1,14 @@
+import type { Statement } from "./database.ts";
+
+/**
+ * Goes before a statement that sets `revision = ${REVISION}`, in the same transaction: the row then carries the number of
+ * its last change in the whole engine. Nothing else may touch that number: who watches all rows is told of this statement.
+ */
+export const NEXT_REVISION: Statement = {
+  sql: "UPDATE engine_revision SET value = value + 1",
+  params: [],
+  bumpsRevision: true,
+};
+
+/** The number that `NEXT_REVISION` has just given out, in SQL. */
+export const REVISION = "(SELECT value FROM engine_revision)";
