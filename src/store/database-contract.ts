@@ -147,6 +147,43 @@ export function describeDatabase(name: string, open: () => Promise<Database>): v
         expect(first).toEqual(second);
       }));
 
+    test("several reads end where each is told to", () =>
+      withTable(async (db) => {
+        await db.transact([insert("a", 1), insert("b", 2), insert("c", 3)]);
+        const [whole, cut] = await db.read([all, { ...all, stop: (row) => row["n"] === 2 }]);
+        expect([whole?.length, cut?.length]).toEqual([3, 2]);
+      }));
+
+    test("what is taken from memory with a read is of the same moment, also in the middle of a commit", () =>
+      withTable(async (db) => {
+        const memory: string[] = [];
+        const looks: Promise<boolean>[] = [];
+        const look = (): Promise<boolean> =>
+          db.read(
+            [all],
+            ([rows = []]) => rows.length === memory.length && rows.every(({ name }, i) => name === memory[i]),
+          );
+        await new Promise<void>((resolve) => {
+          for (let i = 0; i < 50; i++) {
+            const name = String(100 + i);
+            db.enqueue({
+              statements: [insert(name, i)],
+              settle() {
+                // Memory takes up the commit one after the other; who asks meanwhile is answered after the last.
+                looks.push(look());
+                memory.push(name);
+                if (memory.length === 50) resolve();
+              },
+            });
+            looks.push(look());
+          }
+        });
+        looks.push(look());
+        const answers = await Promise.all(looks);
+        expect(answers).toHaveLength(101);
+        expect(answers.every(Boolean)).toBe(true);
+      }));
+
     test("bytes, text in any script, and numbers up to 2^53 come back as they went in", () =>
       withTable(async (db) => {
         await db.transact([{ sql: "CREATE TABLE v (i INTEGER, t TEXT, b BLOB)", params: [] }]);

@@ -17,6 +17,12 @@ export interface Statement {
   readonly bumpsRevision?: boolean;
 }
 
+/** A statement that reads. */
+export interface Query extends Statement {
+  /** Ends its rows after the first one for which it answers true. */
+  readonly stop?: (row: Row) => boolean;
+}
+
 /** A statement of a transaction found that somebody else was first. Nothing of the transaction was stored. */
 export class ClaimLost extends Error {
   override readonly name = "ClaimLost";
@@ -53,8 +59,11 @@ export interface Database {
   all<R = Row>(statement: Statement, stop?: (row: R) => boolean): Promise<R[]>;
   /** The first row, or undefined. */
   get<R = Row>(statement: Statement): Promise<R | undefined>;
-  /** Several reads of one moment, between two commits, after what the last one changed in memory is in place. */
-  read(statements: readonly Statement[]): Promise<Row[][]>;
+  /**
+   * Several reads of one moment: between two commits, when memory has taken up the last one. `take` makes of the rows, in
+   * that same moment, what is returned: what it looks at in memory belongs to them. Without it the rows are.
+   */
+  read<T = Row[][]>(queries: readonly Query[], take?: (rows: Row[][]) => T): Promise<T>;
   /** Stores all of the statements or none; resolves after the commit is on the disk. */
   transact(statements: readonly Statement[], options?: { readonly essential?: boolean }): Promise<void>;
   /** The same for callers that must know in the very moment of the commit. */

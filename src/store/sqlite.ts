@@ -5,7 +5,7 @@ import { systemClock, type Clock } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import { createBallast } from "./ballast.ts";
 import { createCommitter } from "./committer.ts";
-import { ClaimLost, type Database, type Row, type Statement, type Transaction } from "./database.ts";
+import { ClaimLost, type Database, type Query, type Row, type Statement, type Transaction } from "./database.ts";
 import { checkIdentity, migrate } from "./migrate.ts";
 
 /** Page cache, in KiB: indexes of a large store stay in memory, and an idle engine stays small. */
@@ -103,6 +103,16 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
     });
   }
 
+  function select<R>(statement: Statement, stop: ((row: R) => boolean) | undefined): R[] {
+    if (stop === undefined) return prepare(statement.sql).all(statement.params) as R[];
+    const rows: R[] = [];
+    for (const row of prepare(statement.sql).iterate(statement.params)) {
+      rows.push(row as R);
+      if (stop(row as R)) break;
+    }
+    return rows;
+  }
+
   const committer = createCommitter(writeGroup, clock);
 
   function enqueue(transaction: Transaction): void {
@@ -110,17 +120,14 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
   }
 
   return {
-    all: async <R>(statement: Statement, stop?: (row: R) => boolean) => {
-      if (stop === undefined) return prepare(statement.sql).all(statement.params) as R[];
-      const rows: R[] = [];
-      for (const row of prepare(statement.sql).iterate(statement.params)) {
-        rows.push(row as R);
-        if (stop(row as R)) break;
-      }
-      return rows;
-    },
+    all: async <R>(statement: Statement, stop?: (row: R) => boolean) => select(statement, stop),
     get: async <R>(statement: Statement) => prepare(statement.sql).get(statement.params) as R | undefined,
-    read: async (statements) => statements.map((statement) => prepare(statement.sql).all(statement.params) as Row[]),
+    read: async <T = Row[][]>(queries: readonly Query[], take?: (rows: Row[][]) => T) => {
+      // Whoever asks while a commit is being told to those who wait for it would see memory half-way.
+      await Promise.resolve();
+      const rows = queries.map((query) => select<Row>(query, query.stop));
+      return take === undefined ? (rows as T) : take(rows);
+    },
     transact: (statements, options) =>
       new Promise((resolve, reject) => {
         const essential = options?.essential ?? false;
