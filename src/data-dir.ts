@@ -1,17 +1,8 @@
 import { randomBytes } from "node:crypto";
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import Sqlite from "better-sqlite3";
+import { type Disk, writeAtomically } from "./durable-file.ts";
 import { DomainError } from "./errors.ts";
 
 /** What a running engine tells those who look for it. */
@@ -88,7 +79,7 @@ export function makePrivate(file: string): void {
 }
 
 /** The admin token that is kept in the folder; made where there is none. */
-export function readOrMakeToken(path: string): string {
+export function readOrMakeToken(path: string, disk?: Disk): string {
   const file = join(path, "token");
   try {
     const token = readFileSync(file, "utf8").trim();
@@ -97,13 +88,13 @@ export function readOrMakeToken(path: string): string {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw unusable(file, error);
   }
   const token = randomBytes(TOKEN_BYTES).toString("base64url");
-  writeAtomically(file, `${token}\n`);
+  store(file, `${token}\n`, disk);
   return token;
 }
 
 /** Tells clients on this machine where the engine is. */
 export function writeEngineFile(path: string, engine: EngineFile): void {
-  writeAtomically(join(path, "engine.json"), `${JSON.stringify(engine)}\n`);
+  store(join(path, "engine.json"), `${JSON.stringify(engine)}\n`);
 }
 
 export function removeEngineFile(path: string): void {
@@ -119,16 +110,10 @@ function readEngineFile(path: string): EngineFile | undefined {
   }
 }
 
-/** Whole or not at all, and from its first moment readable by its owner alone. */
-function writeAtomically(file: string, text: string): void {
-  const temporary = `${file}.${process.pid}.tmp`;
+function store(file: string, text: string, disk?: Disk): void {
   try {
-    rmSync(temporary, { force: true });
-    // On the disk before it has its name: a power cut must not leave an empty token, which would lock every client out.
-    writeFileSync(temporary, text, { mode: 0o600, flag: "wx", flush: true });
-    renameSync(temporary, file);
+    writeAtomically(file, text, disk);
   } catch (error) {
-    rmSync(temporary, { force: true });
     throw unusable(file, error);
   }
 }
