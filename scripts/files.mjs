@@ -33,9 +33,10 @@ export function readOr(path, fallback) {
   return existsSync(full) ? readFileSync(full, "utf8") : fallback;
 }
 
-/** What gen/ is made from. */
+/** What gen/ and docs/api/ are made from. */
 export function protoSources() {
-  return [...filesUnder("proto", (file) => file.endsWith(".proto")), "buf.gen.yaml", "buf.gen.go.yaml"];
+  const templates = ["buf.gen.yaml", "buf.gen.go.yaml", "buf.gen.python.yaml"];
+  return [...filesUnder("proto", (file) => file.endsWith(".proto")), ...templates, ...filesUnder("scripts/reference")];
 }
 
 export const protoStamp = "gen/protos.sha256";

@@ -1,19 +1,29 @@
-// npm run generate: gen/ from proto/. With --check it changes nothing and fails when gen/ is not what it would write.
-// Go code is made only where its plugins are installed in the versions below; with CI=true their absence is a failure.
+// npm run generate: gen/ and docs/api/ from proto/. With --check it changes nothing and fails when they are not what it
+// would write. Go and Python code is made only where the plugins are installed in the right versions; with CI=true their
+// absence is a failure.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { filesUnder, hashOf, protoSources, protoStamp, readOr, root } from "./files.mjs";
+import { referencePages } from "./reference/pages.mjs";
 
 // The plugins write their version into every file, so another version would be a difference everywhere.
 const goPlugins = { "protoc-gen-go": "1.36.12", "protoc-gen-connect-go": "1.21.1" };
+const pythonPlugins = Object.fromEntries(
+  readOr("gen/python/pyproject.toml", "")
+    .matchAll(/"(protoc-gen-[\w-]+)==([\d.]+)"/g)
+    .map(([, plugin, version]) => [plugin, version]),
+);
 
 const check = process.argv.includes("--check");
 const out = mkdtempSync(join(tmpdir(), "parley-gen-"));
 try {
-  const env = { ...process.env, PATH: [process.env.PATH, goBin()].filter(Boolean).join(delimiter) };
-  const stale = [...typescript(env), ...go(env), ...stamp()];
+  const env = {
+    ...process.env,
+    PATH: [join(root, ".venv/bin"), process.env.PATH, goBin()].filter(Boolean).join(delimiter),
+  };
+  const stale = [...typescript(env), ...go(env), ...python(env), ...reference(), ...stamp()];
   if (check && stale.length > 0) {
     console.error(`generated code is not current, run "npm run generate":\n  ${stale.join("\n  ")}`);
     process.exitCode = 1;
@@ -30,22 +40,39 @@ function typescript(env) {
 }
 
 function go(env) {
-  const problems = Object.entries(goPlugins).flatMap(([plugin, version]) => {
-    const found = versionOf(plugin, env);
-    if (found === version) return [];
-    return [found === undefined ? `${plugin} ${version} is not installed` : `${plugin} is ${found}, not ${version}`];
-  });
-  if (problems.length > 0) {
-    if (process.env.CI === "true") throw new Error(`Go code cannot be generated: ${problems.join("; ")}`);
-    console.log(`gen/go left as it is: ${problems.join("; ")}`);
-    return [];
-  }
-  if (filesUnder("proto/parley").length === 0) return [];
+  if (!isReady("gen/go", goPlugins, env)) return [];
   buf(env, "buf.gen.go.yaml");
   const modulePath = /go_package_prefix[^]*?value: (\S+)/.exec(readOr("buf.gen.go.yaml", ""))?.[1];
   const goMod = readOr("gen/go/go.mod", "module x\n").replace(/^module .*$/m, `module ${modulePath}`);
   writeFileSync(join(out, "gen/go/go.mod"), goMod);
   return sync("gen/go", (file) => /\.go$|go\.mod$/.test(file));
+}
+
+function python(env) {
+  if (!isReady("gen/python", pythonPlugins, env)) return [];
+  buf(env, "buf.gen.python.yaml");
+  return sync("gen/python", (file) => file.endsWith(".py"));
+}
+
+/** Whether a language's plugins are there in these versions; says why they are not. */
+function isReady(folder, plugins, env) {
+  const problems = Object.entries(plugins).flatMap(([plugin, version]) => {
+    const found = versionOf(plugin, env);
+    if (found === version) return [];
+    return [found === undefined ? `${plugin} ${version} is not installed` : `${plugin} is ${found}, not ${version}`];
+  });
+  if (problems.length === 0) return true;
+  if (process.env.CI === "true") throw new Error(`${folder} cannot be generated: ${problems.join("; ")}`);
+  console.log(`${folder} left as it is: ${problems.join("; ")}`);
+  return false;
+}
+
+function reference() {
+  const image = join(out, "image.binpb");
+  execFileSync(join(root, "node_modules/.bin/buf"), ["build", "-o", image], { cwd: root });
+  mkdirSync(join(out, "docs/api"), { recursive: true });
+  for (const [page, text] of referencePages(readFileSync(image))) writeFileSync(join(out, "docs/api", page), text);
+  return sync("docs/api", (file) => file.endsWith(".md"));
 }
 
 // setup.mjs compares this with the protos, so that a fresh clone need not run buf to know that gen/ is current.
