@@ -2,11 +2,11 @@ import type { Database, Row, Statement } from "../store/database.ts";
 import { NEXT_REVISION, REVISION } from "../store/revision.ts";
 import type { Limits } from "../turn/turn.ts";
 import { DEFAULT_LIMITS } from "../turn/turn.ts";
-import type { Usage } from "../usage/usage.ts";
+import { NO_USAGE, type Usage } from "../usage/usage.ts";
 import { sessionNotFound } from "../event/session-logs.ts";
 import type { Session, SessionSettings, SessionState } from "./session.ts";
 
-interface SessionRow extends Row {
+export interface SessionRow extends Row {
   key: number;
   id: string;
   title: string;
@@ -16,6 +16,7 @@ interface SessionRow extends Row {
   workspace: string;
   forked_from: string;
   revision: number;
+  history_edits: number;
   labels: string;
   limits: string;
   starred: number;
@@ -38,12 +39,18 @@ interface SessionRow extends Row {
  * A session with the number that its rows in other tables carry, and the number of its last change in the whole engine;
  * the end of its log alone is no change.
  */
-export type StoredSession = Session & { readonly key: number; readonly revision: number };
+export type StoredSession = Session & {
+  readonly key: number;
+  readonly revision: number;
+  /** How often what was said in it before was changed or removed. */
+  readonly historyEdits: number;
+};
 
-function fromRow(row: SessionRow): StoredSession {
+export function sessionFromRow(row: SessionRow): StoredSession {
   return {
     key: row.key,
     revision: row.revision,
+    historyEdits: row.history_edits,
     id: row.id,
     title: row.title,
     profile: row.profile,
@@ -72,9 +79,14 @@ function fromRow(row: SessionRow): StoredSession {
   };
 }
 
+/** Answers a `SessionRow`, or nothing. */
+export function selectSession(id: string): Statement {
+  return { sql: "SELECT * FROM sessions WHERE id = ?", params: [id] };
+}
+
 export async function findSession(db: Database, id: string): Promise<StoredSession | undefined> {
-  const row = await db.get<SessionRow>({ sql: "SELECT * FROM sessions WHERE id = ?", params: [id] });
-  return row === undefined ? undefined : fromRow(row);
+  const row = await db.get<SessionRow>(selectSession(id));
+  return row === undefined ? undefined : sessionFromRow(row);
 }
 
 /** Throws DomainError `SESSION_NOT_FOUND`. */
@@ -102,7 +114,7 @@ export async function listSessionsBefore(
       return bytes >= maxBytes;
     },
   );
-  return rows.map(fromRow);
+  return rows.map(sessionFromRow);
 }
 
 export async function countSessions(db: Database): Promise<readonly { state: SessionState; count: number }[]> {
@@ -124,15 +136,43 @@ function settingsParams(settings: SessionSettings) {
   ] as const;
 }
 
-export function insertSession(id: string, settings: SessionSettings, nowMs: number): readonly Statement[] {
+/** What a session brings along from where it comes. */
+export interface SessionOrigin {
+  readonly forkedFrom?: string;
+  readonly usage?: Usage;
+  readonly createTimeMs?: number;
+  readonly updateTimeMs?: number;
+}
+
+/** The columns of a new session's row but for its key and its revision. */
+export const SESSION_COLUMNS = `id, title, profile, model, system_prompt, workspace, labels, limits, starred,
+  resume_after_restart, retry_partial, forked_from, state, running_turn_id, last_turn_id, last_seq, input_tokens,
+  output_tokens, reasoning_tokens, cached_input_tokens, model_calls, create_time_ms, update_time_ms`;
+
+export function insertSession(
+  id: string,
+  settings: SessionSettings,
+  nowMs: number,
+  origin: SessionOrigin = {},
+): readonly Statement[] {
+  const { forkedFrom = "", usage = NO_USAGE, createTimeMs = nowMs, updateTimeMs = nowMs } = origin;
   return [
     NEXT_REVISION,
     {
-      sql: `INSERT INTO sessions (id, title, profile, model, system_prompt, workspace, labels, limits, starred,
-        resume_after_restart, retry_partial, state, running_turn_id, last_turn_id, last_seq, input_tokens, output_tokens,
-        reasoning_tokens, cached_input_tokens, model_calls, create_time_ms, update_time_ms, revision)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'idle', '', '', 0, 0, 0, 0, 0, 0, ?, ?, ${REVISION})`,
-      params: [id, ...settingsParams(settings), nowMs, nowMs],
+      sql: `INSERT INTO sessions (${SESSION_COLUMNS}, revision)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'idle', '', '', 0, ?, ?, ?, ?, ?, ?, ?, ${REVISION})`,
+      params: [
+        id,
+        ...settingsParams(settings),
+        forkedFrom,
+        usage.inputTokens,
+        usage.outputTokens,
+        usage.reasoningTokens,
+        usage.cachedInputTokens,
+        usage.modelCalls,
+        createTimeMs,
+        updateTimeMs,
+      ],
     },
   ];
 }
