@@ -33,7 +33,7 @@ export async function recoverTurns(deps: TurnDeps, runner: TurnRunner): Promise<
   }
   if (rows.length > 0) await deps.db.transact([deleteDeltas()]);
   // Only now: what a turn that goes on says would have the numbers of those rows, and would be deleted with them.
-  for (const turn of goingOn) runner.run(turn, false);
+  for (const turn of goingOn) runner.run(turn);
   return turns.length;
 }
 

@@ -122,8 +122,9 @@ async function run(
       events: (seq) => [...events(seq), ...moreEvents],
       changes: (seq, nowMs) => [...setRunning(session.id, turn.id, expectedTurnId, nowMs), ...changes(seq), ...more()],
     });
-    deps.runner.run(turn, true);
-    return { ...turn, firstSeq };
+    const started = { ...turn, firstSeq };
+    deps.runner.runNew(started, session);
+    return started;
   } catch (error) {
     if (!(error instanceof ClaimLost)) throw error;
     // Somebody was faster; the session says who.

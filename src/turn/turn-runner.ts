@@ -4,7 +4,7 @@ import { findSession, type StoredSession } from "../session/session-store.ts";
 import { ClaimLost } from "../store/database.ts";
 import { closeCalls, endTurnAtLast } from "./end-turn.ts";
 import { modelStep, type StepOutcome } from "./model-step.ts";
-import { nextStep } from "./next-step.ts";
+import { nextStep, type NextStep } from "./next-step.ts";
 import { listQueued } from "./queue-store.ts";
 import { takeSteers } from "./take-steers.ts";
 import { listCalls } from "./tool-call-store.ts";
@@ -15,8 +15,10 @@ import { endOfStopped, StepReplaced, TurnStop, type StopCause } from "./turn-sto
 
 /** Runs turns: each is a loop of its own that ends with the turn, never with the call that started it. */
 export interface TurnRunner {
-  /** Goes on with a turn from whatever the store says. `isNew`: its first step is stored and not made yet. */
-  run(turn: Pick<StoredTurn, "id" | "sessionId">, isNew: boolean): void;
+  /** Goes on with a turn from whatever the store says. */
+  run(turn: Pick<StoredTurn, "id" | "sessionId">): void;
+  /** Runs a turn that was stored just now with its first step. Both are as they were before that step. */
+  runNew(turn: StoredTurn, session: StoredSession): void;
   /** Aborts what a turn is doing. False where it is not running here. */
   stop(turnId: string, cause: StopCause): boolean;
   /** Drops the step that a turn is at; the turn goes on with what was said to it. */
@@ -36,25 +38,41 @@ interface Running {
   readonly controller: AbortController;
   /** Of the step it is at. */
   step: AbortController;
-  /** Whether the next step is in the store already. */
-  isStepStored: boolean;
   done: Promise<void>;
+}
+
+/** Where a turn is. `isNew`: its first step is stored and not made yet. */
+interface Place {
+  readonly session: StoredSession;
+  readonly turn: StoredTurn;
+  readonly isNew: boolean;
 }
 
 export function createTurnRunner(deps: TurnDeps): TurnRunner {
   const running = new Map<string, Running>();
   const engine = new AbortController();
 
+  /** Where the store says that a turn is; undefined where its session is gone. */
+  async function look(turnId: string, sessionId: string): Promise<Place | undefined> {
+    const session = await findSession(deps.db, sessionId);
+    return session && { session, turn: await getTurn(deps.db, sessionId, turnId), isNew: false };
+  }
+
   /** Runs a turn to its end. Returns the turn that follows. */
-  async function loop(turnId: string, sessionId: string, self: Running): Promise<StoredTurn | undefined> {
+  async function loop(
+    { id: turnId, sessionId }: Pick<StoredTurn, "id" | "sessionId">,
+    self: Running,
+    first: Place | undefined,
+  ): Promise<Place | undefined> {
     const { controller } = self;
     const startedAt = deps.clock.monotonic();
     let failedBefore = 0;
+    let known = first;
     for (;;) {
-      const session = await findSession(deps.db, sessionId);
-      if (session === undefined) return undefined;
-      const stored = await getTurn(deps.db, sessionId, turnId);
-      const turn = self.isStepStored ? { ...stored, steps: stored.steps - 1 } : stored;
+      const place = known ?? (await look(turnId, sessionId));
+      known = undefined;
+      if (place === undefined) return undefined;
+      const { session } = place;
       self.step = new AbortController();
       const signal = AbortSignal.any([controller.signal, self.step.signal]);
       const remainingMs = session.limits.maxWorkingTimeMs - (deps.clock.monotonic() - startedAt);
@@ -62,12 +80,14 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
         controller.abort(new TurnStop("time_exhausted")),
       );
       try {
-        const outcome = await step(session, turn, failedBefore, self, signal);
+        const outcome = await step(place, failedBefore, signal);
         failedBefore = outcome.hasFailed === true ? failedBefore + 1 : 0;
         if (outcome.end === undefined) continue;
         if (isLeftForRecovery(session, signal)) return undefined;
         const { end, closing } = outcome;
-        return await endTurnAtLast(deps, session, turnId, { end, ...(closing && { closing }) }, engine.signal);
+        const ending = { end, ...(closing && { closing }) };
+        const turn = await endTurnAtLast(deps, session, turnId, ending, engine.signal);
+        return turn && { session, turn, isNew: true };
       } finally {
         cancelTimer();
       }
@@ -76,23 +96,16 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
 
   /** Does the next thing. A stop from outside is an outcome like any other. */
   async function step(
-    session: StoredSession,
-    turn: StoredTurn,
+    { session, turn, isNew }: Place,
     failedBefore: number,
-    self: Running,
     signal: AbortSignal,
   ): Promise<StepOutcome> {
-    const lastMessage = await findLastOfTurn(deps.db, session.key, turn.id);
-    const calls = await listCalls(deps.db, turn.id);
-    const steers = await listQueued(deps.db, session.key, "steer");
-    const next = nextStep({ turn, limits: session.limits, lastMessage, calls, steers });
+    const next: NextStep = isNew ? { kind: "call_model" } : await lookAhead(session, turn);
     try {
       if (next.kind === "end") return { end: next.end };
       signal.throwIfAborted();
       if (next.kind === "call_model") {
-        const { isStepStored } = self;
-        self.isStepStored = false;
-        return await modelStep(deps, session, turn, { failedBefore, isStepStored }, signal);
+        return await modelStep(deps, session, turn, { failedBefore, isStepStored: isNew }, signal);
       }
       if (next.kind === "take_steers") await takeSteers(deps, session, turn, next.steers);
       else await toolStep(deps, session, turn, next.calls, signal);
@@ -104,6 +117,13 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     }
   }
 
+  async function lookAhead(session: StoredSession, turn: StoredTurn): Promise<NextStep> {
+    const lastMessage = await findLastOfTurn(deps.db, session.key, turn.id);
+    const calls = await listCalls(deps.db, turn.id);
+    const steers = await listQueued(deps.db, session.key, "steer");
+    return nextStep({ turn, limits: session.limits, lastMessage, calls, steers });
+  }
+
   /** The turn goes on, its calls do not. */
   async function dropCalls(session: StoredSession, turn: StoredTurn): Promise<StepOutcome> {
     const closed = await closeCalls(deps, session, turn.id, { reason: "cancelled" }, false);
@@ -111,16 +131,20 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     return {};
   }
 
-  async function guarded(turnId: string, sessionId: string, self: Running): Promise<void> {
+  async function guarded(
+    turn: Pick<StoredTurn, "id" | "sessionId">,
+    self: Running,
+    first: Place | undefined,
+  ): Promise<void> {
     try {
-      const next = await loop(turnId, sessionId, self);
-      if (next !== undefined && !engine.signal.aborted) run(next, true);
+      const next = await loop(turn, self, first);
+      if (next !== undefined && !engine.signal.aborted) start(next.turn, next);
     } catch (error) {
       if (isGone(error) || engine.signal.aborted) return;
-      deps.onBug(`turn ${turnId}`, error);
-      await endBroken(turnId, sessionId);
+      deps.onBug(`turn ${turn.id}`, error);
+      await endBroken(turn.id, turn.sessionId);
     } finally {
-      running.delete(turnId);
+      running.delete(turn.id);
     }
   }
 
@@ -136,19 +160,19 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     }
   }
 
-  function run({ id, sessionId }: Pick<StoredTurn, "id" | "sessionId">, isNew: boolean): void {
+  function start(turn: Pick<StoredTurn, "id" | "sessionId">, first: Place | undefined): void {
     const self: Running = {
       controller: new AbortController(),
       step: new AbortController(),
-      isStepStored: isNew,
       done: Promise.resolve(),
     };
-    running.set(id, self);
-    self.done = guarded(id, sessionId, self);
+    running.set(turn.id, self);
+    self.done = guarded(turn, self, first);
   }
 
   return {
-    run,
+    run: (turn) => start(turn, undefined),
+    runNew: (turn, session) => start(turn, { turn, session, isNew: true }),
     interrupt: (turnId) => running.get(turnId)?.step.abort(new StepReplaced()),
     stop(turnId, cause) {
       const turn = running.get(turnId);
