@@ -22,12 +22,15 @@ import { createProfiles } from "./profile/profile.ts";
 import { encodePayload } from "./rpc/event-codec.ts";
 import { createHealthService } from "./rpc/health.ts";
 import { createInterceptors } from "./rpc/interceptors/interceptors.ts";
-import { createTokenFinder, hashToken } from "./rpc/interceptors/principal.ts";
+import { createTokenFinder } from "./rpc/interceptors/principal.ts";
 import { registerServices, SERVICES } from "./rpc/services.ts";
 import { createApp } from "./server/app.ts";
+import { prepareWaysIn, type WaysIn } from "./server/ways-in.ts";
 import { createRemovedSessions } from "./session/removed-sessions.ts";
 import type { Database } from "./store/database.ts";
 import { openSqlite } from "./store/sqlite.ts";
+import { ADMIN_NAME, hashSecret } from "./token/token.ts";
+import { openTokens, type Tokens } from "./token/tokens.ts";
 import { createNowTool } from "./tool/now.ts";
 import type { Tool } from "./tool/tool.ts";
 import { cancelTurn } from "./turn/cancel-turn.ts";
@@ -38,17 +41,22 @@ import { createTurnRunner } from "./turn/turn-runner.ts";
 const GRACE_MS = 2000;
 const DELETE_WAIT_MS = 10_000;
 
-/** Keys of retried calls are forgotten this often. */
-const SWEEP_KEYS_MS = 60 * 60_000;
+/** What is only kept for a time is removed this often: keys of retried calls, tokens that have expired. */
+const SWEEP_MS = 60 * 60_000;
 
 /** What `startEngine` is told, and what makes it from the environment and flags. */
 export { readConfig, type Config } from "./config.ts";
 
 /** A running engine. */
 export interface Engine {
+  /** Where it listens, in the order of `Config.listen`. */
+  readonly urls: readonly string[];
+  /** The first of them. */
   readonly url: string;
   /** The admin token. */
   readonly token: string;
+  /** Reads the TLS files again, for connections from now on. Throws DomainError `TLS_INVALID`; the old ones stay then. */
+  reloadTls(): void;
   /** Ends what runs, in order, and gives the data directory back. */
   close(): Promise<void>;
 }
@@ -75,22 +83,24 @@ interface Base {
 }
 
 /**
- * Builds the long-lived things by hand, in order, and starts to serve. Throws DomainError `DATA_DIR_UNUSABLE`,
- * `DATA_DIR_LOCKED`, `STORE_DAMAGED`, `STORE_NEWER`, `STORE_FOREIGN`, and what the listener throws; nothing is left open then.
+ * Builds the long-lived things by hand, in order, and starts to serve. Throws DomainError `LISTEN_INSECURE`, `TLS_INVALID`,
+ * `DATA_DIR_UNUSABLE`, `DATA_DIR_LOCKED`, `STORE_DAMAGED`, `STORE_NEWER`, `STORE_FOREIGN`, and what the listener throws;
+ * nothing is left open then.
  */
 export async function startEngine(config: Config, parts: EngineParts = {}): Promise<Engine> {
   const logger = parts.logger ?? pino({ level: config.logLevel }, pino.destination(2));
   const onBug = (what: string, error: unknown): void => logger.error({ err: error }, what);
   const closers = createClosers();
   const base: Base = { config, parts, clock: parts.clock ?? systemClock, logger, closers, onBug };
+  const waysIn = prepareWaysIn(config, base.clock);
   try {
     const store = await openStore(base);
     const turns = createTurns(base, store);
     const recovered = await recoverTurns(turns, turns.runner);
     if (recovered > 0) logger.info({ turns: recovered }, "recovered turns that a stop cut off");
-    const url = await serve(base, store, turns);
-    logger.info({ url, version: packageFile.version }, "serving");
-    return { url, token: store.token, close: closers.closeAll };
+    const { urls, reloadTls } = await serve(base, store, turns, waysIn);
+    logger.info({ urls, version: packageFile.version }, "serving");
+    return { url: urls[0] ?? "", urls, token: store.token, reloadTls, close: closers.closeAll };
   } catch (error) {
     await closers.closeAll();
     throw error;
@@ -112,7 +122,9 @@ async function openStore({ config, parts, clock, closers, onBug }: Base) {
   const removed = createRemovedSessions(db, onBug);
   closers.add(() => removed.close());
   const idempotency = createIdempotency(db, clock);
-  return { token, db, log, logEpoch: await readLogEpoch(db), removed, idempotency };
+  const tokens = await openTokens(db, clock, newId);
+  closers.add(() => tokens.close());
+  return { token, db, log, logEpoch: await readLogEpoch(db), removed, idempotency, tokens };
 }
 
 type Store = Awaited<ReturnType<typeof openStore>>;
@@ -134,7 +146,8 @@ async function serve(
   { config, clock, logger, closers, onBug }: Base,
   { token, ...store }: Store,
   turns: ReturnType<typeof createTurns>,
-): Promise<string> {
+  waysIn: WaysIn,
+): Promise<Pick<Engine, "urls" | "reloadTls">> {
   let isStopping = false;
   const { version } = packageFile;
   const health = createHealthService(SERVICES.map(({ typeName }) => typeName));
@@ -149,7 +162,11 @@ async function serve(
     },
     stopTurn: (sessionId: string, turnId: string) => cancelTurn(turns, { sessionId, turnId, waitMs: DELETE_WAIT_MS }),
   };
-  const interceptors = createInterceptors({ findPrincipal: findPrincipalOf(token, config), logger, clock });
+  const interceptors = createInterceptors({
+    findPrincipal: findPrincipalOf(token, config, store.tokens),
+    logger,
+    clock,
+  });
   const app = createApp({
     routes: (router) => registerServices(router, deps),
     rpc: interceptors,
@@ -159,10 +176,16 @@ async function serve(
     clock,
   });
   closers.add(() => app.close({ graceMs: GRACE_MS }));
-  const { url } = await app.listen({ host: config.host, port: config.port });
-  writeEngineFile(config.dataDir, { url, pid: process.pid, version });
+  const urls = await waysIn.open(app);
+  const announce = (): void => {
+    const certificate = waysIn.certificate();
+    const about = { url: urls[0] ?? "", urls, pid: process.pid, version };
+    writeEngineFile(config.dataDir, { ...about, ...(certificate !== undefined && { certificate }) });
+  };
+  announce();
   closers.add(() => removeEngineFile(config.dataDir));
-  closers.add(startHousekeeping(clock, () => store.idempotency.sweep(), onBug));
+  const sweeps = [store.idempotency.sweep, store.tokens.sweep];
+  closers.add(startHousekeeping(clock, sweeps, onBug));
   closers.add(() => {
     isStopping = true;
     health.stop();
@@ -171,30 +194,36 @@ async function serve(
   health.setServing(true);
   store.removed.sweep();
   interceptors.warm(SERVICES).catch((error: unknown) => onBug("warming up", error));
-  return url;
+  return {
+    urls,
+    reloadTls() {
+      waysIn.reload(app);
+      announce();
+    },
+  };
 }
 
-function findPrincipalOf(token: string, config: Config) {
-  const admin = { name: "admin", scope: "admin" } as const;
-  const tokens = config.token === undefined ? [token] : [token, config.token];
-  const known = tokens.map((text) => ({ principal: admin, sha256: hashToken(text) }));
-  return createTokenFinder(() => known);
+function findPrincipalOf(token: string, config: Config, issued: Tokens) {
+  const admin = { name: ADMIN_NAME, scope: "admin" } as const;
+  const own = config.token === undefined ? [token] : [token, config.token];
+  const known = own.map((text) => ({ principal: admin, sha256: hashSecret(text) }));
+  return createTokenFinder(() => known, issued.find);
 }
 
 function engineStopping(): DomainError {
   return new DomainError("unavailable", "ENGINE_STOPPING", "the engine is stopping; connect again");
 }
 
-/** Repeats a small job until it is stopped. */
+/** Repeats small jobs until it is stopped. */
 function startHousekeeping(
   clock: Clock,
-  job: () => Promise<void>,
+  jobs: readonly (() => Promise<void>)[],
   onBug: (what: string, error: unknown) => void,
 ): () => void {
-  let cancel = clock.after(SWEEP_KEYS_MS, run);
+  let cancel = clock.after(SWEEP_MS, run);
   function run(): void {
-    job().catch((error: unknown) => onBug("housekeeping", error));
-    cancel = clock.after(SWEEP_KEYS_MS, run);
+    for (const job of jobs) job().catch((error: unknown) => onBug("housekeeping", error));
+    cancel = clock.after(SWEEP_MS, run);
   }
   return () => cancel();
 }

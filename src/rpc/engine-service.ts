@@ -5,10 +5,12 @@ import type { EventLog } from "../event/event-log.ts";
 import type { Profiles } from "../profile/profile.ts";
 import { countSessions } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
+import type { Tokens } from "../token/tokens.ts";
 import type { Tool } from "../tool/tool.ts";
 import type { TurnRunner } from "../turn/turn-runner.ts";
 import { profileToProto } from "./profile-proto.ts";
 import { sessionStateToProto } from "./session-proto.ts";
+import { createTokenMethods } from "./token-methods.ts";
 
 export interface EngineServiceDeps {
   readonly db: Database;
@@ -19,12 +21,15 @@ export interface EngineServiceDeps {
   readonly version: string;
   readonly logEpoch: string;
   readonly startTimeMs: number;
+  readonly tokens: Tokens;
 }
 
 export function createEngineService(deps: EngineServiceDeps): Partial<ServiceImpl<typeof EngineService>> {
   const { db, profiles, version, logEpoch } = deps;
   const startTime = timestampFromMs(deps.startTimeMs);
   return {
+    ...createTokenMethods(deps),
+
     getInfo: () => ({ version, logEpoch, startTime, tools: deps.tools.map((tool) => tool.name) }),
 
     getStatus: async () => {

@@ -4,7 +4,8 @@ import { EngineService, GetInfoResponseSchema } from "../../gen/ts/parley/v1/eng
 import { MessageService, WatchSessionResponseSchema } from "../../gen/ts/parley/v1/message_service_pb.ts";
 import { createInterceptors } from "../../src/rpc/interceptors/interceptors.ts";
 import type { Logger } from "../../src/rpc/interceptors/log.ts";
-import { createTokenFinder, hashToken, type Scope } from "../../src/rpc/interceptors/principal.ts";
+import { createTokenFinder } from "../../src/rpc/interceptors/principal.ts";
+import { hashSecret, type Scope } from "../../src/token/token.ts";
 import { createApp, type App, type AppDeps } from "../../src/server/app.ts";
 import type { Address } from "../../src/server/listener.ts";
 
@@ -42,7 +43,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const streams: AbortSignal[] = [];
   let open = 0;
   const scopes: readonly Scope[] = ["read", "operate", "admin"];
-  const known = scopes.map((scope) => ({ principal: { name: scope, scope }, sha256: hashToken(TOKENS[scope]) }));
+  const known = scopes.map((scope) => ({ principal: { name: scope, scope }, sha256: hashSecret(TOKENS[scope]) }));
   const app = createApp({
     rpc:
       options.rpc ??

@@ -1,7 +1,8 @@
 import { getOption, type DescMethod } from "@bufbuild/protobuf";
 import { Access_Scope, access } from "../../../gen/ts/parley/v1/access_pb.ts";
-import { DomainError } from "../../errors.ts";
-import type { FindPrincipal, Principal, Scope } from "./principal.ts";
+import { DomainError, invalidField } from "../../errors.ts";
+import type { Principal, Scope } from "../../token/token.ts";
+import type { FindPrincipal } from "./principal.ts";
 
 /** What a method asks of its caller: nothing, or a scope. */
 export type Requirement = "open" | Scope;
@@ -38,6 +39,13 @@ function scopeOf(method: DescMethod): Scope | undefined {
   return SCOPES.get(getOption(method, access).scope);
 }
 
+/** Throws DomainError `INVALID_FIELD` where it is not one. */
+export function scopeFromProto(scope: Access_Scope): Scope {
+  const known = SCOPES.get(scope);
+  if (known === undefined) throw invalidField("scope", "must be read, operate or admin");
+  return known;
+}
+
 /**
  * Reads an `Authorization` header. For plain HTTP routes too, which no interceptor sees.
  * @public
@@ -57,7 +65,7 @@ export function authenticate(authorization: string | null | undefined, findPrinc
     throw new DomainError(
       "unauthenticated",
       "TOKEN_INVALID",
-      "the token of this call is not one of this engine's; see the file `token` in the engine's data directory",
+      "the token of this call is not one of this engine's, or not any more; see the file `token` in the engine's data directory",
     );
   }
   return principal;

@@ -5,6 +5,7 @@ import { createErrorInterceptor } from "./errors.ts";
 import { createAccessInterceptor, createGate } from "./gate.ts";
 import type { Logger } from "./log.ts";
 import type { FindPrincipal } from "./principal.ts";
+import { createRevocationInterceptor } from "./revocation.ts";
 import { createValidation } from "./validate.ts";
 
 export interface InterceptorDeps {
@@ -31,15 +32,21 @@ export interface Interceptors {
  * 2. the body is read, decompressed, decoded (Connect)
  * 3. errors: what anything below throws becomes a code and a reason
  * 4. access: only where there was no gate
- * 5. validate: the rules in the proto
- * 6. the method
+ * 5. revocation: a call ends with its token
+ * 6. validate: the rules in the proto
+ * 7. the method
  */
 export function createInterceptors(deps: InterceptorDeps): Interceptors {
   const all = { ...deps, clock: deps.clock ?? systemClock };
   const validation = createValidation();
   return {
     requestGate: createGate(all),
-    interceptors: [createErrorInterceptor(all), createAccessInterceptor(all), validation.interceptor],
+    interceptors: [
+      createErrorInterceptor(all),
+      createAccessInterceptor(all),
+      createRevocationInterceptor(),
+      validation.interceptor,
+    ],
     warm: (services) => validation.warm(services),
   };
 }

@@ -1,15 +1,8 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { createContextKey, type ContextKey } from "@connectrpc/connect";
+import { hashSecret, type Principal } from "../../token/token.ts";
 
-export type Scope = "read" | "operate" | "admin";
-
-/** Who calls. */
-export interface Principal {
-  readonly name: string;
-  readonly scope: Scope;
-}
-
-/** A token that was given out: who has it, and the SHA-256 of what they show. */
+/** A token that opens the engine: who has it, and the SHA-256 of what they show. */
 export interface KnownToken {
   readonly principal: Principal;
   readonly sha256: Buffer;
@@ -22,21 +15,20 @@ export const principalKey: ContextKey<Principal | undefined> = createContextKey<
   description: "who calls",
 });
 
-export function hashToken(token: string): Buffer {
-  return createHash("sha256").update(token, "utf8").digest();
-}
-
 /**
  * Looks tokens up by their hash. Every known one is compared, each in constant time: how long it takes says nothing about
- * how close a guess was, nor to whose token.
+ * how close a guess was, nor to whose token. `issued` finds those of which there may be many.
  */
-export function createTokenFinder(known: () => Iterable<KnownToken>): FindPrincipal {
+export function createTokenFinder(
+  known: () => Iterable<KnownToken>,
+  issued: (sha256: Buffer) => Principal | undefined = () => undefined,
+): FindPrincipal {
   return (token) => {
-    const shown = hashToken(token);
+    const shown = hashSecret(token);
     let found: Principal | undefined;
     for (const { principal, sha256 } of known()) {
       if (timingSafeEqual(shown, sha256)) found = principal;
     }
-    return found;
+    return found ?? issued(shown);
   };
 }
