@@ -1,5 +1,6 @@
 import type { Statement } from "../store/database.ts";
 import type { LoggedEvent } from "./event.ts";
+import type { SeqRange } from "./seq-range.ts";
 
 export interface LogEndRow {
   readonly key: number;
@@ -32,6 +33,24 @@ export function insertEvent(sessionKey: number, event: LoggedEvent): Statement {
     sql: "INSERT INTO events (session_key, seq, create_time_ms, turn_id, actor, payload) VALUES (?, ?, ?, ?, ?, ?)",
     params: [sessionKey, event.seq, event.createTimeMs, event.turnId, event.actor, event.payload],
   };
+}
+
+export interface RangeRow {
+  readonly from_seq: number;
+  readonly to_seq: number;
+}
+
+/** Takes events out of a log: from the commit on nobody reads them, though their rows go later. */
+export function insertRemovedRange(sessionKey: number, { from, to }: SeqRange): Statement {
+  return {
+    sql: `INSERT INTO removed_ranges (session_key, from_seq, to_seq) VALUES (?, ?, ?)
+      ON CONFLICT (session_key, from_seq) DO UPDATE SET to_seq = excluded.to_seq`,
+    params: [sessionKey, from, to],
+  };
+}
+
+export function selectRemovedRanges(sessionKey: number): Statement {
+  return { sql: "SELECT from_seq, to_seq FROM removed_ranges WHERE session_key = ?", params: [sessionKey] };
 }
 
 /** Events with `after` < seq <= `end`, in order. */

@@ -1,6 +1,7 @@
 import type { Database } from "../store/database.ts";
 import type { LogEntry } from "./event.ts";
 import { selectEvents, type EventRow } from "./event-store.ts";
+import { endBeforeRanges, skipRanges } from "./seq-range.ts";
 import { firstAfter, mergeDeltas, type SessionLog } from "./session-log.ts";
 
 /**
@@ -16,9 +17,13 @@ export interface Page {
   readonly cursor: number;
 }
 
-/** What comes after `cursor`; the newest from memory, older facts from the store with the deltas that are kept beside them. */
+/**
+ * What comes after `cursor`; the newest from memory, older facts from the store with the deltas that are kept beside them.
+ * What was taken out of the log is passed over, whether its rows are gone or not.
+ */
 export function readPage(db: Database, log: SessionLog, cursor: number): Page | Promise<Page> {
-  return cursor < log.eventFloor ? readStored(db, log, cursor) : readRecent(log, cursor);
+  const start = skipRanges(log.removed, cursor);
+  return start < log.eventFloor ? readStored(db, log, start) : readRecent(log, start);
 }
 
 function readRecent(log: SessionLog, cursor: number): Page {
@@ -28,12 +33,15 @@ function readRecent(log: SessionLog, cursor: number): Page {
 }
 
 async function readStored(db: Database, log: SessionLog, cursor: number): Promise<Page> {
-  const floor = log.eventFloor;
+  const { removed } = log;
+  const floor = Math.min(log.eventFloor, endBeforeRanges(removed, cursor));
   let bytes = 0;
   const rows = await db.all<EventRow>(selectEvents(log.key, cursor, floor, MAX_PAGE_ENTRIES), (row) => {
     bytes += row.payload.length;
     return bytes >= MAX_PAGE_BYTES;
   });
+  // Taken out while the store was read.
+  if (log.removed !== removed) return readPage(db, log, cursor);
   const isWhole = rows.length < MAX_PAGE_ENTRIES && bytes < MAX_PAGE_BYTES;
   const end = isWhole ? floor : (rows.at(-1)?.seq ?? floor);
   const events = rows.map(toEntry);

@@ -2,8 +2,9 @@ import type { Clock } from "../clock.ts";
 import { ClaimLost, type Database, type Statement, type Transaction } from "../store/database.ts";
 import type { DeltaTable } from "./delta-table.ts";
 import type { Delta, EncodePayload, EventPayload, LogEntry, LoggedDelta } from "./event.ts";
-import { insertEvent, setLogEnd } from "./event-store.ts";
-import { addPending, dropDeltas, publish, type SessionLog } from "./session-log.ts";
+import { insertEvent, insertRemovedRange, setLogEnd } from "./event-store.ts";
+import type { SeqRange } from "./seq-range.ts";
+import { addPending, dropDeltas, publish, removeRanges, type SessionLog } from "./session-log.ts";
 import { sessionNotFound, type SessionLogs } from "./session-logs.ts";
 
 /** How long the deltas of a whole message can still be read, for who reconnects soon. */
@@ -26,6 +27,8 @@ export interface Append {
   };
   /** Text that follows the events in the same commit: the first piece of a message goes out with its start. */
   readonly delta?: Delta;
+  /** What these events take out of the log before them; nobody reads it from the commit on. */
+  removed?(firstSeq: number): readonly SeqRange[];
   /** Stored even where the disk is full. */
   readonly essential?: boolean;
 }
@@ -138,7 +141,7 @@ export function createLogWriter({ db, encode, clock, logs, deltaTable }: LogWrit
       refuse(error as Error);
       return pump(log);
     }
-    const { statements, entries, events, firstSeq, createTimeMs } = prepared;
+    const { statements, entries, events, removed, firstSeq, createTimeMs } = prepared;
     const deltas = log.pending.length > 0 ? takeDeltas(log) : undefined;
     log.isWriting = true;
     log.deltaError = undefined;
@@ -150,6 +153,7 @@ export function createLogWriter({ db, encode, clock, logs, deltaTable }: LogWrit
         log.isWriting = false;
         if (error === undefined) {
           log.lastEventSeq = firstSeq + events.length - 1;
+          removeRanges(log, removed);
           publish(log, entries);
           retireCompleted(log, events);
           done({ firstSeq, createTimeMs });
@@ -178,12 +182,14 @@ export function createLogWriter({ db, encode, clock, logs, deltaTable }: LogWrit
     const statements: Statement[] = [setLogEnd(log.key, log.lastEventSeq, firstSeq + events.length - 1)];
     for (const entry of entries) if ("payload" in entry) statements.push(insertEvent(log.key, entry));
     statements.push(...(append.changes?.(firstSeq, createTimeMs) ?? []));
+    const removed = append.removed?.(firstSeq) ?? [];
+    for (const range of removed) statements.push(insertRemovedRange(log.key, range));
     if (delta !== undefined) {
       const entry = { seq: firstSeq + events.length, createTimeMs, turnId, delta };
       entries.push(entry);
       statements.push(deltaTable.insert(log.key, entry));
     }
-    return { statements, entries, events, firstSeq, createTimeMs };
+    return { statements, entries, events, removed, firstSeq, createTimeMs };
   }
 
   /** The deltas of a message that is whole now are readable for a while, and no longer needed on the disk. */

@@ -1,4 +1,5 @@
 import type { Delta, DeltaKind, LogEntry, LoggedDelta } from "./event.ts";
+import { addRange, isInRanges, type SeqRange } from "./seq-range.ts";
 
 /**
  * The most characters of one delta, stored or merged for a reader: at most 3 bytes each in UTF-8, so 192 KiB of the
@@ -35,6 +36,8 @@ export interface SessionLog {
   /** Facts after `eventFloor`, and every delta that may still be read; in order. */
   entries: LogEntry[];
   eventFloor: number;
+  /** What was taken out of the log, and may still be in the store; replaced, never changed in place. */
+  removed: readonly SeqRange[];
   /** Messages whose deltas are in `entries`. */
   readonly retained: Set<string>;
   pending: PendingDelta[];
@@ -55,7 +58,12 @@ export interface QueuedAppend {
   refuse(error: Error): void;
 }
 
-export function createSessionLog(id: string, key: number, lastSeq: number): SessionLog {
+export function createSessionLog(
+  id: string,
+  key: number,
+  lastSeq: number,
+  removed: readonly SeqRange[] = [],
+): SessionLog {
   return {
     id,
     key,
@@ -63,6 +71,7 @@ export function createSessionLog(id: string, key: number, lastSeq: number): Sess
     lastSeq,
     entries: [],
     eventFloor: lastSeq,
+    removed,
     retained: new Set(),
     pending: [],
     queue: [],
@@ -121,6 +130,15 @@ export function publish(log: SessionLog, entries: readonly LogEntry[]): void {
   log.lastSeq = last.seq;
   if (log.retained.size === 0 && log.entries.length > 2 * MAX_EVENTS_IN_MEMORY) dropOldEvents(log);
   for (const listener of log.listeners) listener.ring();
+}
+
+/** Takes what lies in these ranges out of what readers are given, text included. */
+export function removeRanges(log: SessionLog, ranges: readonly SeqRange[]): void {
+  if (ranges.length === 0) return;
+  log.removed = ranges.reduce<readonly SeqRange[]>(addRange, log.removed);
+  log.entries = log.entries.filter(({ seq }) => !isInRanges(ranges, seq));
+  const left = new Set(log.entries.map((entry) => ("delta" in entry ? entry.delta.messageId : "")));
+  for (const messageId of log.retained) if (!left.has(messageId)) log.retained.delete(messageId);
 }
 
 /** Forgets the deltas of one message; who comes now gets it whole. */

@@ -1,6 +1,7 @@
 import { DomainError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
-import { selectLogEnd, type LogEndRow } from "./event-store.ts";
+import { selectLogEnd, selectRemovedRanges, type LogEndRow, type RangeRow } from "./event-store.ts";
+import { addRange, type SeqRange } from "./seq-range.ts";
 import { createSessionLog, isForgettable, type SessionLog } from "./session-log.ts";
 
 /** The logs that are in memory. There is never a second one of the same session, or numbers would be given out twice. */
@@ -22,7 +23,9 @@ export function createSessionLogs(db: Database): SessionLogs {
   async function load(sessionId: string): Promise<void> {
     const row = await db.get<LogEndRow>(selectLogEnd(sessionId));
     if (row === undefined) throw sessionNotFound(sessionId);
-    logs.set(sessionId, createSessionLog(sessionId, row.key, row.last_seq));
+    const ranges = await db.all<RangeRow>(selectRemovedRanges(row.key));
+    const removed = ranges.reduce<SeqRange[]>((all, { from_seq: from, to_seq: to }) => addRange(all, { from, to }), []);
+    logs.set(sessionId, createSessionLog(sessionId, row.key, row.last_seq, removed));
   }
 
   function loadOnce(sessionId: string): Promise<void> {
