@@ -4,6 +4,8 @@ type Paint = (text: string) => string;
 export interface Style {
   readonly bold: Paint;
   readonly dim: Paint;
+  readonly italic: Paint;
+  readonly underline: Paint;
   readonly red: Paint;
   readonly green: Paint;
   readonly yellow: Paint;
@@ -17,6 +19,8 @@ export function createStyle(hasColor: boolean): Style {
   return {
     bold: paint(1, 22),
     dim: paint(2, 22),
+    italic: paint(3, 23),
+    underline: paint(4, 24),
     red: paint(31, 39),
     green: paint(32, 39),
     yellow: paint(33, 39),

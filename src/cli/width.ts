@@ -4,7 +4,12 @@ const WIDE =
 let graphemes: Intl.Segmenter | undefined;
 
 /** What a reader sees as one character, with the columns of a terminal that it takes. */
-function* cells(text: string): Generator<{ readonly text: string; readonly width: number }> {
+export function* cells(text: string): Generator<{ readonly text: string; readonly width: number }> {
+  // Most text is this, and a segmenter takes a hundred times as long.
+  if (/^[\u0020-\u007E]*$/.test(text)) {
+    for (const char of text) yield { text: char, width: 1 };
+    return;
+  }
   graphemes ??= new Intl.Segmenter("en", { granularity: "grapheme" });
   for (const { segment } of graphemes.segment(text)) yield { text: segment, width: WIDE.test(segment) ? 2 : 1 };
 }
