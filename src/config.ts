@@ -1,6 +1,7 @@
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { DomainError } from "./errors.ts";
+import { type ListenAddress, readListenAddress, type TlsFiles } from "./listen.ts";
 import type { Profile } from "./profile/profile.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
@@ -14,16 +15,19 @@ const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error", "sile
 
 /** Everything an engine is told at its start. */
 export interface Config {
-  readonly host: string;
-  /** 0 = a free one. */
-  readonly port: number;
+  /** Where to listen; at least one. The first is the one that the READY line begins with. */
+  readonly listen: readonly ListenAddress[];
+  /** Set: ports speak TLS and nothing else; sockets in the file system stay as they are. */
+  readonly tls: TlsFiles | undefined;
+  /** Whether other machines may be served without TLS. */
+  readonly allowInsecureRemote: boolean;
   /** Absolute. */
   readonly dataDir: string;
   /** An admin token besides the one that is kept in the data directory. */
   readonly token: string | undefined;
   /** Other origins whose pages may call, each exactly. */
   readonly allowOrigins: readonly string[];
-  /** Names besides loopback and `host` that a request may be addressed to. */
+  /** Names besides loopback and those in `listen` that a request may be addressed to. */
   readonly allowHosts: readonly string[];
   readonly logLevel: LogLevel;
   readonly profiles: readonly Profile[];
@@ -34,6 +38,10 @@ export interface Config {
 export interface Flags {
   readonly host?: string | undefined;
   readonly port?: string | undefined;
+  readonly listen?: readonly string[] | undefined;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  readonly allowInsecureRemote?: boolean | undefined;
   readonly dataDir?: string | undefined;
   readonly allowOrigin?: readonly string[] | undefined;
   readonly allowHost?: readonly string[] | undefined;
@@ -49,8 +57,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export function readConfig(env: Environment, flags: Flags = {}): Config {
   const profiles = readProfiles(env);
   return {
-    host: flags.host ?? (env["PARLEY_HOST"] || DEFAULT_HOST),
-    port: readPort(env, flags),
+    listen: readListen(env, flags),
+    tls: readTls(env, flags),
+    allowInsecureRemote: flags.allowInsecureRemote ?? readSwitch(env, "PARLEY_ALLOW_INSECURE_REMOTE"),
     dataDir: readDataDir(env, flags.dataDir),
     token: readToken(env),
     allowOrigins: (flags.allowOrigin ?? []).map(readOrigin),
@@ -67,6 +76,33 @@ export function readDataDir(env: Environment, flag?: string): string {
   if (given === "") throw invalidConfig("--data-dir is empty; name a folder");
   if (given === undefined) return join(env["HOME"] || homedir(), ".parley");
   return isAbsolute(given) ? given : resolve(given);
+}
+
+/** `--host` and `--port` are one address, each `--listen` is one more; what flags say stands for all that variables say. */
+function readListen(env: Environment, flags: Flags): readonly ListenAddress[] {
+  const saysTcp = flags.host !== undefined || flags.port !== undefined;
+  const listed = flags.listen?.map((text) => readListenAddress(text, "--listen"));
+  const kept = (env["PARLEY_LISTEN"] ?? "").split(",").filter((text) => text !== "");
+  const more = listed ?? (saysTcp ? [] : kept.map((text) => readListenAddress(text.trim(), "PARLEY_LISTEN")));
+  if (!saysTcp && more.length > 0) return more;
+  return [{ host: flags.host ?? (env["PARLEY_HOST"] || DEFAULT_HOST), port: readPort(env, flags) }, ...more];
+}
+
+function readTls(env: Environment, flags: Flags): TlsFiles | undefined {
+  const certFile = flags.tlsCert ?? (env["PARLEY_TLS_CERT"] || undefined);
+  const keyFile = flags.tlsKey ?? (env["PARLEY_TLS_KEY"] || undefined);
+  if (certFile === undefined && keyFile === undefined) return undefined;
+  if (!certFile || !keyFile) {
+    throw invalidConfig("TLS wants both --tls-cert FILE and --tls-key FILE (PARLEY_TLS_CERT and PARLEY_TLS_KEY)");
+  }
+  return { certFile: resolve(certFile), keyFile: resolve(keyFile) };
+}
+
+function readSwitch(env: Environment, name: string): boolean {
+  const text = env[name] ?? "";
+  if (text === "" || text === "0" || text === "false") return false;
+  if (text === "1" || text === "true") return true;
+  throw invalidConfig(`${name} is ${text}; set it to 1 or 0`);
 }
 
 function readPort(env: Environment, flags: Flags): number {

@@ -7,9 +7,13 @@ import { DomainError } from "./errors.ts";
 
 /** What a running engine tells those who look for it. */
 export interface EngineFile {
+  /** The first of `urls`. */
   readonly url: string;
+  readonly urls: readonly string[];
   readonly pid: number;
   readonly version: string;
+  /** The engine's own certificate as PEM, where it speaks TLS: clients on this machine hold it to this one. */
+  readonly certificate?: string;
 }
 
 /** 32 random bytes, as security.md asks. */

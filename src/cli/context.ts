@@ -7,6 +7,7 @@ export interface GlobalOptions {
   readonly json?: boolean;
   readonly url?: string;
   readonly dataDir?: string;
+  readonly tlsCa?: string;
   readonly color?: boolean;
 }
 
@@ -44,13 +45,17 @@ export function createContext(globals: GlobalOptions): Context {
     globals,
     async client() {
       const { createClient } = await import("../client/client.ts");
-      return (client ??= createClient({ url: globals.url, dataDir: globals.dataDir, env }));
+      return (client ??= createClient({ url: globals.url, dataDir: globals.dataDir, tlsCa: globals.tlsCa, env }));
     },
     commandLine(command) {
-      const { url } = globals;
+      const { url, tlsCa } = globals;
       // Another terminal may not have this one's environment.
       const dataDir = globals.dataDir ?? env["PARLEY_DATA_DIR"];
-      const where = [url && ` --url ${quoted(url)}`, dataDir && ` --data-dir ${quoted(dataDir)}`];
+      const where = [
+        url && ` --url ${quoted(url)}`,
+        dataDir && ` --data-dir ${quoted(dataDir)}`,
+        tlsCa && ` --tls-ca ${quoted(tlsCa)}`,
+      ];
       return `${commandName(env)} ${command}${where.filter(Boolean).join("")}`;
     },
     note: (text) => err.write(`${err.style.dim(`parley: ${err.foreignLine(text)}`)}\n`),

@@ -25,6 +25,14 @@ function addServe(program: Command, run: Run): void {
     .description("start an engine; prints one line, READY and its URL, once it serves")
     .option("--host <host>", "the address to listen on (PARLEY_HOST; else 127.0.0.1)")
     .option("--port <port>", "the port, 0 for a free one (PARLEY_PORT; else 7433)")
+    .option(
+      "--listen <address>",
+      "unix:PATH or tcp:HOST:PORT, besides --host and --port or instead; may be given several times (PARLEY_LISTEN)",
+      collect,
+    )
+    .option("--tls-cert <file>", "speak TLS on ports, with this certificate and its chain as PEM (PARLEY_TLS_CERT)")
+    .option("--tls-key <file>", "its private key as PEM (PARLEY_TLS_KEY)")
+    .option("--allow-insecure-remote", "serve other machines without TLS (PARLEY_ALLOW_INSECURE_REMOTE)")
     .option("--allow-origin <origin>", "another origin whose pages may call; may be given several times", collect)
     .option(
       "--allow-host <name>",

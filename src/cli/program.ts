@@ -30,6 +30,7 @@ function createProgram(setExitCode: (code: number) => void): Command {
     .option("--json", "print JSON: one message, or one line for each item of a list")
     .option("--url <url>", "the engine to talk to (PARLEY_URL; else the one of the data directory)")
     .option("--data-dir <path>", "where an engine keeps everything (PARLEY_DATA_DIR; else ~/.parley)")
+    .option("--tls-ca <file>", "PEM: who may vouch for an engine with TLS (PARLEY_TLS_CA; not needed for one found)")
     .option("--no-color", "no colours (NO_COLOR; there are none outside a terminal)")
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")

@@ -1,11 +1,11 @@
 import { type Flags, readConfig } from "../config.ts";
 import { DomainError } from "../errors.ts";
-import { startEngine } from "../engine.ts";
+import { type Engine, startEngine } from "../engine.ts";
 import { installShutdown } from "../server/shutdown.ts";
 import type { Context } from "./context.ts";
 import { EXIT } from "./exit-code.ts";
 
-/** Serves until a signal ends it. stdout gets the READY line and nothing else: programs wait for it. */
+/** Serves until a signal ends it. stdout gets the READY line with all URLs and nothing else: programs wait for it. */
 export async function serve(context: Context, flags: Flags): Promise<number> {
   const { out, err, env } = context;
   const engine = await startOrTell(() => startEngine(readConfig(env, flags)), context);
@@ -19,7 +19,8 @@ export async function serve(context: Context, flags: Flags): Promise<number> {
       },
       onFailure: (error) => context.note(error instanceof Error ? error.message : String(error)),
     });
-    out.write(`READY ${engine.url}\n`);
+    reloadOnHangUp(engine, context);
+    out.write(`READY ${engine.urls.join(" ")}\n`);
     if (err.isTerminal) {
       const next = context.commandLine("chat");
       err.write(`${err.style.dim("talk to it from another terminal:")} ${err.style.bold(next)}\n`);
@@ -36,4 +37,19 @@ async function startOrTell<T>(start: () => Promise<T>, { err }: Context): Promis
     err.write(`${err.style.red("parley:")} ${err.foreignLine(error.message)}\n`);
     return undefined;
   }
+}
+
+/**
+ * SIGHUP asks an engine with TLS in the background to read its files again. In a terminal it says that this is closed, and
+ * ends the engine as it ends any program; so it does where there is nothing to read.
+ */
+function reloadOnHangUp(engine: Engine, { err, note }: Context): void {
+  if (err.isTerminal || !engine.urls.some((url) => url.startsWith("https:"))) return;
+  process.on("SIGHUP", () => {
+    try {
+      engine.reloadTls();
+    } catch (error) {
+      note(error instanceof Error ? error.message : String(error));
+    }
+  });
 }

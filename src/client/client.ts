@@ -9,7 +9,7 @@ import { connect, connectDiscovered, type Connection } from "./transport.ts";
 
 export { DomainError } from "../errors.ts";
 export { type FollowItem, type FollowOptions, type FollowState, followSession } from "./follow-session.ts";
-export { type Reason, reasonOf } from "./reason.ts";
+export { isTransient, type Reason, reasonOf } from "./reason.ts";
 export { applyEvent, createTranscript, type Transcript, type TranscriptMessage } from "./transcript.ts";
 export * from "../../gen/ts/parley/v1/engine_service_pb.ts";
 export * from "../../gen/ts/parley/v1/event_pb.ts";
@@ -24,10 +24,18 @@ export * from "../../gen/ts/parley/v1/turn_pb.ts";
 export * from "../../gen/ts/parley/v1/usage_pb.ts";
 
 export interface ClientOptions {
-  /** Where the engine is, such as `http://127.0.0.1:7433`. Absent = `PARLEY_URL`, else the engine of the data directory. */
+  /**
+   * Where the engine is, such as `http://127.0.0.1:7433`, `https://engine.example:7433` or `unix:/path/of/engine.sock`.
+   * Absent = `PARLEY_URL`, else the engine of the data directory.
+   */
   readonly url?: string | undefined;
   /** Absent = `PARLEY_TOKEN`, else the data directory's; that one is sent to this machine only. */
   readonly token?: string | undefined;
+  /**
+   * A PEM file with the CAs that may vouch for the engine. Absent = `PARLEY_TLS_CA`; else for an engine found in the data
+   * directory the certificate that it wrote there, for others those of the system.
+   */
+  readonly tlsCa?: string | undefined;
   /** Where to look for an engine. Absent = `PARLEY_DATA_DIR`, else `~/.parley`. */
   readonly dataDir?: string | undefined;
   /** Another way to an engine, such as Connect's router transport in a test; nothing is looked up then. */

@@ -2,17 +2,26 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Environment, readDataDir } from "../config.ts";
 import { DomainError } from "../errors.ts";
+import { readSocketUrl } from "../listen.ts";
 
 /** Where an engine is and what opens it. */
 export interface EngineAddress {
+  /** `http://`, `https://`, or `unix:` and the absolute path of a socket. */
   readonly url: string;
   readonly token: string;
+  /** Whom to believe that it is the engine; absent = whom the system believes. */
+  readonly trust?: Trust | undefined;
 }
+
+/** PEM: CAs that may vouch for the engine, or the one certificate that it must show, whatever it is called by. */
+export type Trust = { readonly ca: string } | { readonly certificate: string };
 
 export interface LocateOptions {
   readonly url?: string | undefined;
   readonly token?: string | undefined;
   readonly dataDir?: string | undefined;
+  /** A PEM file with CAs to believe besides none; else `PARLEY_TLS_CA`. */
+  readonly tlsCa?: string | undefined;
   readonly env: Environment;
 }
 
@@ -25,9 +34,23 @@ export function locateEngine(options: LocateOptions): EngineAddress {
   const url = givenUrl(options);
   if (url === undefined) {
     const dataDir = readDataDir(options.env, options.dataDir);
-    return { url: readEngineFile(dataDir, startHint(options)), token: locateToken(options) };
+    const { url: found, certificate } = readEngineFile(dataDir, startHint(options));
+    const own: Trust | undefined = certificate === undefined ? undefined : { certificate };
+    return { url: found, token: locateToken(options), trust: readTrust(options) ?? own };
   }
-  return { url: checkedUrl(url), token: locateToken(options, url) };
+  return { url: checkedUrl(url), token: locateToken(options, url), trust: readTrust(options) };
+}
+
+function readTrust(options: LocateOptions): Trust | undefined {
+  const file = options.tlsCa ?? (options.env["PARLEY_TLS_CA"] || undefined);
+  if (file === undefined) return undefined;
+  const ca = readText(file);
+  if (ca?.includes("-----BEGIN CERTIFICATE-----")) return { ca };
+  throw new DomainError(
+    "invalid",
+    "INVALID_CONFIG",
+    `${file} ${ca === undefined ? "is not there" : "holds no certificate as PEM"}; name the file of a CA with --tls-ca or PARLEY_TLS_CA`,
+  );
 }
 
 /** True: the address was found in a data directory, and another engine there may have another one. */
@@ -63,28 +86,39 @@ function givenUrl(options: LocateOptions): string | undefined {
 }
 
 function checkedUrl(text: string): string {
+  const socket = readSocketUrl(text);
+  if (socket !== undefined) return `unix:${socket}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw new DomainError("invalid", "INVALID_CONFIG", `${text} is no URL; write it like http://127.0.0.1:7433`);
+    throw new DomainError(
+      "invalid",
+      "INVALID_CONFIG",
+      `${text} is no URL; write it like http://127.0.0.1:7433, or unix:/path/of/engine.sock`,
+    );
   }
   return text.replace(/\/+$/, "");
 }
 
-function readEngineFile(dataDir: string, hint: string): string {
+interface FoundEngine {
+  readonly url: string;
+  readonly pid: number;
+  readonly certificate: string | undefined;
+}
+
+function readEngineFile(dataDir: string, hint: string): FoundEngine {
   const start = `start one with ${hint}, or name another with PARLEY_URL`;
   const file = parseEngineFile(readText(join(dataDir, "engine.json")));
   if (file === undefined) throw notRunning(`no engine is running on ${dataDir}; ${start}`);
   if (!isAlive(file.pid)) throw notRunning(`the engine on ${dataDir} is gone (it was process ${file.pid}); ${start}`);
-  return file.url;
+  return file;
 }
 
-function parseEngineFile(text: string | undefined): { url: string; pid: number } | undefined {
+function parseEngineFile(text: string | undefined): FoundEngine | undefined {
   if (text === undefined) return undefined;
   try {
-    const { url, pid } = JSON.parse(text) as { url?: unknown; pid?: unknown };
-    return typeof url === "string" && URL.canParse(url) && Number.isSafeInteger(pid)
-      ? { url, pid: pid as number }
-      : undefined;
+    const { url, pid, certificate } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof url !== "string" || !URL.canParse(url) || !Number.isSafeInteger(pid)) return undefined;
+    return { url, pid: pid as number, certificate: typeof certificate === "string" ? certificate : undefined };
   } catch {
     // Not what an engine writes, so none has.
     return undefined;
@@ -124,5 +158,6 @@ function isAlive(pid: number): boolean {
 
 /** Whether a URL always means this machine. */
 export function isLoopback(url: string): boolean {
+  if (readSocketUrl(url) !== undefined) return true;
   return URL.canParse(url) && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(url).hostname);
 }

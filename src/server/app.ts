@@ -2,13 +2,15 @@ import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
 import { compressionGzip } from "@connectrpc/connect-node";
 import { systemClock, type Clock } from "../clock.ts";
 import { DomainError } from "../errors.ts";
+import type { ListenAddress } from "../listen.ts";
 import { toConnectError } from "../rpc/interceptors/errors.ts";
 import { createJudge, type GuardOptions, type Judge, type RequestHead, type Verdict } from "./guard.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { linger } from "./linger.ts";
-import { createListener, type Address, type ServerReply, type ServerRequest } from "./listener.ts";
+import { createListener, type Address, type Listener, type ServerReply, type ServerRequest } from "./listener.ts";
 import type { PlainHandler } from "./plain.ts";
 import { createRpcHandler } from "./rpc-handler.ts";
+import type { Credentials } from "./tls-files.ts";
 
 export interface AppDeps {
   readonly routes: (router: ConnectRouter) => void;
@@ -25,10 +27,15 @@ export interface AppDeps {
   readonly judge?: Judge;
 }
 
-/** Everything that is served on the engine's port. */
+/** Everything that is served on the engine's ports and sockets. */
 export interface App {
-  /** @throws DomainError as `Listener.listen` does, and invalid where the guard's options are no hosts or origins. */
-  listen(where: { readonly host: string; readonly port: number }): Promise<Address>;
+  /**
+   * Once for each place to listen at; with credentials a port speaks TLS.
+   * @throws DomainError as `Listener.listen` does, and invalid where the guard's options are no hosts or origins.
+   */
+  listen(where: ListenAddress, credentials?: Credentials): Promise<Address>;
+  /** Shows other credentials on the ports that speak TLS. */
+  setCredentials(credentials: Credentials): void;
   /** Ends open calls with UNAVAILABLE `ENGINE_STOPPING`, waits at most `graceMs`, then cuts what is left. */
   close(options: { readonly graceMs: number }): Promise<void>;
   /** How many connections are open. */
@@ -53,32 +60,35 @@ export function createApp(deps: AppDeps): App {
     onError: deps.onError,
   });
   const plain = createLazyPlain(deps);
-  let judge: Judge | undefined;
+  const listeners: Listener[] = [];
 
-  const listener = createListener({
-    limits,
-    clock,
-    onRequest(request, reply) {
-      const verdict = judge?.(headOf(request)) ?? NOT_LISTENING;
+  const serveJudged =
+    (judge: Judge) =>
+    (request: ServerRequest, reply: ServerReply): void => {
+      const verdict = judge(headOf(request));
       if (verdict.kind !== "pass") {
         linger(request, reply, { limits, clock });
         return answer(reply, verdict);
       }
       if (verdict.headers !== undefined) setHeaders(reply, verdict.headers);
       if (!rpc(request, reply)) plain(request, reply);
-    },
-  });
+    };
 
   return {
-    async listen(where) {
-      judge = deps.judge ?? createJudge({ ...deps.guard, host: where.host });
+    async listen(where, credentials) {
+      const judge = deps.judge ?? createJudge({ ...deps.guard, host: "host" in where ? where.host : undefined });
+      const listener = createListener({ limits, clock, credentials, onRequest: serveJudged(judge) });
+      listeners.push(listener);
       return listener.listen(where);
+    },
+    setCredentials(credentials) {
+      for (const listener of listeners) listener.setCredentials(credentials);
     },
     async close(options) {
       shutdown.abort(stopping());
-      await listener.close(options);
+      await Promise.all(listeners.map((listener) => listener.close(options)));
     },
-    connections: () => listener.connections(),
+    connections: () => listeners.reduce((sum, listener) => sum + listener.connections(), 0),
   };
 }
 
@@ -86,13 +96,6 @@ export function createApp(deps: AppDeps): App {
 function stopping(): Error {
   return toConnectError(new DomainError("unavailable", "ENGINE_STOPPING", "the engine is stopping; connect again"));
 }
-
-const NOT_LISTENING: Verdict = {
-  kind: "refuse",
-  status: 503,
-  reason: "NOT_READY",
-  message: "the engine is starting; try again",
-};
 
 function createLazyPlain(deps: AppDeps): PlainHandler {
   let loading: Promise<PlainHandler> | undefined;

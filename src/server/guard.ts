@@ -59,11 +59,12 @@ function isLoopbackName(name: string): boolean {
 /**
  * Makes the check that stands before routing. Names, not addresses, are what keeps a page of another site out: DNS
  * rebinding points that site's name at this machine, but the browser still sends the name (CVE-2025-66416). The port
- * is not looked at, since people forward ports.
+ * is not looked at, since people forward ports. Without `host` it is the check of a socket in the file system.
  * @throws DomainError invalid, where an origin is not one, or stands for everyone.
  */
-export function createJudge(options: GuardOptions & { readonly host: string }): Judge {
-  const hosts = new Set([options.host, ...options.allowHosts].map(configuredName));
+export function createJudge(options: GuardOptions & { readonly host: string | undefined }): Judge {
+  const { host } = options;
+  const hosts = new Set([...(host === undefined ? [] : [host]), ...options.allowHosts].map(configuredName));
   // A wildcard address is where to listen, not a name to be called by.
   hosts.delete("0.0.0.0");
   hosts.delete("::");
@@ -73,12 +74,15 @@ export function createJudge(options: GuardOptions & { readonly host: string }): 
     if (!head.target.startsWith("/") && !(head.method === "OPTIONS" && head.target === "*")) {
       return refuse(400, "TARGET_NOT_ALLOWED", "the request target must be a path; this server is no proxy");
     }
+    // No page and no name leads to a socket in the file system, and clients name there what they like (gRPC: its path).
+    const isSocket = host === undefined;
     const allowed =
-      head.authorities.length > 0 &&
-      head.authorities.every((authority) => {
-        const name = hostName(authority);
-        return name !== undefined && (isLoopbackName(name) || hosts.has(name));
-      });
+      isSocket ||
+      (head.authorities.length > 0 &&
+        head.authorities.every((authority) => {
+          const name = hostName(authority);
+          return name !== undefined && (isLoopbackName(name) || hosts.has(name));
+        }));
     if (!allowed) {
       return refuse(
         421,

@@ -5,12 +5,16 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { createServer, isIPv6, type AddressInfo, type Server, type Socket } from "node:net";
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { systemClock, type Clock } from "../clock.ts";
 import { DomainError } from "../errors.ts";
+import { type ListenAddress, type TcpAddress, urlHost } from "../listen.ts";
 import { createSessionServer } from "./http2-server.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { createSniffer } from "./sniff.ts";
+import type { Credentials } from "./tls-files.ts";
+import { createTlsServer } from "./tls-server.ts";
+import { listenOnSocket } from "./unix-socket.ts";
 
 export type ServerRequest = IncomingMessage | Http2ServerRequest;
 export type ServerReply = ServerResponse | Http2ServerResponse;
@@ -19,19 +23,28 @@ export interface ListenerDeps {
   readonly onRequest: (request: ServerRequest, reply: ServerReply) => void;
   readonly limits?: Partial<Limits>;
   readonly clock?: Clock;
+  /** Set: TLS and nothing else. */
+  readonly credentials?: Credentials | undefined;
 }
 
 /** Where a listener listens. `url` can be typed into a client as it is. */
 export interface Address {
+  /** Empty for a socket in the file system. */
   readonly host: string;
+  /** 0 for a socket in the file system. */
   readonly port: number;
   readonly url: string;
 }
 
-/** HTTP/1.1 and HTTP/2 on one port, in the clear. */
+/** HTTP/1.1 and HTTP/2 on one port or socket, in the clear or over TLS. */
 export interface Listener {
-  /** @throws DomainError unavailable (`PORT_IN_USE`, `PORT_NOT_ALLOWED`), invalid (`HOST_NOT_AVAILABLE`). */
-  listen(where: { readonly host: string; readonly port: number }): Promise<Address>;
+  /**
+   * @throws DomainError unavailable (`PORT_IN_USE`, `PORT_NOT_ALLOWED`), invalid (`HOST_NOT_AVAILABLE`), and what
+   * `listenOnSocket` throws.
+   */
+  listen(where: ListenAddress): Promise<Address>;
+  /** Shows these to who connects from now on. Only where it was made with some. */
+  setCredentials(credentials: Credentials): void;
   /** Takes no more connections, waits for open requests at most `graceMs`, then cuts what is left. Never hangs. */
   close(options: { readonly graceMs: number }): Promise<void>;
   /** How many connections are open, of whatever protocol. */
@@ -51,16 +64,19 @@ export function createListener(deps: ListenerDeps): Listener {
 
   const http1 = createHttp1Half(limits, onRequest);
   const http2 = createSessionServer(limits, clock, onRequest);
-  const sniffer = createSniffer({
-    limits,
-    clock,
-    onHttp1: (socket) => http1.emit("connection", socket),
-    onHttp2: (socket) => {
-      // HTTP/2 knows no half-open connection; left as it is, a peer's FIN would keep the socket.
-      socket.allowHalfOpen = false;
-      http2.server.emit("connection", socket);
-    },
-  });
+  const onHttp1 = (socket: Socket): void => void http1.emit("connection", socket);
+  const onHttp2 = (socket: Socket): void => {
+    // HTTP/2 knows no half-open connection; left as it is, a peer's FIN would keep the socket.
+    socket.allowHalfOpen = false;
+    http2.server.emit("connection", socket);
+  };
+  const { credentials } = deps;
+  const tls = credentials && createTlsServer({ credentials, limits, clock, onHttp1, onHttp2 });
+  const sniffer = createSniffer(
+    tls === undefined
+      ? { limits, clock, onHttp1, onHttp2 }
+      : { limits, clock, onHttp1: refusePlain, onHttp2: refusePlain, onTls: tls.accept },
+  );
 
   // Half-open, as http.Server has it: an HTTP/1.1 client may end its side and still read the answer.
   const server = createServer(
@@ -74,11 +90,13 @@ export function createListener(deps: ListenerDeps): Listener {
   server.maxConnections = limits.maxConnections;
 
   return {
-    listen: (where) => listen(server, where),
+    listen: (where) => listen(server, where, tls === undefined ? "http" : "https"),
+    setCredentials: (next) => tls?.setCredentials(next),
     connections: () => sockets.size,
     async close({ graceMs }) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       sniffer.close();
+      tls?.close();
       // What is open ends with its answer; a connection kept for a next request ends now.
       http1.keepAliveTimeout = 1;
       http1.keepAliveTimeoutBuffer = 0;
@@ -117,24 +135,41 @@ function createHttp1Half(
   return server;
 }
 
-function listen(server: Server, where: { readonly host: string; readonly port: number }): Promise<Address> {
+/** What speaks HTTP without TLS is told so in the words it understands; an HTTP/2 client sees that this is none. */
+function refusePlain(socket: Socket): void {
+  const body = "this port speaks TLS; use https://\n";
+  socket.on("error", ignore).resume();
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    () => socket.destroySoon(),
+  );
+}
+
+async function listen(server: Server, where: ListenAddress, scheme: "http" | "https"): Promise<Address> {
+  if ("path" in where) {
+    await listenOnSocket(server, where.path);
+  } else {
+    await listenOnPort(server, where);
+  }
+  // After this an accept that failed (no descriptors left) is that one client's loss.
+  server.on("error", ignore);
+  if ("path" in where) return { host: "", port: 0, url: `unix:${where.path}` };
+  const { port } = server.address() as AddressInfo;
+  return { host: where.host, port, url: `${scheme}://${urlHost(ownHost(where.host))}:${port}` };
+}
+
+function listenOnPort(server: Server, where: TcpAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException): void => reject(listenError(error, where));
     server.once("error", onError);
     server.listen({ host: where.host, port: where.port }, () => {
       server.off("error", onError);
-      // After this an accept that failed (no descriptors left) is that one client's loss.
-      server.on("error", ignore);
-      const { port } = server.address() as AddressInfo;
-      resolve({ host: where.host, port, url: `http://${urlHost(ownHost(where.host))}:${port}` });
+      resolve();
     });
   });
 }
 
-function listenError(
-  error: NodeJS.ErrnoException,
-  { host, port }: { readonly host: string; readonly port: number },
-): Error {
+function listenError(error: NodeJS.ErrnoException, { host, port }: TcpAddress): Error {
   const where = `${urlHost(host)}:${port}`;
   switch (error.code ?? "") {
     case "EADDRINUSE":
@@ -174,10 +209,6 @@ function listenError(
 function ownHost(host: string): string {
   if (host === "0.0.0.0") return "127.0.0.1";
   return host === "::" ? "::1" : host;
-}
-
-function urlHost(host: string): string {
-  return isIPv6(host) ? `[${host}]` : host;
 }
 
 function ignore(): void {}

@@ -5,11 +5,16 @@ import type { Limits } from "./limits.ts";
 // RFC 9113, section 3.4: what every HTTP/2 client sends first. No HTTP/1.1 request begins so.
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n");
 
+// RFC 8446, section 5.1: the record type of a handshake. No HTTP begins so.
+const TLS_HANDSHAKE = 22;
+
 export interface SnifferDeps {
   readonly limits: Pick<Limits, "sniffMs" | "maxUnidentified">;
   readonly clock: Clock;
   readonly onHttp1: (socket: Socket) => void;
   readonly onHttp2: (socket: Socket) => void;
+  /** Absent: a TLS handshake is taken for the broken HTTP/1.1 that it is here. */
+  readonly onTls?: ((socket: Socket) => void) | undefined;
 }
 
 /** Tells a connection's protocol by its first bytes, and hands it on with those bytes put back. */
@@ -46,7 +51,9 @@ export function createSniffer(deps: SnifferDeps): Sniffer {
       socket.pause();
       forget();
       socket.unshift(seen);
-      if (isPreface) {
+      if (deps.onTls !== undefined && seen[0] === TLS_HANDSHAKE) {
+        deps.onTls(socket);
+      } else if (isPreface) {
         deps.onHttp2(socket);
       } else {
         deps.onHttp1(socket);

@@ -109,7 +109,7 @@ export async function startEngineProcess(options: EngineProcessOptions = {}): Pr
     const tooLate = setTimeout(() => child.kill("SIGKILL"), START_LIMIT_MS);
     child.stdout.on("data", (text: string) => {
       stdout += text;
-      const ready = /^READY (http:\S+)\n/.exec(stdout)?.[1];
+      const ready = /^READY (\S+)[^\n]*\n/.exec(stdout)?.[1];
       if (ready === undefined) return;
       clearTimeout(tooLate);
       resolve(ready);
