@@ -1,4 +1,5 @@
 import { create, fromBinary, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { EventSchema, type Event } from "../../gen/ts/parley/v1/event_pb.ts";
 import type { EventPayload, LogEntry } from "../event/event.ts";
@@ -28,15 +29,29 @@ export function encodePayload(payload: EventPayload): Uint8Array {
 
 /** An entry of the log as clients see it. */
 export function entryToProto(entry: LogEntry): Event {
-  const event =
-    "delta" in entry
-      ? create(EventSchema, { payload: deltaToProto(entry.delta) })
-      : fromBinary(EventSchema, entry.payload);
-  event.seq = BigInt(entry.seq);
-  event.createTime = timestampFromMs(entry.createTimeMs);
-  event.turnId = entry.turnId;
-  if ("actor" in entry) event.actor = entry.actor;
-  return event;
+  return fromBinary(EventSchema, encodeEntry(entry));
+}
+
+/**
+ * The bytes of an entry as clients see it: what its columns say, then the stored payload as it is. Messages of protobuf that
+ * stand one after the other are one message, so nothing is decoded that was encoded before.
+ */
+export function encodeEntry(entry: LogEntry): Uint8Array {
+  const { turnId } = entry;
+  const columns = { seq: BigInt(entry.seq), createTime: timestampFromMs(entry.createTimeMs), turnId };
+  if ("delta" in entry) {
+    return toBinary(EventSchema, create(EventSchema, { ...columns, payload: deltaToProto(entry.delta) }));
+  }
+  const head = toBinary(EventSchema, create(EventSchema, { ...columns, actor: entry.actor }));
+  return Buffer.concat([head, entry.payload]);
+}
+
+// Its payload is the first field of a stored event that is not skippable.
+const [TURN_ENDED_TAG] = new BinaryWriter().tag(EventSchema.field.turnEnded.number, WireType.LengthDelimited).finish();
+
+/** Whether an entry is the end of a turn; looks at one byte. */
+export function isTurnEnd(entry: LogEntry, turnId: string): boolean {
+  return entry.turnId === turnId && !("delta" in entry) && entry.payload[0] === TURN_ENDED_TAG;
 }
 
 function deltaToProto({ kind, messageId, text }: Extract<LogEntry, { delta: unknown }>["delta"]): PayloadInit {

@@ -1,9 +1,12 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import { create } from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import type {
-  MessageService,
-  SendMessageRequest,
-  StartTurnRequest,
+import {
+  type MessageService,
+  type SendMessageRequest,
+  SendMessageResponseSchema,
+  type StartTurnRequest,
+  WatchSessionResponseSchema,
 } from "../../gen/ts/parley/v1/message_service_pb.ts";
 import { DomainError } from "../errors.ts";
 import { getSession } from "../session/session-store.ts";
@@ -13,11 +16,12 @@ import { listQueueAfter, placeInQueue } from "../turn/queue-store.ts";
 import { retryTurn, startTurn, type StartTurnDeps } from "../turn/start-turn.ts";
 import { getTurn, listTurnsBefore, type StoredTurn } from "../turn/turn-store.ts";
 import { actorOf } from "./actor.ts";
+import { isTurnEnd } from "./event-codec.ts";
 import { userPartsFromProto } from "./message-proto.ts";
 import { MAX_PAGE_BYTES, readPage } from "./page.ts";
 import { framingFromProto, wholeQueuedToProto } from "./queue-proto.ts";
 import { turnToProto } from "./turn-proto.ts";
-import { watch, type WatchDeps } from "./watch.ts";
+import { createResponder, watch, type WatchDeps } from "./watch.ts";
 
 const DEFAULT_CANCEL_WAIT_MS = 10_000;
 
@@ -26,10 +30,10 @@ export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceIm
     async *sendMessage(request, context) {
       const turn = await startTurn(deps, { ...turnRequest(request), actor: actorOf(context) });
       const where = { sessionId: turn.sessionId, afterSeq: turn.firstSeq - 1 };
-      for await (const payload of watch(deps, where, context.signal)) {
-        yield { payload };
-        if (payload.case === "event" && payload.value.payload.case === "turnEnded" && payload.value.turnId === turn.id)
-          return;
+      const toResponse = createResponder(() => create(SendMessageResponseSchema), typeOf(context));
+      for await (const watched of watch(deps, where, context.signal)) {
+        yield toResponse(watched);
+        if ("entry" in watched && isTurnEnd(watched.entry, turn.id)) return;
       }
     },
 
@@ -40,8 +44,9 @@ export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceIm
 
     async *watchSession({ sessionId, afterSeq, logEpoch }, context) {
       if (logEpoch !== undefined && logEpoch !== deps.logEpoch) throw logChanged(deps.logEpoch);
-      for await (const payload of watch(deps, { sessionId, afterSeq: Number(afterSeq) }, context.signal))
-        yield { payload };
+      const toResponse = createResponder(() => create(WatchSessionResponseSchema), typeOf(context));
+      for await (const watched of watch(deps, { sessionId, afterSeq: Number(afterSeq) }, context.signal))
+        yield toResponse(watched);
     },
 
     getTurn: async ({ sessionId, turnId }) => {
@@ -107,6 +112,10 @@ export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceIm
       return { turn: turnToProto(await retryTurn(deps, request)) };
     },
   };
+}
+
+function typeOf({ requestHeader }: HandlerContext): string | null {
+  return requestHeader.get("content-type");
 }
 
 function turnRequest({

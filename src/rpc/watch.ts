@@ -1,11 +1,17 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Event } from "../../gen/ts/parley/v1/event_pb.ts";
-import type { CheckpointSchema } from "../../gen/ts/parley/v1/message_service_pb.ts";
+import { create, type UnknownField } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import {
+  type Checkpoint,
+  CheckpointSchema,
+  type SendMessageResponse,
+  type WatchSessionResponse,
+  WatchSessionResponseSchema,
+} from "../../gen/ts/parley/v1/message_service_pb.ts";
 import type { Clock } from "../clock.ts";
 import type { LogEntry } from "../event/event.ts";
 import type { EventLog } from "../event/event-log.ts";
 import { follow } from "../event/follow.ts";
-import { entryToProto } from "./event-codec.ts";
+import { encodeEntry, entryToProto } from "./event-codec.ts";
 
 export interface WatchDeps {
   readonly log: EventLog;
@@ -13,12 +19,10 @@ export interface WatchDeps {
   readonly logEpoch: string;
 }
 
-/** An event, or where the stream is. */
-export type Watched =
-  | { readonly case: "event"; readonly value: Event }
-  | { readonly case: "checkpoint"; readonly value: MessageInitShape<typeof CheckpointSchema> };
+/** An entry of the log, or where the stream is. */
+export type Watched = { readonly entry: LogEntry } | { readonly checkpoint: Checkpoint };
 
-/** Follows a session's log and turns it into what clients see. Ends only by throwing, as `follow` does. */
+/** Follows a session's log. Ends only by throwing, as `follow` does. */
 export async function* watch(
   deps: WatchDeps,
   where: { readonly sessionId: string; readonly afterSeq: number },
@@ -27,21 +31,42 @@ export async function* watch(
   for await (const followed of follow(deps.log, { ...where, signal, clock: deps.clock })) {
     if ("checkpoint" in followed) {
       const { lastSeq, caughtUp } = followed.checkpoint;
-      yield { case: "checkpoint", value: { lastSeq: BigInt(lastSeq), caughtUp, logEpoch: deps.logEpoch } };
+      const values = { lastSeq: BigInt(lastSeq), caughtUp, logEpoch: deps.logEpoch };
+      yield { checkpoint: create(CheckpointSchema, values) };
     } else {
-      for (const entry of followed.entries) yield { case: "event", value: eventOf(entry) };
+      for (const entry of followed.entries) yield { entry };
     }
   }
 }
 
-/** A thousand readers of one entry share its event: it is made once. */
-const events = new WeakMap<LogEntry, Event>();
+/** The two responses that carry what is watched; their fields are the same. */
+type WatchResponse = WatchSessionResponse | SendMessageResponse;
 
-function eventOf(entry: LogEntry): Event {
-  let event = events.get(entry);
-  if (event === undefined) {
-    event = entryToProto(entry);
-    events.set(entry, event);
+/** Makes the responses of one stream. `contentType` is its request's. */
+export function createResponder<T extends WatchResponse>(make: () => T, contentType: string | null) {
+  const isJson = contentType?.includes("json") === true;
+  return (watched: Watched): T => {
+    const response = make();
+    if ("entry" in watched && !isJson) response.$unknown = wireOf(watched.entry);
+    else response.payload = payloadOf(watched);
+    return response;
+  };
+}
+
+function payloadOf(watched: Watched): WatchResponse["payload"] {
+  if ("entry" in watched) return { case: "event", value: entryToProto(watched.entry) };
+  return { case: "checkpoint", value: watched.checkpoint };
+}
+
+/** A thousand readers of one entry share its bytes: they are made once, and put into each response as a field not to be looked at. */
+const wires = new WeakMap<LogEntry, UnknownField[]>();
+
+function wireOf(entry: LogEntry): UnknownField[] {
+  let wire = wires.get(entry);
+  if (wire === undefined) {
+    const data = new BinaryWriter().bytes(encodeEntry(entry)).finish();
+    wire = [{ no: WatchSessionResponseSchema.field.event.number, wireType: WireType.LengthDelimited, data }];
+    wires.set(entry, wire);
   }
-  return event;
+  return wire;
 }
