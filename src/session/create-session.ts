@@ -3,6 +3,7 @@ import type { NewId } from "../id.ts";
 import type { Idempotency } from "../idempotency/idempotency.ts";
 import type { Profiles } from "../profile/profile.ts";
 import type { Database } from "../store/database.ts";
+import { resolveWorkspace } from "../workspace/workspace.ts";
 import type { SessionSettings } from "./session.ts";
 import { getSession, insertSession, type StoredSession } from "./session-store.ts";
 
@@ -14,7 +15,7 @@ export interface SessionDeps {
   readonly idempotency: Idempotency;
 }
 
-/** Makes a session. Throws DomainError `PROFILE_NOT_FOUND`, `IDEMPOTENCY_KEY_REUSED`. */
+/** Makes a session. Throws DomainError `PROFILE_NOT_FOUND`, `INVALID_WORKSPACE`, `IDEMPOTENCY_KEY_REUSED`. */
 export async function createSession(
   deps: SessionDeps,
   request: { readonly idempotencyKey: string; readonly settings: SessionSettings },
@@ -26,8 +27,12 @@ export async function createSession(
       find: (id) => getSession(deps.db, id),
       make: async (remember) => {
         const profile = deps.profiles.get(settings.profile).name;
+        const workspace = settings.workspace === "" ? "" : await resolveWorkspace(settings.workspace);
         const id = deps.newId("ses");
-        await deps.db.transact([...insertSession(id, { ...settings, profile }, deps.clock.now()), ...remember(id)]);
+        await deps.db.transact([
+          ...insertSession(id, { ...settings, profile, workspace }, deps.clock.now()),
+          ...remember(id),
+        ]);
         return getSession(deps.db, id);
       },
     },

@@ -4,6 +4,7 @@ import type { Limits } from "../turn/turn.ts";
 import { DEFAULT_LIMITS } from "../turn/turn.ts";
 import { NO_USAGE, type Usage } from "../usage/usage.ts";
 import { sessionNotFound } from "../event/session-logs.ts";
+import { foldText } from "../words.ts";
 import type { Session, SessionSettings, SessionState } from "./session.ts";
 
 export interface SessionRow extends Row {
@@ -124,6 +125,7 @@ export async function countSessions(db: Database): Promise<readonly { state: Ses
 function settingsParams(settings: SessionSettings) {
   return [
     settings.title,
+    foldText(settings.title),
     settings.profile,
     settings.model,
     settings.systemPrompt,
@@ -145,7 +147,7 @@ export interface SessionOrigin {
 }
 
 /** The columns of a new session's row but for its key and its revision. */
-export const SESSION_COLUMNS = `id, title, profile, model, system_prompt, workspace, labels, limits, starred,
+export const SESSION_COLUMNS = `id, title, title_folded, profile, model, system_prompt, workspace, labels, limits, starred,
   resume_after_restart, retry_partial, forked_from, state, running_turn_id, last_turn_id, last_seq, input_tokens,
   output_tokens, reasoning_tokens, cached_input_tokens, model_calls, create_time_ms, update_time_ms`;
 
@@ -160,7 +162,7 @@ export function insertSession(
     NEXT_REVISION,
     {
       sql: `INSERT INTO sessions (${SESSION_COLUMNS}, revision)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'idle', '', '', 0, ?, ?, ?, ?, ?, ?, ?, ${REVISION})`,
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'idle', '', '', 0, ?, ?, ?, ?, ?, ?, ?, ${REVISION})`,
       params: [
         id,
         ...settingsParams(settings),
@@ -182,7 +184,7 @@ export function updateSettings(before: Session, settings: SessionSettings, nowMs
   return [
     NEXT_REVISION,
     {
-      sql: `UPDATE sessions SET title = ?, profile = ?, model = ?, system_prompt = ?, workspace = ?, labels = ?, limits = ?,
+      sql: `UPDATE sessions SET title = ?, title_folded = ?, profile = ?, model = ?, system_prompt = ?, workspace = ?, labels = ?, limits = ?,
         starred = ?, resume_after_restart = ?, retry_partial = ?, update_time_ms = ?, revision = ${REVISION}
         WHERE id = ? AND update_time_ms = ?`,
       params: [...settingsParams(settings), nowMs, before.id, before.updateTimeMs],

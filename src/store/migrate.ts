@@ -3,6 +3,7 @@ import { DomainError } from "../errors.ts";
 import { core } from "./migrations/0001-core.ts";
 import { queue } from "./migrations/0002-queue.ts";
 import { sessions } from "./migrations/0003-sessions.ts";
+import { find } from "./migrations/0004-find.ts";
 import { history } from "./migrations/0005-history.ts";
 import { blobs } from "./migrations/0006-blobs.ts";
 import { tokens } from "./migrations/0007-tokens.ts";
@@ -11,7 +12,7 @@ import { tokens } from "./migrations/0007-tokens.ts";
 const APPLICATION_ID = 0x50524c59;
 
 /** In order; the number of each is its place, from 1. Entries are never changed once released, only added. */
-const MIGRATIONS: readonly string[] = [core, queue, sessions, history, blobs, tokens];
+const MIGRATIONS: readonly string[] = [core, queue, sessions, find, history, blobs, tokens];
 
 /** Refuses a file that is not Parley's or was written by a newer engine. Throws DomainError `STORE_FOREIGN`, `STORE_NEWER`. */
 export function checkIdentity(db: BetterSqlite3.Database): void {

@@ -27,6 +27,7 @@ CREATE TABLE draft_sessions (
   draft TEXT NOT NULL,
   id TEXT NOT NULL UNIQUE,
   title TEXT NOT NULL,
+  title_folded TEXT NOT NULL,
   profile TEXT NOT NULL,
   model TEXT NOT NULL,
   system_prompt TEXT NOT NULL,
