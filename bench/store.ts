@@ -170,7 +170,7 @@ function fillTurn(run: (statement: Statement) => void, sessionKey: number, numbe
     { kind: "turn_ended", reason: "completed", usage: USAGE, error: undefined },
   ];
   run(insertTurn(turn));
-  run(setTurnEnded(turn.id, "completed", undefined, createTimeMs));
+  run(setTurnEnded(turn.id, "completed", undefined, createTimeMs, firstSeq + EVENTS_PER_TURN - 1));
   run(insertMessage(sessionKey, question, firstSeq + 1));
   run(insertMessage(sessionKey, answer, firstSeq + 3));
   for (const [i, payload] of events.entries()) {

@@ -54,7 +54,7 @@ export async function endTurn(
     events,
     ...(next !== undefined && { next: { turnId: next.turn.id, actor: next.turn.actor, events: next.events } }),
     changes: (firstSeq, nowMs) => [
-      setTurnEnded(turnId, end.reason, end.error, nowMs),
+      setTurnEnded(turnId, end.reason, end.error, nowMs, firstSeq + closingEvents.length + calls.events.length),
       ...(closing.changes?.(firstSeq) ?? []),
       ...calls.changes(firstSeq + closingEvents.length, nowMs),
       ...queue.changes,

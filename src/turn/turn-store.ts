@@ -149,16 +149,18 @@ export function setRecovered(turnId: string, recoveries: number): Statement {
   return { sql: "UPDATE turns SET recoveries = ? WHERE id = ?", params: [recoveries, turnId] };
 }
 
-/** Ends a turn. Its claim is lost where it has ended already: a turn has one end. */
+/** Ends a turn, with the number of its `turn_ended`. Its claim is lost where it has ended already: a turn has one end. */
 export function setTurnEnded(
   turnId: string,
   reason: TurnEndReason,
   error: TurnError | undefined,
   nowMs: number,
+  endSeq: number,
 ): Statement {
   return {
-    sql: "UPDATE turns SET state = 'ended', end_reason = ?, error = ?, end_time_ms = ? WHERE id = ? AND state <> 'ended'",
-    params: [reason, error === undefined ? "" : JSON.stringify(error), nowMs, turnId],
+    sql: `UPDATE turns SET state = 'ended', end_reason = ?, error = ?, end_time_ms = ?, end_seq = ?
+      WHERE id = ? AND state <> 'ended'`,
+    params: [reason, error === undefined ? "" : JSON.stringify(error), nowMs, endSeq, turnId],
     claim: "turn",
   };
 }
