@@ -58,8 +58,11 @@ export type EventPayload =
     }
   /** A message was edited: this is what it is now. */
   | { readonly kind: "message_updated"; readonly message: Message }
-  /** This message and all after it are gone, with the events that told of them; empty = all messages. */
-  | { readonly kind: "history_cleared"; readonly firstMessageId: string }
+  /**
+   * This message and all after it are gone, with the events that told of them; empty = all messages. `lastMessageId` is the
+   * last one that is left; empty = none.
+   */
+  | { readonly kind: "history_cleared"; readonly firstMessageId: string; readonly lastMessageId: string }
   | { readonly kind: "session_changed"; readonly session: Session }
   | { readonly kind: "warning"; readonly reason: string; readonly message: string };
 

@@ -114,8 +114,10 @@ function payloadToProto(payload: EventPayload): PayloadInit {
     }
     case "message_updated":
       return { case: "messageUpdated", value: { message: messageToProto(payload.message) } };
-    case "history_cleared":
-      return { case: "historyCleared", value: { firstMessageId: payload.firstMessageId } };
+    case "history_cleared": {
+      const { firstMessageId, lastMessageId } = payload;
+      return { case: "historyCleared", value: { firstMessageId, lastMessageId } };
+    }
     case "session_changed":
       return { case: "sessionChanged", value: { session: sessionToProto(payload.session) } };
     case "warning":

@@ -1261,13 +1261,17 @@ func (x *MessageUpdated) GetMessage() *Message {
 	return nil
 }
 
-// Messages and the events that told of them are gone.
+// Messages are gone, with their turns and the events that told of them. No turn runs at that moment. Among the events that are
+// gone may be others that a reader has not seen: what it would miss is told again by those that follow, `session_changed` and,
+// where something waits, `queue_changed` with the whole queue. Forget the queue as it was.
 type HistoryCleared struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// This message and all after it are gone. Empty = all messages.
 	FirstMessageId string `protobuf:"bytes,1,opt,name=first_message_id,json=firstMessageId,proto3" json:"first_message_id,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The message that is the last one now: who knows neither knows only messages that are gone. Empty = none is left.
+	LastMessageId string `protobuf:"bytes,2,opt,name=last_message_id,json=lastMessageId,proto3" json:"last_message_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HistoryCleared) Reset() {
@@ -1303,6 +1307,13 @@ func (*HistoryCleared) Descriptor() ([]byte, []int) {
 func (x *HistoryCleared) GetFirstMessageId() string {
 	if x != nil {
 		return x.FirstMessageId
+	}
+	return ""
+}
+
+func (x *HistoryCleared) GetLastMessageId() string {
+	if x != nil {
+		return x.LastMessageId
 	}
 	return ""
 }
@@ -1553,9 +1564,10 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\aprofile\x18\x01 \x01(\tR\aprofile\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\">\n" +
 	"\x0eMessageUpdated\x12,\n" +
-	"\amessage\x18\x01 \x01(\v2\x12.parley.v1.MessageR\amessage\":\n" +
+	"\amessage\x18\x01 \x01(\v2\x12.parley.v1.MessageR\amessage\"b\n" +
 	"\x0eHistoryCleared\x12(\n" +
-	"\x10first_message_id\x18\x01 \x01(\tR\x0efirstMessageId\"a\n" +
+	"\x10first_message_id\x18\x01 \x01(\tR\x0efirstMessageId\x12&\n" +
+	"\x0flast_message_id\x18\x02 \x01(\tR\rlastMessageId\"a\n" +
 	"\fQueueChanged\x120\n" +
 	"\x06queued\x18\x01 \x03(\v2\x18.parley.v1.QueuedMessageR\x06queued\x12\x1f\n" +
 	"\vremoved_ids\x18\x02 \x03(\tR\n" +
