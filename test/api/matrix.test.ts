@@ -1,7 +1,8 @@
-import { clone, type DescMethod, type Message } from "@bufbuild/protobuf";
+import { clone, getOption, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import type { Transport } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { access, Access_Scope } from "../../gen/ts/parley/v1/access_pb.ts";
 import { call, loadServices, makeRequest, nameOf, plainTransport } from "./methods.ts";
 import { createSession, noReaders, refusalOf, runTurn, stateOf, text, type Refusal } from "./observe.ts";
 import { startTestEngine, type TestEngine } from "./test-engine.ts";
@@ -15,6 +16,8 @@ interface Place {
   readonly turnId: string;
   /** A message in its queue, where there is one. */
   readonly queuedId?: string;
+  /** A token, where one is needed. */
+  readonly tokenId?: string;
 }
 
 /** What is special of a method; the rest is read from its proto. A method without a row fails. */
@@ -25,6 +28,8 @@ interface Row {
   readonly empty?: readonly string[];
   /** Each field that names something: what is said where there is no such thing. */
   readonly unknown: Readonly<Record<string, Pick<Refusal, "code" | "reason">>>;
+  /** Fields that look like the name of something, and may hold any: the name of what is made, or a filter. */
+  readonly free?: readonly string[];
   /** Where a request is accepted that an idle session refuses. */
   readonly makePlace?: () => Promise<Place>;
 }
@@ -42,7 +47,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     empty: ["session_id"],
     unknown: { session_id: noSession },
   },
-  "SessionService.ListSessions": { valid: () => ({}), unknown: {} },
+  "SessionService.ListSessions": { valid: () => ({}), unknown: {}, free: ["profile"] },
   "SessionService.UpdateSession": {
     valid: ({ sessionId }) => ({ sessionId }),
     empty: ["session_id"],
@@ -123,7 +128,26 @@ const ROWS: Readonly<Record<string, Row>> = {
   "ProfileService.ListProfiles": { valid: () => ({}), unknown: {} },
   "EngineService.GetInfo": { valid: () => ({}), unknown: {} },
   "EngineService.GetStatus": { valid: () => ({}), unknown: {} },
+  "EngineService.CreateToken": {
+    valid: () => ({ name: newTokenName(), scope: Access_Scope.READ }),
+    empty: ["name", "scope"],
+    unknown: {},
+    free: ["name"],
+  },
+  "EngineService.ListTokens": { valid: () => ({}), unknown: {} },
+  "EngineService.RevokeToken": {
+    valid: ({ tokenId = "tok_none" }) => ({ tokenId }),
+    empty: ["token_id"],
+    unknown: { token_id: { code: "NOT_FOUND", reason: "TOKEN_NOT_FOUND" } },
+    makePlace: async () => ({ ...place, tokenId: (await makeToken(Access_Scope.READ)).id }),
+  },
 };
+
+const SCOPES = [
+  { name: "read", scope: Access_Scope.READ },
+  { name: "operate", scope: Access_Scope.OPERATE },
+  { name: "admin", scope: Access_Scope.ADMIN },
+];
 
 const methods = (await loadServices()).flatMap((service) => service.methods);
 const INVALID = { code: "INVALID_ARGUMENT", reason: "INVALID_FIELD" };
@@ -157,6 +181,17 @@ async function makeBusyPlace(): Promise<Place> {
   return { sessionId, turnId: turn!.id, queuedId };
 }
 
+let tokenCount = 0;
+
+function newTokenName(): string {
+  return `token-${++tokenCount}`;
+}
+
+async function makeToken(scope: Access_Scope): Promise<{ id: string; secret: string }> {
+  const { token, secret } = await engine.engine.createToken({ name: newTokenName(), scope });
+  return { id: token!.id, secret };
+}
+
 function validRequest(method: DescMethod, where: Place = place) {
   return makeRequest(method.input, ROWS[nameOf(method)]!.valid(where));
 }
@@ -174,7 +209,9 @@ it("has a row for every method, and for nothing else", () => {
 });
 
 function rowsOf(fits: (method: DescMethod) => boolean) {
-  return methods.filter(fits).map((method) => ({ name: nameOf(method), method }));
+  return methods
+    .filter((method) => ROWS[nameOf(method)] !== undefined && fits(method))
+    .map((method) => ({ name: nameOf(method), method }));
 }
 
 describe.each(rowsOf(() => true))("$name", ({ name, method }) => {
@@ -207,7 +244,8 @@ describe.each(rowsOf(() => true))("$name", ({ name, method }) => {
     const ids = method.input.fields.filter(
       (known) => known.name.endsWith("_id") || ["profile", "name", "log_epoch"].includes(known.name),
     );
-    expect(Object.keys(row.unknown).toSorted()).toEqual(ids.map((known) => known.name).toSorted());
+    const told = [...Object.keys(row.unknown), ...(row.free ?? [])];
+    expect(told.toSorted()).toEqual(ids.map((known) => known.name).toSorted());
   });
 
   it.each(Object.entries(row.unknown))("refuses a %s that names nothing", async (fieldName, expected) => {
@@ -244,15 +282,34 @@ describe.each(rowsOf(() => true))("$name", ({ name, method }) => {
     });
   });
 
-  it("accepts the request that all of these were made from", async () => {
-    const where = await (row.makePlace ?? makePlace)();
-    expect(await call(transport, method, validRequest(method, where))).toBeDefined();
-    // What was started is over before the next test looks at the engine.
-    const running = await engine.sessions.getSession({ sessionId: where.sessionId }).catch(() => undefined);
-    if (running?.session?.runningTurnId) await engine.messages.cancelTurn({ sessionId: where.sessionId });
-    await noReaders(engine);
+  it.each(SCOPES)("is for a token of scope $name exactly where its rule says so", async ({ scope }) => {
+    const token = await makeToken(scope);
+    const caller = plainTransport(engine, { authorization: `Bearer ${token.secret}` });
+    const required = getOption(method, access).scope;
+    expect(required).toBeGreaterThan(Access_Scope.UNSPECIFIED);
+    if (scope >= required) await expectAccepted(caller, method);
+    else {
+      const before = await stateOf(engine, place.sessionId);
+      expect(await refusalOf(call(caller, method, validRequest(method)))).toMatchObject({
+        code: "PERMISSION_DENIED",
+        reason: "SCOPE_INSUFFICIENT",
+      });
+      expect(await stateOf(engine, place.sessionId)).toEqual(before);
+    }
+    await engine.engine.revokeToken({ tokenId: token.id });
   });
+
+  it("accepts the request that all of these were made from", () => expectAccepted(transport, method));
 });
+
+async function expectAccepted(caller: Transport, method: DescMethod): Promise<void> {
+  const where = await (ROWS[nameOf(method)]!.makePlace ?? makePlace)();
+  expect(await call(caller, method, validRequest(method, where))).toBeDefined();
+  // What was started is over before the next test looks at the engine.
+  const running = await engine.sessions.getSession({ sessionId: where.sessionId }).catch(() => undefined);
+  if (running?.session?.runningTurnId) await engine.messages.cancelTurn({ sessionId: where.sessionId });
+  await noReaders(engine);
+}
 
 describe.each(rowsOf(({ methodKind }) => methodKind === "unary"))("$name as plain JSON", ({ method }) => {
   it("refuses JSON that is none, or of another shape", async () => {
@@ -311,11 +368,14 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
   const messages = await engine.sessions.listMessages({ sessionId, pageSize: 1 });
   const turns = await engine.messages.listTurns({ sessionId, pageSize: 1 });
   const queue = await engine.messages.listQueue({ sessionId: busySessionId, pageSize: 1 });
+  await Promise.all([makeToken(Access_Scope.READ), makeToken(Access_Scope.READ)]);
+  const tokens = await engine.engine.listTokens({ pageSize: 1 });
   return {
     "SessionService.ListSessions": sessions.nextPageToken,
     "SessionService.ListMessages": messages.nextPageToken,
     "MessageService.ListTurns": turns.nextPageToken,
     "MessageService.ListQueue": queue.nextPageToken,
+    "EngineService.ListTokens": tokens.nextPageToken,
     "ProfileService.ListProfiles": sessions.nextPageToken.toLowerCase(),
   };
 }

@@ -62,12 +62,24 @@ function* violationsOfField(field: DescField): Generator<Violation> {
   }
 }
 
+/** What fits no pattern that is anchored and bounded, as all of ours are. */
+const UNFIT = [
+  ["is empty", ""],
+  ["has a blank", "a b"],
+  ["has another script", "naïve 😀"],
+  ["is too long", "a".repeat(1000)],
+] as const;
+
 function* badScalars(type: ScalarType, rules: FieldRules, name: string): Generator<[string, unknown]> {
   const { case: kind, value: bounds } = rules.type;
   // oxlint-disable-next-line typescript/switch-exhaustiveness-check -- the others are refused by name
   switch (type) {
     case ScalarType.STRING: {
       if (kind !== "string") throw new Error(`${name} is a string without a bound`);
+      if (bounds.pattern !== "") {
+        for (const [what, value] of UNFIT) yield [what, value];
+        return;
+      }
       if (bounds.minLen > 0n) yield ["is empty", ""];
       if (bounds.maxLen > 0n) yield ["is too long", "😀".repeat(Number(bounds.maxLen) + 1)];
       else if (bounds.maxBytes > 0n) yield ["has too many bytes", `${"😀".repeat(Number(bounds.maxBytes) / 4)}x`];
@@ -107,31 +119,53 @@ function* badLists(
   rules: FieldRules,
   set: (what: string, value: unknown) => Violation,
 ): Generator<Violation> {
-  if (rules.type.case !== "repeated" || field.listKind !== "message")
-    throw new Error(`${field.name} is a list without a bound`);
-  const { minItems, maxItems } = rules.type.value;
-  const { message } = field;
+  if (rules.type.case !== "repeated") throw new Error(`${field.name} is a list without a bound`);
+  const { minItems, maxItems, items } = rules.type.value;
   if (minItems > 0n) yield set("is empty", []);
   yield {
     ...set("has too many items", []),
-    apply: (request) => repeatFirst(request, field.localName, Number(maxItems) + 1),
+    apply: (request) => repeatFirst(request, field, Number(maxItems) + 1),
   };
-  for (const inner of violationsOf(message)) {
+  for (const [where, what, makeItem] of badItems(field, items)) {
     yield {
-      field: inner.field === "" ? `${field.name}[0]` : `${field.name}[0].${inner.field}`,
-      what: inner.what,
-      apply(request) {
-        const item = makeRequest(message, {});
-        inner.apply(item);
-        request[field.localName] = [item];
-      },
+      field: where === "" ? `${field.name}[0]` : `${field.name}[0].${where}`,
+      what,
+      apply: (request) => void (request[field.localName] = [makeItem()]),
     };
   }
 }
 
-function repeatFirst(request: Target, name: string, times: number): void {
-  const [first] = request[name] as unknown[];
-  request[name] = Array.from({ length: times }, () => first);
+/** Where in the item it is wrong, what is wrong, and such an item. */
+function* badItems(
+  field: DescField & { fieldKind: "list" },
+  items: FieldRules | undefined,
+): Generator<[string, string, () => unknown]> {
+  switch (field.listKind) {
+    case "message":
+      for (const inner of violationsOf(field.message)) {
+        const make = (): unknown => {
+          const item = makeRequest(field.message, {});
+          inner.apply(item);
+          return item;
+        };
+        yield [inner.field, inner.what, make];
+      }
+      return;
+    case "enum":
+      yield ["", "is a number that its enum does not have", () => 99];
+      yield ["", "is not set", () => 0];
+      return;
+    case "scalar":
+      if (items === undefined) throw new Error(`${field.name} has items without a bound`);
+      for (const [what, value] of badScalars(field.scalar, items, field.name)) yield ["", what, () => value];
+      return;
+  }
+}
+
+/** Where a valid request has none, any item does: there are too many of them. */
+function repeatFirst(request: Target, field: DescField & { fieldKind: "list" }, times: number): void {
+  const [first = field.listKind === "scalar" ? "x" : 1] = request[field.localName] as unknown[];
+  request[field.localName] = Array.from({ length: times }, () => first);
 }
 
 function* badMaps(
