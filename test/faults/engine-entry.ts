@@ -9,6 +9,7 @@ import { type EngineParts, startEngine } from "../../src/engine.ts";
 import { installShutdown } from "../../src/server/shutdown.ts";
 import type { Tool } from "../../src/tool/tool.ts";
 import { openPublishEarly } from "./publish-early.ts";
+import { openQueueApart } from "./queue-apart.ts";
 
 const { values } = parseArgs({
   allowPositionals: true,
@@ -18,6 +19,8 @@ const { values } = parseArgs({
 const variants: Readonly<Record<string, () => EngineParts>> = {
   "": () => ({}),
   "publish-early": () => ({ openDatabase: openPublishEarly }),
+  "leaves-queue-first": () => ({ openDatabase: (path, clock) => openQueueApart(path, clock, "before") }),
+  "leaves-queue-later": () => ({ openDatabase: (path, clock) => openQueueApart(path, clock, "after") }),
   "synchronous-normal": () => {
     letSynchronousBeNormal();
     return {};

@@ -166,7 +166,7 @@ async function checkAll(talkers: readonly Talker[], clients: readonly Client[]):
 }
 
 /** The whole log, as far as it is when this is called. */
-async function replay(client: Client, sessionId: string): Promise<Event[]> {
+export async function replay(client: Client, sessionId: string): Promise<Event[]> {
   const controller = new AbortController();
   const events: Event[] = [];
   try {

@@ -7,6 +7,8 @@ import { fullDisk } from "./full-disk.ts";
 import { killLoop } from "./kill-loop.ts";
 import { pausingReader } from "./pausing-reader.ts";
 import { powerCut } from "./power-cut.ts";
+import { queueModel } from "./queue-model.ts";
+import { queueStorm } from "./queue-storm.ts";
 import { slowReaders } from "./slow-readers.ts";
 import { startupFaults } from "./startup-faults.ts";
 
@@ -27,6 +29,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "pausing-reader": { count: 60, run: pausingReader },
   "event-log-model": { count: 100_000, run: eventLogModel },
   "kill-loop": { count: 200, run: killLoop },
+  "queue-model": { count: 100_000, run: queueModel },
+  "queue-storm": { count: 100, run: queueStorm },
   "power-cut": { count: 200, run: powerCut },
 };
 
