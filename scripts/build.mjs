@@ -1,5 +1,6 @@
 // One ESM bundle: dist/parley.js, which bin/parley runs. Spawn to ready takes half as long as from node_modules.
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { basename, join } from "node:path";
 import { build } from "esbuild";
 import { root } from "./files.mjs";
@@ -8,18 +9,28 @@ const dist = join(root, "dist");
 const dayMs = 86_400_000;
 
 /**
- * An ES import of node:http reads each of its exports, and one of them loads the whole of fetch: 25 ms of a start. Taken
- * as the object it is, nothing is read that is not used.
+ * An ES import of a built-in module loads it and reads each of its exports, and one of node:http's loads the whole of fetch:
+ * a good part of a start. Here each export is a getter, so a built-in loads when something of it is first used. What CommonJS
+ * requires, and modules that are functions, are taken as they are.
  */
-const lazyHttp = {
-  name: "lazy-http",
+const lazyBuiltins = {
+  name: "lazy-builtins",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^(node:)?https?$/ }, ({ path }) => ({
-      path: path.replace("node:", ""),
-      namespace: "builtin",
-    }));
+    onResolve({ filter: /./ }, ({ path, kind }) => {
+      if (!isBuiltin(path)) return undefined;
+      const name = path.replace(/^node:/, "");
+      const isLazy = kind === "import-statement" && typeof process.getBuiltinModule(name) === "object";
+      return { path: name, namespace: isLazy ? "lazy-builtin" : "builtin" };
+    });
     onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => ({
       contents: `module.exports = process.getBuiltinModule("node:${path}");`,
+      loader: "js",
+    }));
+    onLoad({ filter: /./, namespace: "lazy-builtin" }, ({ path }) => ({
+      contents: `let loaded;
+const load = () => (loaded ??= process.getBuiltinModule("node:${path}"));
+for (const name of ${JSON.stringify(Object.keys(process.getBuiltinModule(path)))})
+  Object.defineProperty(exports, name, { enumerable: true, get: () => load()[name] });`,
       loader: "js",
     }));
   },
@@ -38,7 +49,7 @@ const { outputFiles } = await build({
   target: "node22.18",
   // A native addon: it finds its binary from where its package lies.
   external: ["better-sqlite3"],
-  plugins: [lazyHttp],
+  plugins: [lazyBuiltins],
   sourcemap: "linked",
   sourcesContent: false,
   legalComments: "none",
