@@ -1,8 +1,9 @@
+import { DomainError } from "../errors.ts";
 import type { Database, Row, Statement } from "../store/database.ts";
 import type { Usage } from "../usage/usage.ts";
 import type { Message, MessageStatus, Part, Role } from "./message.ts";
 
-interface MessageRow extends Row {
+export interface MessageRow extends Row {
   id: string;
   session_id: string;
   turn_id: string;
@@ -18,7 +19,7 @@ interface MessageRow extends Row {
 /** A message with its place in the conversation. */
 export type StoredMessage = Message & { readonly seq: number };
 
-function fromRow(row: MessageRow): StoredMessage {
+export function messageFromRow(row: MessageRow): StoredMessage {
   return {
     id: row.id,
     sessionId: row.session_id,
@@ -73,7 +74,7 @@ export async function listConversation(db: Database, sessionKey: number): Promis
     sql: "SELECT * FROM messages WHERE session_key = ? ORDER BY seq",
     params: [sessionKey],
   });
-  return rows.map(fromRow);
+  return rows.map(messageFromRow);
 }
 
 /** Whole messages before a place, the newest first; ends after `maxBytes` of parts. */
@@ -95,7 +96,7 @@ export async function listMessagesBefore(
       return bytes >= maxBytes;
     },
   );
-  return rows.map(fromRow);
+  return rows.map(messageFromRow);
 }
 
 /** The newest message of a turn that is whole or being made. */
@@ -108,5 +109,40 @@ export async function findLastOfTurn(
     sql: "SELECT * FROM messages WHERE session_key = ? AND turn_id = ? ORDER BY seq DESC LIMIT 1",
     params: [sessionKey, turnId],
   });
-  return row === undefined ? undefined : fromRow(row);
+  return row === undefined ? undefined : messageFromRow(row);
+}
+
+/** The message that a model would be sent last. */
+export async function findLastComplete(db: Database, sessionKey: number): Promise<StoredMessage | undefined> {
+  const row = await db.get<MessageRow>({
+    sql: "SELECT * FROM messages WHERE session_key = ? AND status = 'complete' ORDER BY seq DESC LIMIT 1",
+    params: [sessionKey],
+  });
+  return row === undefined ? undefined : messageFromRow(row);
+}
+
+/** A whole message of a session. Throws DomainError `MESSAGE_NOT_FOUND`, also for one of another session. */
+export async function getMessage(
+  db: Database,
+  session: { readonly id: string; readonly key: number },
+  messageId: string,
+): Promise<StoredMessage> {
+  const row = await db.get<MessageRow>({
+    sql: "SELECT * FROM messages WHERE id = ? AND session_key = ? AND status <> 'streaming'",
+    params: [messageId, session.key],
+  });
+  if (row !== undefined) return messageFromRow(row);
+  throw new DomainError("not_found", "MESSAGE_NOT_FOUND", `session ${session.id} has no message ${messageId}`, {
+    session_id: session.id,
+    message_id: messageId,
+  });
+}
+
+/** Replaces what a message says, and notes the number of the event that tells it. Its claim is lost where it is gone. */
+export function setMessageParts(messageId: string, parts: readonly Part[], updatedSeq: number): Statement {
+  return {
+    sql: "UPDATE messages SET parts = ?, updated_seq = ? WHERE id = ? AND status <> 'streaming'",
+    params: [JSON.stringify(parts), updatedSeq, messageId],
+    claim: "message",
+  };
 }

@@ -58,7 +58,8 @@ function limitReachedBy(turn: TurnView["turn"], limits: Limits): NextStep | unde
   return undefined;
 }
 
-function isFinalAnswer(message: TurnView["lastMessage"]): boolean {
+/** Whether nothing is left to be said by the model. */
+export function isFinalAnswer(message: TurnView["lastMessage"]): boolean {
   return (
     message?.role === "assistant" &&
     message.status === "complete" &&

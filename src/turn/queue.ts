@@ -1,9 +1,10 @@
 import { DomainError } from "../errors.ts";
 import type { Part } from "../message/message.ts";
+import { checkSize } from "../message/message-size.ts";
 import { getSession, type StoredSession } from "../session/session-store.ts";
 import { ClaimLost, type Statement } from "../store/database.ts";
 import { isOvertaken, startHead } from "./start-head.ts";
-import { checkSize, startTurn, type StartTurnDeps } from "./start-turn.ts";
+import { startTurn, type StartTurnDeps } from "./start-turn.ts";
 import { queueJoined, queueLeft } from "./queue-events.ts";
 import { countQueued, deleteQueued, findQueued, insertQueued, listQueued, type StoredQueued } from "./queue-store.ts";
 import type { Framing, QueuedKind, QueuedMessage } from "./queued-message.ts";

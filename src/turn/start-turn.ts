@@ -1,11 +1,14 @@
 import { DomainError } from "../errors.ts";
 import type { EventPayload } from "../event/event.ts";
 import type { Idempotency } from "../idempotency/idempotency.ts";
-import { MAX_MESSAGE_BYTES, type Part } from "../message/message.ts";
+import type { Part } from "../message/message.ts";
+import { checkSize } from "../message/message-size.ts";
+import { sessionBusy } from "../session/session-busy.ts";
 import { getSession, setRunning, type StoredSession } from "../session/session-store.ts";
 import { ClaimLost, type Statement } from "../store/database.ts";
 import { openTurn, type OpenedTurn } from "./open-turn.ts";
 import { queueLeft } from "./queue-events.ts";
+import { checkRetryable } from "./retryable.ts";
 import { deleteQueued, type StoredQueued } from "./queue-store.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import type { TurnRunner } from "./turn-runner.ts";
@@ -58,7 +61,7 @@ export async function retryTurn(deps: StartTurnDeps, request: TurnRequest): Prom
       find: (turnId) => findStarted(deps, sessionId, turnId),
       make: async (remember) => {
         const session = await getSession(deps.db, sessionId);
-        await checkRetryable(deps, session);
+        await checkRetryable(deps.db, session);
         return begin(deps, { ...request, expectedTurnId: expectedTurnId || session.lastTurnId }, undefined, remember);
       },
     },
@@ -69,16 +72,6 @@ export async function retryTurn(deps: StartTurnDeps, request: TurnRequest): Prom
 async function findStarted({ db }: StartTurnDeps, sessionId: string, turnId: string): Promise<StoredTurn> {
   await getSession(db, sessionId);
   return getTurn(db, sessionId, turnId);
-}
-
-async function checkRetryable(deps: StartTurnDeps, session: StoredSession): Promise<void> {
-  if (session.runningTurnId !== "") throw busy(session);
-  const last = session.lastTurnId === "" ? undefined : await getTurn(deps.db, session.id, session.lastTurnId);
-  if (last !== undefined && last.endReason !== "completed") return;
-  const why = last === undefined ? "has no turn yet" : "completed its last turn";
-  throw new DomainError("precondition", "NOTHING_TO_RETRY", `session ${session.id} ${why}; send a message instead`, {
-    session_id: session.id,
-  });
 }
 
 async function begin(
@@ -133,37 +126,13 @@ async function run(
   }
 }
 
-/** Throws DomainError `MESSAGE_TOO_LARGE`. */
-export function checkSize(parts: readonly Part[]): void {
-  const bytes = parts.reduce((sum, part) => sum + ("text" in part ? Buffer.byteLength(part.text) : 0), 0);
-  if (bytes <= MAX_MESSAGE_BYTES) return;
-  throw new DomainError(
-    "invalid",
-    "MESSAGE_TOO_LARGE",
-    `parts: ${bytes} bytes of text; a message holds at most ${MAX_MESSAGE_BYTES}`,
-    {
-      bytes: String(bytes),
-      max_bytes: String(MAX_MESSAGE_BYTES),
-    },
-  );
-}
-
 function checkState(session: StoredSession, expectedTurnId: string): void {
-  if (session.runningTurnId !== "") throw busy(session);
+  if (session.runningTurnId !== "") throw sessionBusy(session);
   if (expectedTurnId === "" || session.lastTurnId === expectedTurnId) return;
   throw new DomainError(
     "precondition",
     "TURN_CHANGED",
     `expected_turn_id: the last turn of session ${session.id} is ${session.lastTurnId || "none"}; look at it and call again`,
     { session_id: session.id, turn_id: session.lastTurnId },
-  );
-}
-
-function busy(session: StoredSession): DomainError {
-  return new DomainError(
-    "precondition",
-    "SESSION_BUSY",
-    `session ${session.id} runs turn ${session.runningTurnId}; wait for its end or cancel it`,
-    { session_id: session.id, turn_id: session.runningTurnId },
   );
 }

@@ -1,0 +1,81 @@
+import type { Clock } from "../clock.ts";
+import type { EventLog } from "../event/event-log.ts";
+import type { EventPayload } from "../event/event.ts";
+import type { SeqRange } from "../event/seq-range.ts";
+import { modelNameInForce, type Profiles } from "../profile/profile.ts";
+import type { Database } from "../store/database.ts";
+import { claimQueue, listQueued } from "../turn/queue-store.ts";
+import { queueJoined } from "../turn/queue-events.ts";
+import { deleteHistoryFrom, findIdBefore, findTurnEndBefore, listEditedSince, setUpdatedSeq } from "./history-store.ts";
+import type { RemovedSessions } from "./removed-sessions.ts";
+import { getSession, type StoredSession } from "./session-store.ts";
+import type { IdleSession } from "./while-idle.ts";
+
+export interface CutHistoryDeps {
+  readonly db: Database;
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly profiles: Profiles;
+  readonly removed: RemovedSessions;
+}
+
+/** Where a history ends from now on. */
+export interface HistoryCut {
+  /** The first number that goes; 1 = all of the log. */
+  readonly fromSeq: number;
+  /** The first message that goes; empty = all. */
+  readonly firstMessageId: string;
+  /** The name of the caller's token. */
+  readonly actor: string;
+}
+
+/**
+ * Removes messages, turns and calls, and takes what told of them out of the log, at once; the rows of events go in the
+ * background. What a reader misses who was inside what is taken out is told again. Throws `ClaimLost` as `whileIdle` wants.
+ */
+export async function cutHistory(
+  deps: CutHistoryDeps,
+  { session, updateTimeMs, claim }: IdleSession,
+  { fromSeq, firstMessageId, actor }: HistoryCut,
+): Promise<StoredSession> {
+  const { db, log } = deps;
+  const { id, key } = session;
+  const lastMessageId = await findIdBefore(db, key, fromSeq);
+  const endSeq = await findTurnEndBefore(db, key, fromSeq);
+  const edited = await listEditedSince(db, key, fromSeq);
+  const steers = await listQueued(db, key, "steer");
+  const followUps = await listQueued(db, key, "follow_up");
+  const model = modelNameInForce(deps.profiles, session);
+  const queued = [...steers, ...followUps];
+  const before: EventPayload[] = [
+    { kind: "history_cleared", firstMessageId, lastMessageId },
+    ...(queued.length > 0 ? [queueJoined(...queued)] : []),
+    ...edited.map((message): EventPayload => ({ kind: "message_updated", message })),
+  ];
+  await log.append(id, {
+    actor,
+    essential: true,
+    events: (firstSeq) => [
+      ...before,
+      { kind: "session_changed", session: { ...session, model, updateTimeMs, lastSeq: firstSeq + before.length } },
+    ],
+    removed: (firstSeq) => rangesOf(fromSeq, firstSeq - 1, endSeq),
+    changes: (firstSeq) => [
+      ...claim,
+      claimQueue(key, steers.length, followUps.length),
+      ...deleteHistoryFrom(key, fromSeq),
+      ...edited.map((message, i) => setUpdatedSeq(message.id, firstSeq + before.length - edited.length + i)),
+    ],
+  });
+  deps.removed.sweep();
+  return getSession(db, id);
+}
+
+/** All numbers of a run but one, where that lies in it: a turn that stays in part keeps its end. */
+function rangesOf(from: number, to: number, kept: number | undefined): readonly SeqRange[] {
+  if (kept === undefined || kept < from) return [{ from, to }];
+  return [
+    { from, to: kept - 1 },
+    { from: kept + 1, to },
+  ].filter((range) => range.from <= range.to);
+}
