@@ -5,7 +5,7 @@ import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
 import { ServerReflection } from "../../gen/ts/grpc/reflection/v1/reflection_pb.ts";
 import { Access_Scope as Scope } from "../../gen/ts/parley/v1/access_pb.ts";
-import { CreateTokenRequestSchema } from "../../gen/ts/parley/v1/engine_service_pb.ts";
+import type { CreateTokenRequestSchema } from "../../gen/ts/parley/v1/engine_service_pb.ts";
 import { EngineService, MessageService } from "../../src/client/client.ts";
 import { createWatchedClock } from "./clock.ts";
 import { createSession, noReaders, refusalOf, replay, text } from "./observe.ts";

@@ -105,6 +105,7 @@ test("a stream whose reader has stopped reading lets go at once", async () => {
   await stream.next();
   revoke();
   await left.promise;
+  await expect(stream.next()).rejects.toMatchObject(revoked);
 });
 
 test("control: without the guard the stream goes on", async () => {
