@@ -202,5 +202,6 @@ test("the example that embeds an engine runs", async () => {
   expect(await embed(dataDir, "echo: embedded")).toBe("embedded");
   // It has given everything back: the folder can be used again.
   expect(await embed(dataDir, "echo: once more")).toBe("once more");
+  expect(await embed(dataDir, "what time is it?")).toMatch(/Let me look at the clock\.\n\nIt is \d{4}-/);
   rmSync(dataDir, { recursive: true });
 });

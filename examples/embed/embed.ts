@@ -1,6 +1,6 @@
 // An engine inside another program: no second process, and the same API. Outside this repository the imports are
 // "parley" and "parley/client".
-import { createClient } from "../../src/client/client.ts";
+import { createClient, Role } from "../../src/client/client.ts";
 import { readConfig } from "../../src/config.ts";
 import { startEngine } from "../../src/engine.ts";
 
@@ -11,12 +11,15 @@ export async function embed(dataDir: string, question: string): Promise<string> 
   try {
     const { session } = await client.sessions.createSession({ profile: "demo" });
     const parts = [{ content: { case: "text" as const, value: question } }];
-    let answer = "";
-    for await (const { payload } of client.messages.sendMessage({ sessionId: session?.id ?? "", parts })) {
-      if (payload.case === "event" && payload.value.payload.case === "textDelta")
-        answer += payload.value.payload.value.text;
+    const answers: string[] = [];
+    for await (const { payload } of client.messages.sendMessage({ sessionId: session!.id, parts })) {
+      if (payload.case !== "event" || payload.value.payload.case !== "messageCompleted") continue;
+      const { message } = payload.value.payload.value;
+      if (message?.role !== Role.ASSISTANT) continue;
+      answers.push(message.parts.map(({ content }) => (content.case === "text" ? content.value : "")).join(""));
     }
-    return answer;
+    // One for each step: what it said before a tool call, and what after.
+    return answers.filter((text) => text !== "").join("\n\n");
   } finally {
     client.close();
     await engine.close();

@@ -1,0 +1,114 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createClient, Role } from "../../src/client/client.ts";
+import { type EngineProcess, makeTempDir, startEngineProcess } from "../helpers/engine-process.ts";
+import { type Ran, run } from "../third-party/programs.ts";
+import { findPython, LANGUAGES } from "./languages.ts";
+
+/** Compiling the generated Go code the first time takes its while, and the modules may have to come from the proxy. */
+const BUILD_LIMIT_MS = 300_000;
+
+let engine: EngineProcess;
+beforeAll(async () => {
+  engine = await startEngineProcess();
+});
+afterAll(() => engine.stop());
+
+interface Asking {
+  /** Told of everything printed so far. */
+  readonly onText?: (text: string) => void;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs an example against the engine, wherever that is. */
+function ask(command: readonly string[], args: readonly string[], { onText, env }: Asking = {}): Promise<Ran> {
+  const [file = "", ...before] = command;
+  return run(file, [...before, ...args], {
+    env: { PARLEY_DATA_DIR: engine.dataDir, PARLEY_URL: "", PARLEY_TOKEN: "", ...env },
+    isEnough: (stdout) => {
+      onText?.(stdout.toString());
+      return false;
+    },
+  });
+}
+
+/** What the model said in the newest session, message by message. */
+async function answers(): Promise<string[]> {
+  const client = createClient({ dataDir: engine.dataDir, env: {} });
+  const [session] = (await client.sessions.listSessions({ pageSize: 1 })).sessions;
+  const { messages } = await client.sessions.listMessages({ sessionId: session!.id });
+  client.close();
+  return messages
+    .filter(({ role }) => role === Role.ASSISTANT)
+    .map(({ parts }) => parts.map(({ content }) => (content.case === "text" ? content.value : "")).join(""));
+}
+
+/** Kills the engine once some of the answer is shown, and starts it again, on another port. */
+async function askAndKill(command: readonly string[]): Promise<Ran> {
+  let restarted: Promise<void> | undefined;
+  const ran = await ask(command, ["write 100 words"], {
+    onText: (text) => {
+      if (text.split(" ").length > 20) restarted ??= restart();
+    },
+  });
+  await restarted;
+  return ran;
+}
+
+async function restart(): Promise<void> {
+  const { dataDir } = engine;
+  await engine.kill();
+  engine = await startEngineProcess({ dataDir });
+}
+
+for (const language of LANGUAGES) {
+  describe.skipIf(language.tool === undefined)(`the example in ${language.name}`, () => {
+    let command: readonly string[];
+    beforeAll(async () => {
+      command = await language.build();
+    }, BUILD_LIMIT_MS);
+
+    it("prints the answer, and goes on with the conversation of its label", async () => {
+      const first = await ask(command, ["--label", `${language.name} a`, "echo: Grüße, 世界 👋"]);
+      expect(first).toMatchObject({ status: 0, stderr: "" });
+      expect(first.stdout.toString()).toBe("Grüße, 世界 👋\n");
+      const second = await ask(command, ["--label", `${language.name} a`, "echo: again"]);
+      expect(second.stdout.toString()).toBe("again\n");
+      expect(await answers()).toEqual(["Grüße, 世界 👋", "again"]);
+      await ask(command, ["--label", `${language.name} b`, "echo: elsewhere"]);
+      expect(await answers()).toEqual(["elsewhere"]);
+    });
+
+    it("shows everything once over kill -9 and a restart on another port", async () => {
+      const { status, stdout, stderr } = await askAndKill(command);
+      expect(status).toBe(0);
+      expect(stderr).toContain("the engine is away, trying again");
+      const said = await answers();
+      // The partial answer that the kill left, then the turn that went on by itself.
+      expect(said).toHaveLength(2);
+      expect(stdout.toString()).toBe(said.map((text) => `${text}\n`).join(""));
+    });
+
+    it("ends with the outcome of the turn, and says what the engine refuses", async () => {
+      const failed = await ask(command, ["fail after 3 words"]);
+      expect(failed.status).toBe(1);
+      expect(failed.stderr).toContain("the turn did not complete: the demo model fails");
+      const refused = await ask(command, ["hi"], { env: { PARLEY_URL: engine.url, PARLEY_TOKEN: "0".repeat(32) } });
+      expect(refused.status).toBe(4);
+      expect(refused.stderr).toContain("the token of this call is not one of this engine's");
+    });
+  });
+}
+
+describe.skipIf(findPython() === undefined)("the control", () => {
+  it("shows text twice where the place in the log is not kept", async () => {
+    const source = readFileSync(join(import.meta.dirname, "../../examples/python/ask.py"), "utf8");
+    const forgetful = source.replace("                    self.after = event.seq\n", "");
+    expect(forgetful).not.toBe(source);
+    const file = join(makeTempDir("control"), "ask.py");
+    writeFileSync(file, forgetful);
+    const { stdout } = await askAndKill([findPython()!, file]);
+    expect(stdout.toString()).not.toBe((await answers()).map((text) => `${text}\n`).join(""));
+  });
+});
