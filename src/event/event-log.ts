@@ -4,7 +4,7 @@ import { createDeltaTable } from "./delta-table.ts";
 import type { Delta, EncodePayload } from "./event.ts";
 import { readPage, type Page } from "./log-reader.ts";
 import { createLogWriter, type Append, type Appended } from "./log-writer.ts";
-import type { Listener } from "./session-log.ts";
+import { momentOf, type Listener, type LogMoment } from "./session-log.ts";
 import { createSessionLogs, sessionDeleted, sessionNotFound } from "./session-logs.ts";
 
 /**
@@ -21,6 +21,11 @@ export interface EventLog {
   addDelta(sessionId: string, turnId: string, delta: Delta): void;
   /** The end of a session's log, deltas included. Rejects with DomainError `SESSION_NOT_FOUND`. */
   end(sessionId: string): Promise<number>;
+  /**
+   * What memory holds of a log in this moment, with the text so far of a message that is being made; undefined where it holds
+   * nothing: the log's end is then the stored one.
+   */
+  look(sessionId: string, messageId: string | undefined): LogMoment | undefined;
   /** Registers a listener; the returned function takes it off again. */
   listen(sessionId: string, listener: Listener): Promise<() => void>;
   /** What comes after `cursor`: at once, empty when there is nothing. */
@@ -49,6 +54,10 @@ export function createEventLog(db: Database, encode: EncodePayload, clock: Clock
       writer.addDelta(log, turnId, delta);
     },
     end: (sessionId) => logs.use(sessionId, (log) => log.lastSeq),
+    look(sessionId, messageId) {
+      const log = logs.find(sessionId);
+      return log && momentOf(log, messageId);
+    },
     listen: (sessionId, listener) =>
       logs.use(sessionId, (log) => {
         if (stopped !== undefined) throw stopped;

@@ -156,6 +156,26 @@ function dropOldEvents(log: SessionLog): void {
   log.entries = log.entries.filter((entry) => "delta" in entry || entry.seq > log.eventFloor);
 }
 
+/** A log at one moment. */
+export interface LogMoment {
+  /** Its end, deltas included. */
+  readonly lastSeq: number;
+  /** What one message has said so far. */
+  readonly text: string;
+  readonly reasoning: string;
+}
+
+/** `messageId` names a message that is being made: all of its text is in memory. */
+export function momentOf(log: SessionLog, messageId: string | undefined): LogMoment {
+  const said: Record<DeltaKind, string[]> = { text: [], reasoning: [] };
+  if (messageId !== undefined) {
+    for (const entry of log.entries) {
+      if ("delta" in entry && entry.delta.messageId === messageId) said[entry.delta.kind].push(entry.delta.text);
+    }
+  }
+  return { lastSeq: log.lastSeq, text: said.text.join(""), reasoning: said.reasoning.join("") };
+}
+
 /** The place in `entries` of the first one after `seq`. */
 export function firstAfter(entries: readonly LogEntry[], seq: number): number {
   let low = 0;

@@ -77,6 +77,23 @@ export async function listConversation(db: Database, sessionKey: number): Promis
   return rows.map(messageFromRow);
 }
 
+/** The newest whole messages, the newest first; answers `MessageRow`s. */
+export function selectNewestMessages(sessionKey: number, limit: number): Statement {
+  return {
+    sql: "SELECT * FROM messages WHERE session_key = ? AND status <> 'streaming' ORDER BY seq DESC LIMIT ?",
+    params: [sessionKey, limit],
+  };
+}
+
+/** The message that a running turn is making; answers a `MessageRow`, or nothing. */
+export function selectStreaming(sessionKey: number): Statement {
+  return {
+    sql: `SELECT m.* FROM sessions AS s JOIN turns AS t ON t.id = s.running_turn_id
+      JOIN messages AS m ON m.session_key = s.key AND m.seq >= t.first_seq WHERE s.key = ? AND m.status = 'streaming'`,
+    params: [sessionKey],
+  };
+}
+
 /** Whole messages before a place, the newest first; ends after `maxBytes` of parts. */
 export async function listMessagesBefore(
   db: Database,

@@ -29,6 +29,12 @@ const OUTCOMES: Readonly<Record<domain.ToolOutcome, ToolCallState>> = {
   unknown: ToolCallState.UNKNOWN,
 };
 
+/** Who may say what is added by a call; the proto's rules let nobody else through. */
+export function authorFromProto(role: Role): Exclude<domain.Role, "tool"> {
+  if (role === Role.SYSTEM) return "system";
+  return role === Role.ASSISTANT ? "assistant" : "user";
+}
+
 /** A message that is being made is never shown as a message; were it, it would have no status. */
 const STATUSES: Readonly<Record<domain.MessageStatus, MessageStatus>> = {
   streaming: MessageStatus.UNSPECIFIED,
@@ -89,10 +95,10 @@ export function structOf(object: domain.JsonObject): ProtoJsonObject {
   return object as ProtoJsonObject;
 }
 
-/** What a user says: text only. Throws DomainError `INVALID_FIELD` for any other part. */
+/** What a caller says: text only. Throws DomainError `INVALID_FIELD` for any other part. */
 export function userPartsFromProto(parts: readonly PartProto[]): domain.Part[] {
   return parts.map((part, i) => {
     if (part.content.case === "text") return { kind: "text", text: part.content.value };
-    throw invalidField(`parts[${i}]`, "a user message holds text only; set text");
+    throw invalidField(`parts[${i}]`, "only text can be said; set text");
   });
 }

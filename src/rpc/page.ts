@@ -14,6 +14,11 @@ export interface PagedList<T> {
   placeOf(item: T): number;
 }
 
+/** How many items a request asks for: 0 is the default, more than may be is lowered. */
+export function pageSizeOf(pageSize: number, list: Pick<PagedList<never>, "defaultSize" | "maxSize">): number {
+  return pageSize === 0 ? list.defaultSize : Math.min(pageSize, list.maxSize);
+}
+
 /**
  * Reads the page that a request asks for; a size of 0 is the default, one too large is lowered. Throws DomainError
  * `INVALID_PAGE_TOKEN`.
@@ -22,7 +27,7 @@ export async function readPage<T>(
   list: PagedList<T>,
   request: { readonly pageSize: number; readonly pageToken: string },
 ): Promise<{ readonly items: readonly T[]; readonly nextPageToken: string }> {
-  const size = request.pageSize === 0 ? list.defaultSize : Math.min(request.pageSize, list.maxSize);
+  const size = pageSizeOf(request.pageSize, list);
   const items = await list.read(fromPageToken(list.scope, request.pageToken), size);
   const last = items.at(-1);
   if (last === undefined) return { items, nextPageToken: "" };
@@ -38,7 +43,7 @@ interface PageScope {
 }
 
 /** Opaque to clients. `place` is the key of the last item of the page. */
-function toPageToken(scope: PageScope, place: number): string {
+export function toPageToken(scope: PageScope, place: number): string {
   return Buffer.from(`${place}.${digest(scope, String(place))}`).toString("base64url");
 }
 

@@ -6,15 +6,19 @@ import { deleteSession, type DeleteSessionDeps } from "../session/delete-session
 import { getSession, listSessionsBefore, type StoredSession } from "../session/session-store.ts";
 import { updateSession } from "../session/update-session.ts";
 import { actorOf } from "./actor.ts";
+import { createHistoryMethods } from "./history-methods.ts";
+import { messagePages } from "./message-page.ts";
 import { messageToProto } from "./message-proto.ts";
 import { MAX_PAGE_BYTES, readPage } from "./page.ts";
 import { changesFromProto, sessionToProto, settingsFromProto } from "./session-proto.ts";
 
 export function createSessionService(
-  deps: SessionDeps & DeleteSessionDeps,
+  deps: SessionDeps & DeleteSessionDeps & Parameters<typeof createHistoryMethods>[0],
 ): Partial<ServiceImpl<typeof SessionService>> {
   const { db, profiles } = deps;
   return {
+    ...createHistoryMethods(deps),
+
     createSession: async (request) => {
       const settings = settingsFromProto(request);
       const session = await createSession(deps, { idempotencyKey: request.idempotencyKey, settings });
@@ -53,7 +57,7 @@ export function createSessionService(
     listMessages: async (request) => {
       const { id, key } = await getSession(db, request.sessionId);
       const list = {
-        scope: { method: "ListMessages", args: [id] },
+        scope: messagePages(id),
         defaultSize: 100,
         maxSize: 1000,
         read: (place: number | undefined, limit: number) => listMessagesBefore(db, key, place, limit, MAX_PAGE_BYTES),

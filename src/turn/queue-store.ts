@@ -6,7 +6,7 @@ import type { Framing, QueuedKind, QueuedMessage } from "./queued-message.ts";
 /** With its place; only the order of places means anything. */
 export type StoredQueued = QueuedMessage & { readonly position: number };
 
-interface QueuedRow extends Row {
+export interface QueuedRow extends Row {
   id: string;
   session_id: string;
   kind: QueuedKind;
@@ -17,7 +17,7 @@ interface QueuedRow extends Row {
   create_time_ms: number;
 }
 
-function fromRow(row: QueuedRow): StoredQueued {
+export function queuedFromRow(row: QueuedRow): StoredQueued {
   return {
     id: row.id,
     sessionId: row.session_id,
@@ -36,7 +36,7 @@ export async function listQueued(db: Database, sessionKey: number, kind: QueuedK
     sql: "SELECT * FROM queued_messages WHERE session_key = ? AND kind = ? ORDER BY position",
     params: [sessionKey, kind],
   });
-  return rows.map(fromRow);
+  return rows.map(queuedFromRow);
 }
 
 /** Steers come before follow-ups, whatever their positions; those of moved steers may be below 0. */
@@ -68,7 +68,16 @@ export async function listQueueAfter(
       return bytes >= maxBytes;
     },
   );
-  return rows.map(fromRow);
+  return rows.map(queuedFromRow);
+}
+
+/** All that waits in a session, in the same order; answers `QueuedRow`s. */
+export function selectQueue(sessionKey: number): Statement {
+  return {
+    sql: `SELECT * FROM queued_messages WHERE session_key = ?
+      ORDER BY CASE kind WHEN 'steer' THEN 0 ELSE 1 END, position`,
+    params: [sessionKey],
+  };
 }
 
 export async function countQueued(db: Database, sessionKey: number, kind: QueuedKind): Promise<number> {
@@ -84,7 +93,7 @@ export async function findQueued(db: Database, sessionKey: number, id: string): 
     sql: "SELECT * FROM queued_messages WHERE session_key = ? AND id = ?",
     params: [sessionKey, id],
   });
-  return row === undefined ? undefined : fromRow(row);
+  return row === undefined ? undefined : queuedFromRow(row);
 }
 
 /** Puts a message at the end. Its claim is lost where so many wait already, or `whileTurn` no longer runs. */

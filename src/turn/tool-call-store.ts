@@ -14,7 +14,7 @@ export interface ToolCall {
   readonly state: CallState;
 }
 
-interface CallRow extends Row {
+export interface CallRow extends Row {
   id: string;
   message_id: string;
   name: string;
@@ -29,14 +29,28 @@ export async function listCalls(db: Database, turnId: string): Promise<ToolCall[
     sql: `SELECT id, message_id, name, arguments, invalid_arguments, state FROM tool_calls WHERE turn_id = ? ORDER BY position`,
     params: [turnId],
   });
-  return rows.map((row) => ({
+  return rows.map(callFromRow);
+}
+
+/** Calls of the turn that a session runs which have not ended; answers `CallRow`s. */
+export function selectOpenCalls(sessionKey: number): Statement {
+  return {
+    sql: `SELECT id, message_id, name, arguments, invalid_arguments, state FROM tool_calls
+      WHERE turn_id = (SELECT running_turn_id FROM sessions WHERE key = ?) AND state IN ('requested', 'started')
+      ORDER BY position`,
+    params: [sessionKey],
+  };
+}
+
+export function callFromRow(row: CallRow): ToolCall {
+  return {
     id: row.id,
     messageId: row.message_id,
     name: row.name,
     arguments: JSON.parse(row.arguments) as JsonObject,
     invalidArguments: row.invalid_arguments,
     state: row.state,
-  }));
+  };
 }
 
 export function insertCall(

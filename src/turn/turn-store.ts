@@ -3,7 +3,7 @@ import type { Database, Row, Statement } from "../store/database.ts";
 import type { Usage } from "../usage/usage.ts";
 import type { Turn, TurnEndReason, TurnError, TurnState } from "./turn.ts";
 
-interface TurnRow extends Row {
+export interface TurnRow extends Row {
   id: string;
   session_key: number;
   session_id: string;
@@ -35,7 +35,7 @@ export interface StoredTurn extends Turn {
   readonly recoveries: number;
 }
 
-function fromRow(row: TurnRow): StoredTurn {
+export function turnFromRow(row: TurnRow): StoredTurn {
   return {
     id: row.id,
     sessionKey: row.session_key,
@@ -62,7 +62,15 @@ export async function findTurn(db: Database, sessionId: string, turnId: string):
     sql: "SELECT * FROM turns WHERE id = ? AND session_id = ?",
     params: [turnId, sessionId],
   });
-  return row === undefined ? undefined : fromRow(row);
+  return row === undefined ? undefined : turnFromRow(row);
+}
+
+/** The turn that a session runs; answers a `TurnRow`, or nothing. */
+export function selectRunningTurn(sessionKey: number): Statement {
+  return {
+    sql: "SELECT * FROM turns WHERE id = (SELECT running_turn_id FROM sessions WHERE key = ?)",
+    params: [sessionKey],
+  };
 }
 
 /** Throws DomainError `TURN_NOT_FOUND`. */
@@ -85,7 +93,7 @@ export async function findTurnOfQueued(
     sql: "SELECT * FROM turns WHERE session_key = ? AND queued_id = ?",
     params: [sessionKey, queuedId],
   });
-  return row === undefined ? undefined : fromRow(row);
+  return row === undefined ? undefined : turnFromRow(row);
 }
 
 /** A session's turns that began before `beforeSeq` (undefined = from the newest), the newest first. */
@@ -99,7 +107,7 @@ export async function listTurnsBefore(
     sql: "SELECT * FROM turns WHERE session_key = ? AND first_seq < ? ORDER BY first_seq DESC LIMIT ?",
     params: [sessionKey, beforeSeq ?? Number.MAX_SAFE_INTEGER, limit],
   });
-  return rows.map(fromRow);
+  return rows.map(turnFromRow);
 }
 
 export async function listOpenTurns(db: Database): Promise<StoredTurn[]> {
@@ -107,7 +115,7 @@ export async function listOpenTurns(db: Database): Promise<StoredTurn[]> {
     sql: "SELECT * FROM turns WHERE state <> 'ended' ORDER BY create_time_ms",
     params: [],
   });
-  return rows.map(fromRow);
+  return rows.map(turnFromRow);
 }
 
 export function insertTurn(turn: StoredTurn): Statement {
