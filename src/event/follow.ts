@@ -29,7 +29,7 @@ export interface FollowOptions {
  * queue: a slow reader slows only itself. Ends by throwing: `signal.reason`, `SEQ_AHEAD`, `SESSION_NOT_FOUND`,
  * `SESSION_DELETED`, `ENGINE_STOPPING`.
  */
-export async function* follow(log: EventLog, options: FollowOptions): AsyncGenerator<Followed, never> {
+export async function* follow(log: EventLog, options: FollowOptions): AsyncGenerator<Followed, undefined> {
   const { sessionId, afterSeq, signal, clock } = options;
   const doorbell = createDoorbell(signal, clock);
   const unlisten = await log.listen(sessionId, doorbell);

@@ -29,12 +29,13 @@ export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceIm
   return {
     async *sendMessage(request, context) {
       const turn = await startTurn(deps, { ...turnRequest(request), actor: actorOf(context) });
-      const where = { sessionId: turn.sessionId, afterSeq: turn.firstSeq - 1 };
-      const toResponse = createResponder(() => create(SendMessageResponseSchema), typeOf(context));
-      for await (const watched of watch(deps, where, context.signal)) {
-        yield toResponse(watched);
-        if ("entry" in watched && isTurnEnd(watched.entry, turn.id)) return;
-      }
+      yield* watch(deps, {
+        sessionId: turn.sessionId,
+        afterSeq: turn.firstSeq - 1,
+        signal: context.signal,
+        toResponse: createResponder(() => create(SendMessageResponseSchema), typeOf(context)),
+        isLast: (entry) => isTurnEnd(entry, turn.id),
+      });
     },
 
     startTurn: async (request, context) => {
@@ -42,11 +43,14 @@ export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceIm
       return { turn: turnToProto(turn) };
     },
 
-    async *watchSession({ sessionId, afterSeq, logEpoch }, context) {
+    watchSession: ({ sessionId, afterSeq, logEpoch }, context) => {
       if (logEpoch !== undefined && logEpoch !== deps.logEpoch) throw logChanged(deps.logEpoch);
-      const toResponse = createResponder(() => create(WatchSessionResponseSchema), typeOf(context));
-      for await (const watched of watch(deps, { sessionId, afterSeq: Number(afterSeq) }, context.signal))
-        yield toResponse(watched);
+      return watch(deps, {
+        sessionId,
+        afterSeq: Number(afterSeq),
+        signal: context.signal,
+        toResponse: createResponder(() => create(WatchSessionResponseSchema), typeOf(context)),
+      });
     },
 
     getTurn: async ({ sessionId, turnId }) => {

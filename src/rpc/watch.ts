@@ -22,21 +22,55 @@ export interface WatchDeps {
 /** An entry of the log, or where the stream is. */
 export type Watched = { readonly entry: LogEntry } | { readonly checkpoint: Checkpoint };
 
-/** Follows a session's log. Ends only by throwing, as `follow` does. */
-export async function* watch(
-  deps: WatchDeps,
-  where: { readonly sessionId: string; readonly afterSeq: number },
-  signal: AbortSignal,
-): AsyncGenerator<Watched> {
-  for await (const followed of follow(deps.log, { ...where, signal, clock: deps.clock })) {
+export interface WatchOptions<T> {
+  readonly sessionId: string;
+  readonly afterSeq: number;
+  readonly signal: AbortSignal;
+  /** Makes a response of the stream. */
+  readonly toResponse: (watched: Watched) => T;
+  /** Whether the stream ends with this entry; absent = it never ends by itself. */
+  readonly isLast?: (entry: LogEntry) => boolean;
+}
+
+/**
+ * Follows a session's log. Ends by throwing, as `follow` does, or with the last entry. By hand and not as a generator: a page
+ * of a hundred entries is one wait, not a hundred through three generators.
+ */
+export function watch<T>(deps: WatchDeps, options: WatchOptions<T>): AsyncIterable<T> {
+  const { sessionId, afterSeq, signal, toResponse, isLast = () => false } = options;
+  const pages = follow(deps.log, { sessionId, afterSeq, signal, clock: deps.clock });
+  let entries: readonly LogEntry[] = [];
+  let position = 0;
+  let isOver = false;
+
+  async function end(): Promise<IteratorResult<T>> {
+    isOver = true;
+    await pages.return(undefined);
+    return { done: true, value: undefined };
+  }
+
+  async function nextPage(): Promise<IteratorResult<T>> {
+    const { value: followed } = await pages.next();
+    if (followed === undefined) return end();
     if ("checkpoint" in followed) {
       const { lastSeq, caughtUp } = followed.checkpoint;
       const values = { lastSeq: BigInt(lastSeq), caughtUp, logEpoch: deps.logEpoch };
-      yield { checkpoint: create(CheckpointSchema, values) };
-    } else {
-      for (const entry of followed.entries) yield { entry };
+      return { done: false, value: toResponse({ checkpoint: create(CheckpointSchema, values) }) };
     }
+    entries = followed.entries;
+    position = 0;
+    return next();
   }
+
+  function next(): Promise<IteratorResult<T>> {
+    if (isOver) return end();
+    const entry = entries[position++];
+    if (entry === undefined) return nextPage();
+    isOver = isLast(entry);
+    return Promise.resolve({ done: false, value: toResponse({ entry }) });
+  }
+
+  return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
 }
 
 /** The two responses that carry what is watched; their fields are the same. */
