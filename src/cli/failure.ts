@@ -12,8 +12,12 @@ export interface Failure {
 /** What was typed is wrong. */
 export class UsageError extends Error {}
 
+/** What was named is not there. */
+export class NotThereError extends Error {}
+
 export function failureOf(error: unknown): Failure {
   if (error instanceof UsageError) return { text: error.message, exitCode: EXIT.usage };
+  if (error instanceof NotThereError) return { text: error.message, exitCode: EXIT.refused };
   if (error instanceof ConnectError) return ofCall(error);
   if (error instanceof DomainError) {
     if (error.reason === "INVALID_CONFIG") return { text: error.message, exitCode: EXIT.usage };
@@ -24,6 +28,11 @@ export function failureOf(error: unknown): Failure {
 
 function ofCall(error: ConnectError): Failure {
   const reason = reasonOf(error)?.reason;
+  if (reason === undefined && /certificate/.test(error.rawMessage)) {
+    const [what] = error.rawMessage.split("; ");
+    const mend = "name the CA that vouches for it with --tls-ca FILE or PARLEY_TLS_CA";
+    return { text: `the engine's certificate is not believed (${what}); ${mend}`, exitCode: EXIT.noEngine };
+  }
   if (error.code === Code.Unavailable || (error.code === Code.DeadlineExceeded && reason === undefined)) {
     return { text: unreachable(error, reason), exitCode: EXIT.noEngine };
   }
@@ -50,4 +59,7 @@ const HINTS: Readonly<Record<string, string>> = {
   SESSION_NOT_FOUND: "`parley sessions list` shows what there is",
   SESSION_BUSY: "wait for its turn to end, or see it with `parley watch`",
   PROFILE_NOT_FOUND: "`parley status` shows the profiles",
+  MESSAGE_NOT_FOUND: "`parley sessions show --ids` shows the messages with their ids",
+  QUEUE_FULL: "wait for one to be taken up, or take one out",
+  QUEUED_NOT_FOUND: "it was taken up already",
 };

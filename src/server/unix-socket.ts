@@ -49,7 +49,13 @@ async function clearPath(path: string): Promise<void> {
   if (await answers(path)) throw inUse(path);
   // Aside first, and asked again there: another engine may have taken the path between the question and now.
   const aside = `${path}.${process.pid}`;
-  renameSync(path, aside);
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    // It was quicker still, and takes the path itself.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
   if (await answers(aside)) {
     renameSync(aside, path);
     throw inUse(path);

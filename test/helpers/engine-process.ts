@@ -21,6 +21,8 @@ export interface EngineProcessOptions {
   readonly dataDir?: string;
   /** 0 (the default) = a free one. */
   readonly port?: number;
+  /** Addresses to listen on instead of a port. */
+  readonly listen?: readonly string[];
   /** A test program that starts the engine, given the same arguments; absent = `bin/parley`. */
   readonly entry?: string;
   readonly args?: readonly string[];
@@ -86,7 +88,8 @@ export function makeTempDir(name = "data"): string {
 export async function startEngineProcess(options: EngineProcessOptions = {}): Promise<EngineProcess> {
   const dataDir = options.dataDir ?? makeTempDir();
   const startedAt = performance.now();
-  const command = ["serve", "--data-dir", dataDir, "--port", String(options.port ?? 0), ...(options.args ?? [])];
+  const where = options.listen?.flatMap((address) => ["--listen", address]) ?? ["--port", String(options.port ?? 0)];
+  const command = ["serve", "--data-dir", dataDir, ...where, ...(options.args ?? [])];
   const [file, ...before] = options.entry === undefined ? [LAUNCHER] : [NODE, options.entry];
   const child = spawn(file, [...before, ...command], {
     env: { ...cleanEnv(), PARLEY_LOG_LEVEL: "warn", ...options.env },

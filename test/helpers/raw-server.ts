@@ -7,7 +7,9 @@ import type { Logger } from "../../src/rpc/interceptors/log.ts";
 import { createTokenFinder } from "../../src/rpc/interceptors/principal.ts";
 import { hashSecret, type Scope } from "../../src/token/token.ts";
 import { createApp, type App, type AppDeps } from "../../src/server/app.ts";
+import type { Clock } from "../../src/clock.ts";
 import type { Address } from "../../src/server/listener.ts";
+import type { Credentials } from "../../src/server/tls-files.ts";
 
 const TOKENS = { read: "token-read", operate: "token-operate", admin: "token-admin" } as const;
 
@@ -30,6 +32,9 @@ export interface TestServer extends Address {
 
 export interface TestServerOptions extends Partial<Pick<AppDeps, "limits" | "judge" | "guard" | "isReady" | "rpc">> {
   readonly host?: string;
+  /** Set: the port speaks TLS. */
+  readonly credentials?: Credentials;
+  readonly clock?: Clock;
   /** Messages that a watch sends before it waits for its end. Default 1. */
   readonly watchMessages?: number;
   readonly onGetStatus?: () => never;
@@ -57,6 +62,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     onError: (error, where) => logs.push({ level: "error", fields: { error, where }, message: "onError" }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.judge === undefined ? {} : { judge: options.judge }),
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
     routes(router) {
       router.service(EngineService, {
         getInfo: () => create(GetInfoResponseSchema, { version: "1.2.3" }),
@@ -79,7 +85,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       options.routes?.(router);
     },
   });
-  const address = await app.listen({ host: options.host ?? "127.0.0.1", port: 0 });
+  const address = await app.listen({ host: options.host ?? "127.0.0.1", port: 0 }, options.credentials);
   return {
     ...address,
     app,
