@@ -142,13 +142,22 @@ function momentToKill(): number {
 
 /** Looks at a session that rests with others waiting, and again when all of them had their turn. */
 async function checkTarget(storm: Storm, client: Client, target: Target) {
-  await ask(storm, "cancel", () => client.messages.cancelTurn({ sessionId: target.sessionId }));
+  await bringToRest(storm, client, target);
   const { listed, violations } = await compare(client, target);
   if (violations.length === 0) {
     await drain(storm, client, target);
     violations.push(...(await compare(client, target)).violations);
   }
   return { listed: listed.length, violations };
+}
+
+/** The turn that is cancelled may end by itself in that moment, and another one begin with the head of the queue. */
+async function bringToRest(storm: Storm, client: Client, { sessionId }: Target): Promise<void> {
+  for (;;) {
+    await ask(storm, "cancel", () => client.messages.cancelTurn({ sessionId }));
+    const { session } = await client.sessions.getSession({ sessionId });
+    if (session?.state === SessionState.IDLE) return;
+  }
 }
 
 async function compare(client: Client, { sessionId, sent }: Target) {
