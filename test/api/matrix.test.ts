@@ -1,6 +1,7 @@
 import { clone, getOption, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import type { Transport } from "@connectrpc/connect";
+import { Role } from "../../src/client/client.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { access, Access_Scope } from "../../gen/ts/parley/v1/access_pb.ts";
 import { call, loadServices, makeRequest, nameOf, plainTransport } from "./methods.ts";
@@ -14,6 +15,8 @@ interface Place {
   readonly sessionId: string;
   /** That turn. */
   readonly turnId: string;
+  /** What was said in that turn. */
+  readonly messageId?: string;
   /** A message in its queue, where there is one. */
   readonly queuedId?: string;
   /** A token, where one is needed. */
@@ -36,6 +39,7 @@ interface Row {
 
 const noSession = { code: "NOT_FOUND", reason: "SESSION_NOT_FOUND" };
 const noTurn = { code: "NOT_FOUND", reason: "TURN_NOT_FOUND" };
+const noMessage = { code: "NOT_FOUND", reason: "MESSAGE_NOT_FOUND" };
 const noProfile = { code: "NOT_FOUND", reason: "PROFILE_NOT_FOUND" };
 const turnChanged = { code: "FAILED_PRECONDITION", reason: "TURN_CHANGED" };
 const parts = text("echo: hello, as fast as you can");
@@ -62,6 +66,31 @@ const ROWS: Readonly<Record<string, Row>> = {
     valid: ({ sessionId }) => ({ sessionId }),
     empty: ["session_id"],
     unknown: { session_id: noSession },
+  },
+  "SessionService.GetSnapshot": {
+    valid: ({ sessionId }) => ({ sessionId }),
+    empty: ["session_id"],
+    unknown: { session_id: noSession },
+  },
+  "SessionService.AppendMessage": {
+    valid: ({ sessionId }) => ({ sessionId, role: Role.USER, parts }),
+    empty: ["session_id", "role", "parts"],
+    unknown: { session_id: noSession },
+  },
+  "SessionService.UpdateMessage": {
+    valid: ({ sessionId, messageId }) => ({ sessionId, messageId, parts }),
+    empty: ["session_id", "message_id", "parts"],
+    unknown: { session_id: noSession, message_id: noMessage },
+  },
+  "SessionService.ClearHistory": {
+    valid: ({ sessionId }) => ({ sessionId }),
+    empty: ["session_id"],
+    unknown: { session_id: noSession },
+  },
+  "SessionService.RewindSession": {
+    valid: ({ sessionId, messageId }) => ({ sessionId, messageId }),
+    empty: ["session_id", "message_id"],
+    unknown: { session_id: noSession, message_id: noMessage },
   },
   "MessageService.SendMessage": {
     valid: ({ sessionId }) => ({ sessionId, parts }),
@@ -169,7 +198,8 @@ afterAll(async () => {
 async function makePlace(): Promise<Place> {
   const { id: sessionId } = await createSession(engine);
   const { id: turnId } = await runTurn(engine, sessionId, "fail as fast as you can");
-  return { sessionId, turnId };
+  const [message] = (await engine.sessions.listMessages({ sessionId })).messages;
+  return { sessionId, turnId, messageId: message!.id };
 }
 
 /** A session whose turn goes on until it is cancelled, with two messages in its queue. */
