@@ -4,7 +4,7 @@ import { delimiter, join } from "node:path";
 import { root } from "./files.mjs";
 
 const checks = {
-  types: "tsc",
+  types: "tsc && tsc -p examples/browser",
   lint: "oxlint --type-aware --deny-warnings",
   imports: "depcruise src --output-type err-long",
   unused: "knip --no-progress",

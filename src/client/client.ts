@@ -7,21 +7,7 @@ import type { Environment } from "../config.ts";
 import { isDiscovered, locateEngine } from "./locate-engine.ts";
 import { connect, connectDiscovered, type Connection } from "./transport.ts";
 
-export { DomainError } from "../errors.ts";
-export { type FollowItem, type FollowOptions, type FollowState, followSession } from "./follow-session.ts";
-export { isTransient, type Reason, reasonOf } from "./reason.ts";
-export { applyEvent, createTranscript, type Transcript, type TranscriptMessage } from "./transcript.ts";
-export * from "../../gen/ts/parley/v1/engine_service_pb.ts";
-export * from "../../gen/ts/parley/v1/event_pb.ts";
-export * from "../../gen/ts/parley/v1/message_pb.ts";
-export * from "../../gen/ts/parley/v1/message_service_pb.ts";
-export * from "../../gen/ts/parley/v1/profile_pb.ts";
-export * from "../../gen/ts/parley/v1/queue_pb.ts";
-export * from "../../gen/ts/parley/v1/profile_service_pb.ts";
-export * from "../../gen/ts/parley/v1/session_pb.ts";
-export * from "../../gen/ts/parley/v1/session_service_pb.ts";
-export * from "../../gen/ts/parley/v1/turn_pb.ts";
-export * from "../../gen/ts/parley/v1/usage_pb.ts";
+export * from "./api.ts";
 
 export interface ClientOptions {
   /**
