@@ -142,6 +142,32 @@ describe.each(TRANSPORTS)("%s", (_name, transportTo) => {
     });
   });
 
+  test("tells the log of a bug whose caller has left, and not of the caller", async () => {
+    const [asked, isGone, logged] = [
+      Promise.withResolvers<void>(),
+      Promise.withResolvers<void>(),
+      Promise.withResolvers<LogLine>(),
+    ];
+    const logger = createLogger([]);
+    const error = (fields: object, message: string): void =>
+      logged.resolve({ level: "error", fields: fields as LogLine["fields"], message });
+    const { url } = await start({
+      rpc: createInterceptors({ findPrincipal: () => ({ name: "x", scope: "admin" }), logger: { ...logger, error } }),
+      async onGetStatus() {
+        asked.resolve();
+        await isGone.promise;
+        throw new TypeError("undefined is not a function");
+      },
+    });
+    const controller = new AbortController();
+    const call = createClient(EngineService, transportTo(url)).getStatus({}, { ...admin, signal: controller.signal });
+    await asked.promise;
+    controller.abort();
+    await expect(call).rejects.toThrow("aborted");
+    isGone.resolve();
+    expect((await logged.promise).fields).toMatchObject({ err: { message: "undefined is not a function" } });
+  });
+
   test("gives what the framework refuses a reason, and a deadline its code", async () => {
     const { url } = await start();
     const transport = transportTo(url);

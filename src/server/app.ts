@@ -21,6 +21,8 @@ export interface AppDeps {
   readonly isReady: () => boolean;
   /** Told of a failure that no caller can be told of; `where` is the request's path. */
   readonly onError: (error: unknown, where: string) => void;
+  /** Told of a peer that left before it had its answer. */
+  readonly onPeerGone?: (error: unknown, where: string) => void;
   readonly limits?: Partial<Limits>;
   readonly clock?: Clock;
   /** Replaces the guard; only for tests that show what it is for. */
@@ -58,6 +60,7 @@ export function createApp(deps: AppDeps): App {
     limits,
     clock,
     onError: deps.onError,
+    onPeerGone: deps.onPeerGone,
   });
   const plain = createLazyPlain(deps);
   const listeners: Listener[] = [];

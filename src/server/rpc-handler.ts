@@ -8,6 +8,7 @@ import {
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Clock } from "../clock.ts";
+import { isPeerGone } from "../rpc/interceptors/peer-gone.ts";
 import type { Limits } from "./limits.ts";
 import { cutLater, linger, onAnswered } from "./linger.ts";
 import type { ServerReply, ServerRequest } from "./listener.ts";
@@ -17,8 +18,10 @@ export interface RpcHandlerDeps {
   readonly options: ConnectRouterOptions;
   readonly limits: Limits;
   readonly clock: Clock;
-  /** Told of what went wrong outside of a method: a bug, or a peer that left. */
+  /** Told of what went wrong outside of a method: a bug. */
   readonly onError: (error: unknown, method: string) => void;
+  /** Told of a peer that left before it had its answer. */
+  readonly onPeerGone?: ((error: unknown, method: string) => void) | undefined;
 }
 
 /**
@@ -34,10 +37,12 @@ export function createRpcHandler(deps: RpcHandlerDeps): (request: ServerRequest,
   return (request, reply) => {
     const handler = handlers.get(pathOf(request.url ?? ""));
     if (handler === undefined) return false;
-    // A rejection is a peer that left, or a bug of the framework: nothing that its caller could still be told.
+    // A rejection is nothing that its caller could still be told of.
     serve(handler, request, reply, deps).catch((error: unknown) => {
       reply.destroy();
-      if (ConnectError.from(error).code !== Code.Aborted) deps.onError(error, handler.requestPath);
+      const { onError, onPeerGone } = deps;
+      if (isPeerGone(error)) onPeerGone?.(error, handler.requestPath);
+      else onError(error, handler.requestPath);
     });
     return true;
   };

@@ -12,25 +12,28 @@ export interface Where {
   readonly url: string;
   readonly token: string;
   readonly sessionId: string;
+  /** Connect unless told. */
+  readonly protocol?: Protocol;
 }
+
+export type Protocol = "connect" | "grpc" | "grpc-web";
 
 /** The windows of a client that has room for so much that it never sends more. */
 const SMALL_WINDOW_BYTES = 1024;
 
 /** Watches over one HTTP/2 connection. Their first bytes have come when this resolves; nothing is read unless one reads. */
-export async function openHttp2Watches(
-  where: Where,
-  count: number,
-): Promise<{ readonly session: ClientHttp2Session; readonly streams: readonly ClientHttp2Stream[] }> {
-  const session = connectHttp2(where.url, { settings: { initialWindowSize: SMALL_WINDOW_BYTES } });
+export async function openHttp2Watches(where: Where, count: number): Promise<Http2Watches> {
+  const { hostname, port } = new URL(where.url);
+  const socket = connectTcp(Number(port), hostname);
+  const settings = { initialWindowSize: SMALL_WINDOW_BYTES };
+  const session = connectHttp2(where.url, { settings, createConnection: () => socket });
   session.on("error", ignore);
   const streams = await Promise.all(
     Array.from({ length: count }, () => {
       const stream = session.request({
         ":method": "POST",
         ":path": PATH,
-        "content-type": "application/connect+proto",
-        "connect-protocol-version": "1",
+        ...headersOf(where),
         authorization: `Bearer ${where.token}`,
       });
       stream.on("error", ignore);
@@ -44,22 +47,33 @@ export async function openHttp2Watches(
       });
     }),
   );
-  return { session, streams };
+  return { session, streams, socket };
+}
+
+export interface Http2Watches {
+  readonly session: ClientHttp2Session;
+  readonly streams: readonly ClientHttp2Stream[];
+  /** What all of it goes over. */
+  readonly socket: Socket;
+}
+
+function headersOf({ protocol = "connect" }: Where): Record<string, string> {
+  if (protocol === "connect") return { "content-type": "application/connect+proto", "connect-protocol-version": "1" };
+  return { "content-type": `application/${protocol}+proto`, te: "trailers" };
 }
 
 /** One watch over an HTTP/1.1 connection of its own; resolves with its first bytes and is paused then. */
-export async function openHttp1Watch({ url, token, sessionId }: Where): Promise<Socket> {
-  const { hostname, port } = new URL(url);
+export async function openHttp1Watch(where: Where): Promise<Socket> {
+  const { hostname, port } = new URL(where.url);
   const socket = connectTcp(Number(port), hostname);
   socket.on("error", ignore);
-  const body = envelope(sessionId);
+  const body = envelope(where.sessionId);
   socket.write(
     [
       `POST ${PATH} HTTP/1.1`,
       `Host: ${hostname}:${port}`,
-      `Authorization: Bearer ${token}`,
-      "Content-Type: application/connect+proto",
-      "Connect-Protocol-Version: 1",
+      `Authorization: Bearer ${where.token}`,
+      ...Object.entries(headersOf(where)).map(([name, value]) => `${name}: ${value}`),
       `Content-Length: ${body.length}`,
       "\r\n",
     ].join("\r\n"),

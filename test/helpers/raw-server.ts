@@ -37,7 +37,7 @@ export interface TestServerOptions extends Partial<Pick<AppDeps, "limits" | "jud
   readonly clock?: Clock;
   /** Messages that a watch sends before it waits for its end. Default 1. */
   readonly watchMessages?: number;
-  readonly onGetStatus?: () => never;
+  readonly onGetStatus?: () => never | Promise<never>;
   readonly routes?: (router: ConnectRouter) => void;
 }
 

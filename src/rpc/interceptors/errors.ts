@@ -4,6 +4,7 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../../gen/ts/google/rpc/error_details_pb.ts";
 import { DomainError, type ErrorCode } from "../../errors.ts";
 import type { Logger } from "./log.ts";
+import { isPeerGone } from "./peer-gone.ts";
 
 const DOMAIN = "parley";
 
@@ -96,8 +97,8 @@ export function translateError(error: unknown, signal: AbortSignal, method: stri
     addFrameworkReason(error);
     return error;
   }
-  // A caller that left while its request was being read.
-  if (isCutOff(error)) {
+  // A caller that left while its request was being read, or its answer written.
+  if (isPeerGone(error)) {
     const gone = new ConnectError("the caller has left", Code.Canceled);
     addFrameworkReason(gone);
     return gone;
@@ -114,12 +115,6 @@ export function translateError(error: unknown, signal: AbortSignal, method: stri
   const internal = new ConnectError(`internal error; its id in the engine's log is ${id}`, Code.Internal);
   addReason(internal, "INTERNAL", { error_id: id });
   return internal;
-}
-
-/** How Node tells that the stream a request was read from is gone. */
-function isCutOff(error: unknown): boolean {
-  if (!(error instanceof Error) || !("code" in error)) return false;
-  return error.code === "ERR_STREAM_PREMATURE_CLOSE" || error.code === "ECONNRESET";
 }
 
 function isAbort(error: unknown, signal: AbortSignal): boolean {
