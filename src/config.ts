@@ -30,6 +30,8 @@ export interface Config {
   /** Names besides loopback and those in `listen` that a request may be addressed to. */
   readonly allowHosts: readonly string[];
   readonly logLevel: LogLevel;
+  /** How sessions that nobody has named get their title: a model is asked, or they are called by the first words. */
+  readonly titles: "model" | "off";
   readonly profiles: readonly Profile[];
   readonly defaultProfile: string;
 }
@@ -46,6 +48,7 @@ export interface Flags {
   readonly allowOrigin?: readonly string[] | undefined;
   readonly allowHost?: readonly string[] | undefined;
   readonly logLevel?: string | undefined;
+  readonly titles?: string | undefined;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -65,6 +68,7 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     allowOrigins: (flags.allowOrigin ?? []).map(readOrigin),
     allowHosts: flags.allowHost ?? [],
     logLevel: readLogLevel(flags.logLevel ?? (env["PARLEY_LOG_LEVEL"] || "info")),
+    titles: readTitles(env, flags),
     profiles,
     defaultProfile: profiles.some(({ name }) => name === "openai") ? "openai" : "demo",
   };
@@ -130,6 +134,14 @@ function readLogLevel(text: string): LogLevel {
   const level = LOG_LEVELS.find((known) => known === text);
   if (level !== undefined) return level;
   throw invalidConfig(`the log level ${text} is not one of ${LOG_LEVELS.join(", ")}`);
+}
+
+function readTitles(env: Environment, flags: Flags): "model" | "off" {
+  const [source, text] =
+    flags.titles === undefined ? ["PARLEY_TITLES", env["PARLEY_TITLES"]] : ["--titles", flags.titles];
+  if (text === undefined || text === "" || text === "on") return "model";
+  if (text === "off") return "off";
+  throw invalidConfig(`${source} is ${text}; give on, or off to call no model for titles`);
 }
 
 function readProfiles(env: Environment): readonly Profile[] {

@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import { pino, type Logger } from "pino";
 import packageFile from "../package.json" with { type: "json" };
+import { createBackups } from "./backup/backups.ts";
+import { checkAfterCrash, wasCutOff } from "./backup/check-after-crash.ts";
+import { undoCutOffSwap } from "./backup/swap-store.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import { createClosers, type Closers } from "./closers.ts";
 import type { Config } from "./config.ts";
@@ -17,6 +20,7 @@ import { createEventLog } from "./event/event-log.ts";
 import { readLogEpoch } from "./event/log-epoch.ts";
 import { newId } from "./id.ts";
 import { createIdempotency } from "./idempotency/idempotency.ts";
+import { createSearchIndex } from "./message/search-index.ts";
 import { createModelCache } from "./model/model-cache.ts";
 import { createProfiles } from "./profile/profile.ts";
 import { encodePayload } from "./rpc/event-codec.ts";
@@ -28,7 +32,9 @@ import { createApp } from "./server/app.ts";
 import { prepareWaysIn, type WaysIn } from "./server/ways-in.ts";
 import { createRemovedSessions } from "./session/removed-sessions.ts";
 import type { Database } from "./store/database.ts";
+import { SCHEMA_VERSION } from "./store/migrate.ts";
 import { openSqlite } from "./store/sqlite.ts";
+import { createTitles, type Titles } from "./title/titles.ts";
 import { ADMIN_NAME, hashSecret } from "./token/token.ts";
 import { openTokens, type Tokens } from "./token/tokens.ts";
 import { createNowTool } from "./tool/now.ts";
@@ -70,6 +76,8 @@ export interface EngineParts {
   readonly openDatabase?: (path: string, clock: Clock) => Database;
   /** Tools besides the engine's own. */
   readonly tools?: readonly Tool[];
+  /** Another way to name sessions than to ask their models. */
+  readonly titles?: Titles;
 }
 
 /** What every part is built from. */
@@ -108,10 +116,14 @@ export async function startEngine(config: Config, parts: EngineParts = {}): Prom
 }
 
 /** Everything that outlives the engine: the data directory, the store in it, the logs in that. */
-async function openStore({ config, parts, clock, closers, onBug }: Base) {
+async function openStore({ config, parts, clock, logger, closers, onBug }: Base) {
   openDataDir(config.dataDir);
   closers.add(lockDataDir(config.dataDir));
+  // Whoever holds the lock is the engine of this file from now on; what a dead one wrote is nobody's.
+  removeEngineFile(config.dataDir);
+  if (undoCutOffSwap(config.dataDir)) logger.warn("a restore was cut off; the store from before it is in place again");
   const file = join(config.dataDir, "parley.db");
+  const mustCheck = wasCutOff(file);
   makePrivate(file);
   const db = (parts.openDatabase ?? openSqlite)(file, clock);
   closers.add(() => db.close());
@@ -121,10 +133,26 @@ async function openStore({ config, parts, clock, closers, onBug }: Base) {
   closers.add(() => log.close());
   const removed = createRemovedSessions(db, onBug);
   closers.add(() => removed.close());
+  const searchIndex = createSearchIndex(db, clock, onBug);
+  closers.add(() => searchIndex.close());
   const idempotency = createIdempotency(db, clock);
   const tokens = await openTokens(db, clock, newId);
   closers.add(() => tokens.close());
-  return { token, db, log, logEpoch: await readLogEpoch(db), removed, idempotency, tokens };
+  if (mustCheck) closers.add(startCheckAfterCrash(file, clock, logger, onBug));
+  return { token, db, log, logEpoch: await readLogEpoch(db), removed, searchIndex, idempotency, tokens };
+}
+
+function startCheckAfterCrash(file: string, clock: Clock, logger: Logger, onBug: Base["onBug"]): () => Promise<void> {
+  return checkAfterCrash(file, {
+    clock,
+    onBug,
+    onWhole: () => logger.info("the store was looked through after the crash; it is whole"),
+    onDamage: (problems) =>
+      logger.error(
+        { problems },
+        `the database ${file} is damaged; see \`parley doctor\`, and bring a backup back with \`parley restore DIR\``,
+      ),
+  });
 }
 
 type Store = Awaited<ReturnType<typeof openStore>>;
@@ -135,7 +163,10 @@ function createTurns({ config, parts, clock, closers, onBug }: Base, { db, log }
   const models = createModelCache(clock);
   closers.add(() => models.close());
   const tools = [createNowTool(clock), ...(parts.tools ?? [])];
-  const deps = { db, log, clock, newId, profiles, models, tools, random: parts.random ?? Math.random, onBug };
+  const base = { db, log, clock, newId, profiles, models, tools, random: parts.random ?? Math.random, onBug };
+  const titles = parts.titles ?? createTitles(base, config.titles);
+  closers.add(() => titles.close());
+  const deps = { ...base, titles };
   const runner = createTurnRunner(deps);
   closers.add(() => runner.stopAll());
   return { ...deps, runner };
@@ -151,9 +182,20 @@ async function serve(
   let isStopping = false;
   const { version } = packageFile;
   const health = createHealthService(SERVICES.map(({ typeName }) => typeName));
+  const { db, logEpoch } = store;
+  const backups = createBackups({
+    dataDir: config.dataDir,
+    version,
+    schemaVersion: SCHEMA_VERSION,
+    logEpoch,
+    clock,
+    storeBytes: () => db.size(),
+    copyStore: (file, check) => db.copyTo(file, check),
+  });
   const deps = {
     ...store,
     ...turns,
+    backups,
     health,
     version,
     startTimeMs: clock.now(),
@@ -173,6 +215,7 @@ async function serve(
     guard: { allowHosts: config.allowHosts, allowOrigins: config.allowOrigins },
     isReady: () => !isStopping,
     onError: (error, where) => onBug(where, error),
+    onPeerGone: (error, where) => logger.debug({ err: error, method: where }, "the peer is gone"),
     clock,
   });
   closers.add(() => app.close({ graceMs: GRACE_MS }));
@@ -184,6 +227,7 @@ async function serve(
   };
   announce();
   closers.add(() => removeEngineFile(config.dataDir));
+  closers.add(() => backups.close());
   const sweeps = [store.idempotency.sweep, store.tokens.sweep];
   closers.add(startHousekeeping(clock, sweeps, onBug));
   closers.add(() => {
@@ -193,10 +237,12 @@ async function serve(
   });
   health.setServing(true);
   store.removed.sweep();
+  store.searchIndex.start();
   interceptors.warm(SERVICES).catch((error: unknown) => onBug("warming up", error));
   return {
     urls,
     reloadTls() {
+      if (isStopping) return;
       waysIn.reload(app);
       announce();
     },

@@ -39,6 +39,10 @@ function addServe(program: Command, run: Run): void {
       "another name that requests may be addressed to; may be given several times",
       collect,
     )
+    .option(
+      "--titles <on|off>",
+      "off: name sessions by their first words, without a model call (PARLEY_TITLES; else on)",
+    )
     .option("--log-level <level>", "debug, info, warn, error or silent (PARLEY_LOG_LEVEL; else info)")
     .action(async (_options, command: Command) =>
       run(command, async (context) => (await import("./serve.ts")).serve(context, command.optsWithGlobals())),

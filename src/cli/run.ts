@@ -16,7 +16,6 @@ import { UsageError } from "./failure.ts";
 import { tellState } from "./follow-state.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { turnEndText } from "./session-lines.ts";
-import { titleOf } from "./title.ts";
 import { tryAgain } from "./try-again.ts";
 
 export interface RunOptions {
@@ -66,7 +65,7 @@ function nonEmpty(text: string): string {
 }
 
 async function startTurn(client: Client, text: string, options: RunOptions, signal: AbortSignal): Promise<Turn> {
-  const sessionId = options.session ?? (await createSession(client, text, options, signal));
+  const sessionId = options.session ?? (await createSession(client, options, signal));
   const request = {
     sessionId,
     idempotencyKey: randomUUID(),
@@ -79,13 +78,10 @@ async function startTurn(client: Client, text: string, options: RunOptions, sign
   return turn;
 }
 
-async function createSession(client: Client, text: string, options: RunOptions, signal: AbortSignal): Promise<string> {
+async function createSession(client: Client, options: RunOptions, signal: AbortSignal): Promise<string> {
   const { profile = "", model = "", system = "" } = options;
   // The first call of this process: an engine that is not there is said at once, not waited for.
-  const { session } = await client.sessions.createSession(
-    { title: titleOf(text), profile, model, systemPrompt: system },
-    { signal },
-  );
+  const { session } = await client.sessions.createSession({ profile, model, systemPrompt: system }, { signal });
   return session?.id ?? "";
 }
 

@@ -116,6 +116,16 @@ export async function listMessagesBefore(
   return rows.map(messageFromRow);
 }
 
+/** The text that the first user message of a conversation says; empty where there is none. */
+export async function findFirstSaid(db: Database, sessionKey: number): Promise<string> {
+  const row = await db.get<Pick<MessageRow, "parts">>({
+    sql: "SELECT parts FROM messages WHERE session_key = ? AND role = 'user' ORDER BY seq LIMIT 1",
+    params: [sessionKey],
+  });
+  const parts = row === undefined ? [] : (JSON.parse(row.parts) as Part[]);
+  return parts.map((part) => (part.kind === "text" ? part.text : "")).join("\n");
+}
+
 /** The newest message of a turn that is whole or being made. */
 export async function findLastOfTurn(
   db: Database,

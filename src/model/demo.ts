@@ -1,7 +1,9 @@
 import { type Clock, delay } from "../clock.ts";
 import type { Message, ToolCallPart } from "../message/message.ts";
 import { readScript, type Script, splitWords } from "./demo-script.ts";
+import { demoTitle } from "./demo-title.ts";
 import { ModelError, type Model, type ModelEvent, type ModelRequest } from "./model.ts";
+import { isTitleRequest } from "./title-request.ts";
 
 const INTRO = "I am no AI: I am Parley's built-in demo, and I follow a script.";
 /** So often a script without pauses lets others run: a few tenths of a millisecond. */
@@ -26,6 +28,7 @@ export function createDemoModel({ clock }: { readonly clock: Clock }): Model {
     try {
       const tryNumber = (tries.get(request) ?? 0) + 1;
       tries.set(request, tryNumber);
+      if (isTitleRequest(request)) return yield* nameIt(request);
       const script = prepare(request);
       if (tryNumber <= script.failFirstTries) throw asked(Number.isFinite(script.failFirstTries));
       yield* perform(script, request, controller.signal, clock);
@@ -42,6 +45,14 @@ export function createDemoModel({ clock }: { readonly clock: Clock }): Model {
       for (const controller of running) controller.abort(reason);
     },
   };
+}
+
+/** A title at once, whatever the user has ordered for the answer. */
+function* nameIt(request: ModelRequest): Generator<ModelEvent> {
+  const words = splitWords(demoTitle(lastUserText(request.messages)));
+  for (const text of words) yield { kind: "text", text };
+  yield usageOf(request, words.length, 0);
+  yield { kind: "stop", reason: "end" };
 }
 
 /** What to do for a request: what the user's last words ask for, or, once the tools have answered, to tell what they said. */
@@ -90,10 +101,14 @@ async function* perform(
     const argumentsJson = JSON.stringify(timezone === "" ? {} : { timezone });
     yield { kind: "tool_call", providerCallId: `demo_${callsBefore + i + 1}`, name: "now", argumentsJson };
   }
+  yield usageOf(request, words, reasoningTokens);
+  yield { kind: "stop", reason: script.timezones.length > 0 ? "tool_calls" : "end" };
+}
+
+function usageOf(request: ModelRequest, words: number, reasoningTokens: number): ModelEvent {
   const outputTokens = reasoningTokens + words;
   const inputTokens = countInput(request);
-  yield { kind: "usage", usage: { inputTokens, outputTokens, reasoningTokens, cachedInputTokens: 0, modelCalls: 1 } };
-  yield { kind: "stop", reason: script.timezones.length > 0 ? "tool_calls" : "end" };
+  return { kind: "usage", usage: { inputTokens, outputTokens, reasoningTokens, cachedInputTokens: 0, modelCalls: 1 } };
 }
 
 /** Waits until the word of this number is due, counted from the first so that no delay adds up. */

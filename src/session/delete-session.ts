@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { EventLog } from "../event/event-log.ts";
 import { sessionNotFound } from "../event/session-logs.ts";
 import { ClaimLost, type Database } from "../store/database.ts";
+import type { Titles } from "../title/titles.ts";
 import type { RemovedSessions } from "./removed-sessions.ts";
 import { getSession, removeSession } from "./session-store.ts";
 
@@ -10,6 +11,7 @@ export interface DeleteSessionDeps {
   readonly log: EventLog;
   readonly clock: Clock;
   readonly removed: RemovedSessions;
+  readonly titles: Pick<Titles, "drop">;
   /** Cancels the session's turn and waits a bounded time for its end. */
   readonly stopTurn: (sessionId: string, turnId: string) => Promise<unknown>;
 }
@@ -24,6 +26,7 @@ export async function deleteSession(deps: DeleteSessionDeps, sessionId: string):
     if (error instanceof ClaimLost) throw sessionNotFound(sessionId);
     throw error;
   }
+  deps.titles.drop(sessionId);
   deps.log.remove(sessionId);
   deps.removed.sweep();
 }

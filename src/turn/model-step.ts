@@ -107,11 +107,14 @@ async function take(call: ModelCall, event: ModelEvent): Promise<boolean> {
     case "reasoning": {
       const { taken, isFull } = answer.addText(event.kind, event.text);
       const delta = { kind: event.kind, messageId: answer.messageId, text: taken };
-      if (!call.isStarted) await startAnswer(call, delta);
-      else if (taken !== "") deps.log.addDelta(session.id, turn.id, delta);
+      if (!call.isStarted) {
+        await startAnswer(call, delta);
+        deps.titles.begin(session, turn.modelOverride);
+      } else if (taken !== "") deps.log.addDelta(session.id, turn.id, delta);
       return isFull;
     }
     case "tool_call":
+      deps.titles.begin(session, turn.modelOverride);
       return answer.addCall(event).isFull;
     case "usage":
       answer.setUsage(event.usage);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { createFakeClock } from "../../test/helpers/fake-clock.ts";
+import { NO_TITLES } from "../../test/helpers/no-titles.ts";
 import { hangsAfter, scriptModel } from "../../test/helpers/scripted-model.ts";
 import { createEventLog } from "../event/event-log.ts";
 import { newId } from "../id.ts";
@@ -28,7 +29,8 @@ function live(db: Database, word: string) {
   const onBug = (_what: string, error: unknown): void => void bugs.push(error);
   const idempotency = createIdempotency(db, clock);
   const profiles = createProfiles([PROFILE], "p");
-  const base = { db, log, clock, newId, profiles, models, tools: [], random: () => 0, onBug, idempotency };
+  const parts = { models, titles: NO_TITLES, tools: [] };
+  const base = { db, log, clock, newId, profiles, ...parts, random: () => 0, onBug, idempotency };
   const deps = { ...base, runner: createTurnRunner(base), checkRunning: () => {} };
   return { ...deps, bugs };
 }

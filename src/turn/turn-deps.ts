@@ -4,6 +4,7 @@ import type { NewId } from "../id.ts";
 import type { ModelCache } from "../model/model-cache.ts";
 import type { Profiles } from "../profile/profile.ts";
 import type { Database } from "../store/database.ts";
+import type { Titles } from "../title/titles.ts";
 import type { Tool } from "../tool/tool.ts";
 
 /** What turns need of the engine. */
@@ -15,6 +16,7 @@ export interface TurnDeps {
   readonly profiles: Profiles;
   readonly models: ModelCache;
   readonly tools: readonly Tool[];
+  readonly titles: Pick<Titles, "begin">;
   /** For jitter; between 0 and 1. */
   readonly random: () => number;
   /** Told of failures that nobody foresaw. */

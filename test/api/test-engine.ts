@@ -5,6 +5,7 @@ import { pino } from "pino";
 import { createClient, type Client } from "../../src/client/client.ts";
 import { readConfig } from "../../src/config.ts";
 import { startEngine, type EngineParts } from "../../src/engine.ts";
+import { NO_TITLES } from "../helpers/no-titles.ts";
 
 /** A real engine on a free port, with a data directory of its own, and clients of it. */
 export interface TestEngine extends Client {
@@ -30,6 +31,8 @@ export interface TestEngineOptions {
   /** The base URL of the profile `openai`; absent = only `demo` exists. */
   readonly openai?: string | undefined;
   readonly dataDir?: string;
+  /** As in the configuration; absent = sessions that a test does not name have no title, and no call or event comes of it. */
+  readonly titles?: "on" | "off";
   readonly parts?: EngineParts;
 }
 
@@ -42,9 +45,14 @@ export async function startTestEngine(options: TestEngineOptions = {}): Promise<
     OPENAI_BASE_URL: options.openai,
     OPENAI_API_KEY: options.openai === undefined ? undefined : "sk-test",
     OPENAI_MODEL: "scripted-1",
+    PARLEY_TITLES: options.titles,
   });
   const logger = pino({ level: "error" }, { write: (line: string) => void bugs.push(line) });
-  const engine = await startEngine(config, { logger, ...options.parts });
+  const engine = await startEngine(config, {
+    logger,
+    ...(options.titles === undefined && { titles: NO_TITLES }),
+    ...options.parts,
+  });
   const { url, token } = engine;
   const client = createClient({ url, token });
   let isStopped = false;

@@ -23,6 +23,7 @@ import { retryTurn, startTurn } from "../../src/turn/start-turn.ts";
 import { createTurnRunner } from "../../src/turn/turn-runner.ts";
 import { DEFAULT_LIMITS } from "../../src/turn/turn.ts";
 import { createFakeClock } from "../helpers/fake-clock.ts";
+import { NO_TITLES } from "../helpers/no-titles.ts";
 
 /** Model calls that a turn may make. */
 export const MAX_STEPS = 4;
@@ -180,7 +181,8 @@ function createEngine(db: Database, model: Model, clock: ReturnType<typeof creat
   const idempotency = createIdempotency(db, clock);
   const models = { acquire: () => ({ model, release: () => undefined }), close: () => Promise.resolve() };
   const onBug = (what: string, error: unknown): void => void bugs.push(`${what}: ${String(error)}`);
-  const base = { db, log, clock, newId, profiles, models, tools: [echo], random: () => 0, onBug, idempotency };
+  const parts = { models, titles: NO_TITLES, tools: [echo] };
+  const base = { db, log, clock, newId, profiles, ...parts, random: () => 0, onBug, idempotency };
   return { ...base, runner: createTurnRunner(base), checkRunning: () => undefined };
 }
 

@@ -18,6 +18,7 @@ import { createTurnRunner } from "../../src/turn/turn-runner.ts";
 import { getTurn } from "../../src/turn/turn-store.ts";
 import { DEFAULT_LIMITS } from "../../src/turn/turn.ts";
 import { createFakeClock } from "./fake-clock.ts";
+import { NO_TITLES } from "./no-titles.ts";
 import { scriptModel, type Answer } from "./scripted-model.ts";
 
 const SETTINGS: SessionSettings = {
@@ -65,7 +66,8 @@ export async function setUp(
   const bugs: unknown[] = [];
   const onBug = (_what: string, error: unknown): void => void bugs.push(error);
   const idempotency = createIdempotency(db, clock);
-  const base = { db, log, clock, newId, profiles, models: script.models, tools, random: () => 0, onBug, idempotency };
+  const models = { models: script.models, titles: NO_TITLES };
+  const base = { db, log, clock, newId, profiles, ...models, tools, random: () => 0, onBug, idempotency };
   const runner = createTurnRunner(base);
   const deps = { ...base, runner, checkRunning: () => {} };
   const { id } = await createSession(deps, { idempotencyKey: "only", settings: { ...SETTINGS, ...settings } });
