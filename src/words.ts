@@ -41,7 +41,3 @@ export function* wordsIn(text: string, from = 0): Generator<Word> {
     yield { text: found[0], start: found.index, end: pattern.lastIndex };
   }
 }
-
-export function hasWord(text: string): boolean {
-  return wordsIn(text).next().done !== true;
-}

@@ -4,14 +4,17 @@ import { DomainError } from "../errors.ts";
 /** A page ends once it is larger than this: with one item more, of 1 MiB at most, every client can still take it. */
 export const MAX_PAGE_BYTES = 2 * 1024 * 1024;
 
+/** Where an item stands in its list: a number of its own, or what it is ordered by and, where that is the same, a number. */
+export type Place = number | readonly [orderedBy: number | string, key: number];
+
 /** How a list is read: always from a place on, never from a count, so that what is added meanwhile moves nothing. */
-export interface PagedList<T> {
+export interface PagedList<T, P extends Place = number> {
   readonly scope: PageScope;
   readonly defaultSize: number;
   readonly maxSize: number;
   /** At most `limit` items after the one at `place` (undefined = from the beginning); fewer where they would be too large. */
-  read(place: number | undefined, limit: number): Promise<readonly T[]>;
-  placeOf(item: T): number;
+  read(place: P | undefined, limit: number): Promise<readonly T[]>;
+  placeOf(item: T): P;
 }
 
 /** How many items a request asks for: 0 is the default, more than may be is lowered. */
@@ -23,17 +26,19 @@ export function pageSizeOf(pageSize: number, list: Pick<PagedList<never>, "defau
  * Reads the page that a request asks for; a size of 0 is the default, one too large is lowered. Throws DomainError
  * `INVALID_PAGE_TOKEN`.
  */
-export async function readPage<T>(
-  list: PagedList<T>,
+export async function readPage<T, P extends Place = number>(
+  list: PagedList<T, P>,
   request: { readonly pageSize: number; readonly pageToken: string },
 ): Promise<{ readonly items: readonly T[]; readonly nextPageToken: string }> {
   const size = pageSizeOf(request.pageSize, list);
-  const items = await list.read(fromPageToken(list.scope, request.pageToken), size);
+  const found = await list.read(fromPageToken<P>(list.scope, request.pageToken), size + 1);
+  const items = found.slice(0, size);
   const last = items.at(-1);
   if (last === undefined) return { items, nextPageToken: "" };
   const place = list.placeOf(last);
-  const next = await list.read(place, 1);
-  return { items, nextPageToken: next.length === 0 ? "" : toPageToken(list.scope, place) };
+  // Fewer than were asked for: that is the end, or they are too large for one page.
+  const hasMore = found.length > size || (await list.read(place, 1)).length > 0;
+  return { items, nextPageToken: hasMore ? toPageToken(list.scope, place) : "" };
 }
 
 /** Where a page begins, and which list it belongs to: a token is good only for the arguments it was made with. */
@@ -42,22 +47,44 @@ interface PageScope {
   readonly args: readonly string[];
 }
 
-/** Opaque to clients. `place` is the key of the last item of the page. */
-export function toPageToken(scope: PageScope, place: number): string {
-  return Buffer.from(`${place}.${digest(scope, String(place))}`).toString("base64url");
+/** Opaque to clients. `place` is that of the last item of the page. */
+export function toPageToken(scope: PageScope, place: Place): string {
+  const text = placeToText(place);
+  return Buffer.from(`${digest(scope, text)}.${text}`).toString("base64url");
 }
 
 /** Undefined for the first page. Throws DomainError `INVALID_PAGE_TOKEN` for a forged or foreign token. */
-function fromPageToken(scope: PageScope, token: string): number | undefined {
+function fromPageToken<P extends Place>(scope: PageScope, token: string): P | undefined {
   if (token === "") return undefined;
-  const [place = "", mark = ""] = Buffer.from(token, "base64url").toString().split(".");
-  if (/^\d{1,15}$/.test(place) && mark === digest(scope, place)) return Number(place);
+  const bytes = Buffer.from(token, "base64url");
+  const [mark = "", text = ""] = splitOnce(bytes.toString(), ".");
+  // What decodes to the same bytes may still not be what was given. The mark says that this list wrote the place.
+  if (bytes.toString("base64url") === token && mark === digest(scope, text)) return placeFromText(text) as P;
   throw new DomainError(
     "invalid",
     "INVALID_PAGE_TOKEN",
     "page_token is not one that this method gave for these arguments; begin again without it",
     { field: "page_token" },
   );
+}
+
+/** `12`, `12:n1700000000000` or `12:sa title`: short, since a token has its bound, and titles have none of their own signs. */
+function placeToText(place: Place): string {
+  if (typeof place === "number") return String(place);
+  const [orderedBy, key] = place;
+  return `${key}:${typeof orderedBy === "number" ? "n" : "s"}${orderedBy}`;
+}
+
+function placeFromText(text: string): Place {
+  const [key = "", orderedBy] = splitOnce(text, ":");
+  if (orderedBy === undefined) return Number(key);
+  const value = orderedBy.slice(1);
+  return [orderedBy.startsWith("n") ? Number(value) : value, Number(key)];
+}
+
+function splitOnce(text: string, separator: string): readonly string[] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 /** Catches mistakes, not attacks: a token opens nothing that its caller may not read anyway. */

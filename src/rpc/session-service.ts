@@ -3,9 +3,10 @@ import type { SessionService } from "../../gen/ts/parley/v1/session_service_pb.t
 import { listMessagesBefore, type StoredMessage } from "../message/message-store.ts";
 import { createSession, type SessionDeps } from "../session/create-session.ts";
 import { deleteSession, type DeleteSessionDeps } from "../session/delete-session.ts";
-import { getSession, listSessionsBefore, type StoredSession } from "../session/session-store.ts";
+import { getSession } from "../session/session-store.ts";
 import { updateSession } from "../session/update-session.ts";
 import { actorOf } from "./actor.ts";
+import { createFindMethods } from "./find-methods.ts";
 import { createHistoryMethods } from "./history-methods.ts";
 import { messagePages } from "./message-page.ts";
 import { messageToProto } from "./message-proto.ts";
@@ -13,10 +14,14 @@ import { MAX_PAGE_BYTES, readPage } from "./page.ts";
 import { changesFromProto, sessionToProto, settingsFromProto } from "./session-proto.ts";
 
 export function createSessionService(
-  deps: SessionDeps & DeleteSessionDeps & Parameters<typeof createHistoryMethods>[0],
+  deps: SessionDeps &
+    DeleteSessionDeps &
+    Parameters<typeof createHistoryMethods>[0] &
+    Parameters<typeof createFindMethods>[0],
 ): Partial<ServiceImpl<typeof SessionService>> {
   const { db, profiles } = deps;
   return {
+    ...createFindMethods(deps),
     ...createHistoryMethods(deps),
 
     createSession: async (request) => {
@@ -26,18 +31,6 @@ export function createSessionService(
     },
 
     getSession: async ({ sessionId }) => ({ session: sessionToProto(await getSession(db, sessionId), profiles) }),
-
-    listSessions: async (request) => {
-      const list = {
-        scope: { method: "ListSessions", args: [] },
-        defaultSize: 50,
-        maxSize: 500,
-        read: (place: number | undefined, limit: number) => listSessionsBefore(db, place, limit, MAX_PAGE_BYTES),
-        placeOf: ({ key }: StoredSession) => key,
-      };
-      const { items, nextPageToken } = await readPage(list, request);
-      return { sessions: items.map((session) => sessionToProto(session, profiles)), nextPageToken };
-    },
 
     updateSession: async (request, context) => {
       const { sessionId } = request;

@@ -97,27 +97,6 @@ export async function getSession(db: Database, id: string): Promise<StoredSessio
   return session;
 }
 
-/** Sessions made before the one with `beforeKey` (undefined = from the newest), the newest first; ends after `maxBytes`. */
-export async function listSessionsBefore(
-  db: Database,
-  beforeKey: number | undefined,
-  limit: number,
-  maxBytes: number,
-): Promise<StoredSession[]> {
-  let bytes = 0;
-  const rows = await db.all<SessionRow>(
-    {
-      sql: "SELECT * FROM sessions WHERE key < ? ORDER BY key DESC LIMIT ?",
-      params: [beforeKey ?? Number.MAX_SAFE_INTEGER, limit],
-    },
-    (row) => {
-      bytes += Buffer.byteLength(row.system_prompt) + Buffer.byteLength(row.labels);
-      return bytes >= maxBytes;
-    },
-  );
-  return rows.map(sessionFromRow);
-}
-
 export async function countSessions(db: Database): Promise<readonly { state: SessionState; count: number }[]> {
   return db.all({ sql: "SELECT state, count(*) AS count FROM sessions GROUP BY state ORDER BY state", params: [] });
 }

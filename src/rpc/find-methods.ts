@@ -1,0 +1,107 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import {
+  SearchHitSchema,
+  SessionOrder as OrderProto,
+  type ListSessionsRequest,
+  type SearchHit,
+  type SearchMessagesRequest,
+  type SessionService,
+} from "../../gen/ts/parley/v1/session_service_pb.ts";
+import type { Role } from "../message/message.ts";
+import { readSnippet, searchMessages, type Found, type Search, type SearchDeps } from "../message/search-messages.ts";
+import type { Profiles } from "../profile/profile.ts";
+import {
+  listSessions,
+  type ListedSession,
+  type SessionFilter,
+  type SessionOrder,
+  type SessionPlace,
+} from "../session/list-sessions.ts";
+import type { SessionState } from "../session/session.ts";
+import { getSession } from "../session/session-store.ts";
+import { canonicalWorkspace } from "../workspace/workspace.ts";
+import { roleToProto } from "./message-proto.ts";
+import { MAX_PAGE_BYTES, readPage } from "./page.ts";
+import { sessionStateToProto, sessionToProto } from "./session-proto.ts";
+
+type FindMethods = Pick<ServiceImpl<typeof SessionService>, "listSessions" | "searchMessages">;
+
+const STATES: readonly SessionState[] = ["idle", "running"];
+const ROLES: readonly Role[] = ["system", "user", "assistant", "tool"];
+
+const ORDERS: Readonly<Partial<Record<OrderProto, SessionOrder>>> = {
+  [OrderProto.CREATE_TIME_ASC]: "create_asc",
+  [OrderProto.UPDATE_TIME_DESC]: "update_desc",
+  [OrderProto.TITLE_ASC]: "title_asc",
+};
+
+/** What finds sessions and messages. */
+export function createFindMethods(deps: SearchDeps & { readonly profiles: Profiles }): FindMethods {
+  const { db, profiles } = deps;
+  return {
+    listSessions: async (request) => {
+      const filter = await filterFromProto(request);
+      const order = ORDERS[request.order] ?? "create_desc";
+      const list = {
+        scope: { method: "ListSessions", args: [order, canonicalText(filter)] },
+        defaultSize: 50,
+        maxSize: 500,
+        read: (after: SessionPlace | undefined, limit: number) =>
+          listSessions(db, { filter, order, after, limit, maxBytes: MAX_PAGE_BYTES }),
+        placeOf: ({ place }: ListedSession) => place,
+      };
+      const { items, nextPageToken } = await readPage<ListedSession, SessionPlace>(list, request);
+      return { sessions: items.map((session) => sessionToProto(session, profiles)), nextPageToken };
+    },
+
+    searchMessages: async (request, { signal }) => {
+      const search = await searchFromProto(request);
+      const list = {
+        scope: { method: "SearchMessages", args: [request.query, request.sessionId, search.roles.join()] },
+        defaultSize: 20,
+        maxSize: 100,
+        read: (before: number | undefined, limit: number) => searchMessages(deps, search, before, limit, signal),
+        placeOf: ({ key }: Found) => key,
+      };
+      const { items, nextPageToken } = await readPage(list, request);
+      const hits: SearchHit[] = [];
+      for (const found of items) hits.push(await hitToProto(found, search));
+      return { hits, nextPageToken };
+    },
+  };
+
+  async function searchFromProto({ query, sessionId, roles }: SearchMessagesRequest): Promise<Search> {
+    const sessionKey = sessionId === "" ? undefined : (await getSession(db, sessionId)).key;
+    return { query, sessionKey, roles: ROLES.filter((role) => roles.includes(roleToProto(role))) };
+  }
+
+  async function hitToProto(found: Found, search: Search): Promise<SearchHit> {
+    return create(SearchHitSchema, {
+      sessionId: found.sessionId,
+      sessionTitle: found.sessionTitle,
+      messageId: found.messageId,
+      role: roleToProto(found.role),
+      createTime: timestampFromMs(found.createTimeMs),
+      snippet: [...(await readSnippet(db, search, found.key))],
+    });
+  }
+}
+
+/** Throws DomainError `INVALID_WORKSPACE`. */
+async function filterFromProto(request: ListSessionsRequest): Promise<SessionFilter> {
+  return {
+    query: request.query,
+    labels: request.labels,
+    states: STATES.filter((state) => request.states.includes(sessionStateToProto(state))),
+    starred: request.starred,
+    workspace: request.workspace === "" ? "" : await canonicalWorkspace(request.workspace),
+    profile: request.profile,
+  };
+}
+
+/** The same for the same filter, in whatever order its labels came. */
+function canonicalText({ labels, ...rest }: SessionFilter): string {
+  return JSON.stringify({ ...rest, labels: Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)) });
+}

@@ -1,0 +1,161 @@
+import type { Database, Row, SqlValue, Statement } from "../store/database.ts";
+import { parseTitleQuery, toMatch } from "../message/search-query.ts";
+import type { SessionState } from "./session.ts";
+import { sessionFromRow, type SessionRow, type StoredSession } from "./session-store.ts";
+
+/** What a session must be; all of it. */
+export interface SessionFilter {
+  /** Words of the title; each may be the beginning of one. Empty = any. */
+  readonly query: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Empty = any. */
+  readonly states: readonly SessionState[];
+  /** Undefined = either. */
+  readonly starred: boolean | undefined;
+  /** A canonical path; empty = any. */
+  readonly workspace: string;
+  /** Empty = any. */
+  readonly profile: string;
+}
+
+export type SessionOrder = "create_desc" | "create_asc" | "update_desc" | "title_asc";
+
+/** What a session is ordered by, then its key. */
+export type SessionPlace = readonly [orderedBy: number | string, key: number];
+
+export type ListedSession = StoredSession & { readonly place: SessionPlace };
+
+export interface ListSessions {
+  readonly filter: SessionFilter;
+  readonly order: SessionOrder;
+  /** Undefined = from the beginning. */
+  readonly after: SessionPlace | undefined;
+  readonly limit: number;
+  /** A page ends with the session that is beyond. */
+  readonly maxBytes: number;
+}
+
+/** Each has an index. */
+const ORDERS: Readonly<Record<SessionOrder, { readonly by: string; readonly direction: "ASC" | "DESC" }>> = {
+  create_desc: { by: "create_time_ms", direction: "DESC" },
+  create_asc: { by: "create_time_ms", direction: "ASC" },
+  update_desc: { by: "update_time_ms", direction: "DESC" },
+  title_asc: { by: "substr(title_folded, 1, 160)", direction: "ASC" },
+};
+
+/** So many matches are looked up and sorted in less than 2 ms. */
+const FEW = 2000;
+/** Longer beginnings of words than these the index has no list of, so that asking for one row is as dear as for all. */
+const MAX_INDEXED_PREFIX = 5;
+
+interface Place extends Row {
+  key: number;
+  ordered_by: number | string;
+}
+
+/**
+ * The sessions that match, in order. No page costs more than one pass over what matches, and most far less: see `findPlaces`.
+ * Throws DomainError `INVALID_QUERY`.
+ */
+export async function listSessions(db: Database, request: ListSessions): Promise<readonly ListedSession[]> {
+  const places = await findPlaces(db, request);
+  let bytes = 0;
+  const rows = await db.all<SessionRow>(
+    {
+      sql: `SELECT s.* FROM json_each(?) AS wanted CROSS JOIN sessions AS s ON s.key = wanted.value ORDER BY wanted.id`,
+      params: [JSON.stringify(places.map(({ key }) => key))],
+    },
+    (row) => {
+      bytes += Buffer.byteLength(row.system_prompt) + Buffer.byteLength(row.labels);
+      return bytes >= request.maxBytes;
+    },
+  );
+  const byKey = new Map(places.map(({ key, ordered_by: orderedBy }) => [key, orderedBy]));
+  return rows.map((row) => ({ ...sessionFromRow(row), place: [byKey.get(row.key) ?? "", row.key] }));
+}
+
+/**
+ * Without a filter the order's index is the list. With one: few matches are sorted; among many, the next that match are soon
+ * met on the way along the order's index; and where they are not, all that match are put together once, to be met there.
+ */
+async function findPlaces(db: Database, request: ListSessions): Promise<readonly Place[]> {
+  const { filter, limit } = request;
+  const match = matchOf(filter);
+  const isActive = filter.states.length > 0 && !filter.states.includes("idle");
+  if (match === "") return db.all(select(request, { from: isActive ? ACTIVE : SESSIONS }));
+
+  const few = await db.all<{ key: number }>({
+    sql: "SELECT rowid AS key FROM session_index WHERE session_index MATCH ? LIMIT ?",
+    params: [match, FEW + 1],
+  });
+  if (few.length <= FEW) return db.all(select(request, { from: AMONG, params: [keysOf(few)] }));
+  const inMatch = {
+    and: "+s.key IN (SELECT rowid FROM session_index WHERE session_index MATCH ?)",
+    andParams: [match],
+  };
+  if (isActive) return db.all(select(request, { from: ACTIVE, ...inMatch }));
+
+  if (hasIndexedWords(filter)) {
+    const next = await db.all<Place>(select({ ...request, limit: 2 * limit + 50 }, { from: SESSIONS }));
+    const met = await db.all<Place>({
+      sql: `SELECT i.rowid AS key FROM json_each(?) AS next CROSS JOIN session_index AS i ON i.rowid = next.value
+        WHERE i.session_index MATCH ? LIMIT ?`,
+      params: [keysOf(next), match, limit],
+    });
+    const keys = new Set(met.map(({ key }) => key));
+    if (keys.size === limit) return next.filter(({ key }) => keys.has(key));
+  }
+  return db.all(select(request, { from: SESSIONS, ...inMatch }));
+}
+
+const SESSIONS = "sessions AS s";
+/** Those that are not idle, which are few: by their own index. */
+const ACTIVE = "(SELECT * FROM sessions INDEXED BY sessions_active WHERE state <> 'idle') AS s";
+const AMONG = "json_each(?) AS found CROSS JOIN sessions AS s ON s.key = found.value";
+
+interface Source {
+  readonly from: string;
+  readonly params?: readonly SqlValue[];
+  /** One more condition. */
+  readonly and?: string;
+  readonly andParams?: readonly SqlValue[];
+}
+
+/** The places of sessions from a source, by state and place, in order. */
+function select({ filter, order, after, limit }: ListSessions, source: Source): Statement {
+  const { by, direction } = ORDERS[order];
+  const { states } = filter;
+  const conditions = [
+    ...(source.and === undefined ? [] : [source.and]),
+    ...(states.length === 0 ? [] : [`s.state IN (${states.map(() => "?").join(", ")})`]),
+    ...(after === undefined ? [] : [`(${by}, s.key) ${direction === "ASC" ? ">" : "<"} (?, ?)`]),
+  ];
+  return {
+    sql: `SELECT s.key, ${by} AS ordered_by FROM ${source.from}
+      ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`}
+      ORDER BY ${by} ${direction}, s.key ${direction} LIMIT ?`,
+    params: [...(source.params ?? []), ...(source.andParams ?? []), ...states, ...(after ?? []), limit],
+  };
+}
+
+/** What the index is asked for; empty = everything. */
+function matchOf({ query, starred, profile, workspace, labels }: SessionFilter): string {
+  return toMatch(query === "" ? [] : parseTitleQuery(query), [
+    ...(starred === undefined ? [] : [`"=s${starred ? 1 : 0}"`]),
+    ...(profile === "" ? [] : [`"=p${hex(profile)}"`]),
+    ...(workspace === "" ? [] : [`"=w${hex(workspace)}"`]),
+    ...Object.entries(labels).map(([name, value]) => `"=l${hex(name)}x${hex(value)}"`),
+  ]);
+}
+
+function hasIndexedWords({ query }: SessionFilter): boolean {
+  return query === "" || parseTitleQuery(query).every(({ words }) => (words.at(-1)?.length ?? 0) <= MAX_INDEXED_PREFIX);
+}
+
+function hex(text: string): string {
+  return Buffer.from(text).toString("hex");
+}
+
+function keysOf(rows: readonly { readonly key: number }[]): string {
+  return JSON.stringify(rows.map(({ key }) => key));
+}
