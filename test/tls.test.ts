@@ -52,6 +52,10 @@ function write(text: string): string {
   return file;
 }
 
+/** What an HTTP/2 server says first: type 4 after three bytes of length (RFC 9113, section 6.5). */
+const isSettings = (said: string): boolean => said.charCodeAt(3) === 4;
+const isHttp1 = (said: string): boolean => said.startsWith("HTTP/1.1 200 OK");
+
 function handshake(port: number, options: ConnectionOptions = {}): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = connectTls({ port, host: "127.0.0.1", ca: ca.cert, ...options }, () => resolve(socket));
@@ -102,9 +106,6 @@ describe("over TLS", () => {
 
   test("the client chooses the protocol in the handshake; who names none gets HTTP/1.1", async () => {
     const { port } = await start();
-    // What an HTTP/2 server says first is a SETTINGS frame (type 4 after three bytes of length).
-    const isSettings = (said: string): boolean => said.charCodeAt(3) === 4;
-    const isHttp1 = (said: string): boolean => said.startsWith("HTTP/1.1 200 OK");
     const agreed: [string[] | undefined, string | false, (said: string) => boolean][] = [
       [["h2", "http/1.1"], "h2", isSettings],
       [["http/1.1", "h2"], "h2", isSettings],

@@ -1,6 +1,7 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { EngineService } from "../../gen/ts/parley/v1/engine_service_pb.ts";
+import type { Backups } from "../backup/backups.ts";
 import type { EventLog } from "../event/event-log.ts";
 import type { Profiles } from "../profile/profile.ts";
 import { countSessions } from "../session/session-store.ts";
@@ -8,6 +9,7 @@ import type { Database } from "../store/database.ts";
 import type { Tokens } from "../token/tokens.ts";
 import type { Tool } from "../tool/tool.ts";
 import type { TurnRunner } from "../turn/turn-runner.ts";
+import { createBackupMethods } from "./backup-methods.ts";
 import { profileToProto } from "./profile-proto.ts";
 import { sessionStateToProto } from "./session-proto.ts";
 import { createTokenMethods } from "./token-methods.ts";
@@ -22,6 +24,7 @@ export interface EngineServiceDeps {
   readonly logEpoch: string;
   readonly startTimeMs: number;
   readonly tokens: Tokens;
+  readonly backups: Backups;
 }
 
 export function createEngineService(deps: EngineServiceDeps): Partial<ServiceImpl<typeof EngineService>> {
@@ -29,6 +32,7 @@ export function createEngineService(deps: EngineServiceDeps): Partial<ServiceImp
   const startTime = timestampFromMs(deps.startTimeMs);
   return {
     ...createTokenMethods(deps),
+    ...createBackupMethods(deps),
 
     getInfo: () => ({ version, logEpoch, startTime, tools: deps.tools.map((tool) => tool.name) }),
 

@@ -76,6 +76,11 @@ export interface Database {
   onRevision(ring: () => void): () => void;
   /** Bytes on the disk. */
   size(): Promise<number>;
+  /**
+   * Writes a copy of one moment into an empty file: everything that was stored when this resolves. Others go on meanwhile.
+   * `check` is called now and then, and stops it by throwing.
+   */
+  copyTo(file: string, check: () => void): Promise<void>;
   /** Commits what waits, then closes. */
   close(): Promise<void>;
 }

@@ -14,10 +14,13 @@ const APPLICATION_ID = 0x50524c59;
 /** In order; the number of each is its place, from 1. Entries are never changed once released, only added. */
 const MIGRATIONS: readonly string[] = [core, queue, sessions, find, history, blobs, tokens];
 
+/** The version of the schema that this engine brings a database to. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
 /** Refuses a file that is not Parley's or was written by a newer engine. Throws DomainError `STORE_FOREIGN`, `STORE_NEWER`. */
 export function checkIdentity(db: BetterSqlite3.Database): void {
   const applicationId = db.pragma("application_id", { simple: true }) as number;
-  const version = versionOf(db);
+  const version = storeVersion(db);
   const isNew = applicationId === 0 && version === 0 && countTables(db) === 0;
   if (!isNew && applicationId !== APPLICATION_ID) {
     throw new DomainError(
@@ -37,7 +40,7 @@ export function checkIdentity(db: BetterSqlite3.Database): void {
 
 /** Brings the database to the newest schema, each migration in a transaction of its own. */
 export function migrate(db: BetterSqlite3.Database): void {
-  const version = versionOf(db);
+  const version = storeVersion(db);
   for (const [index, sql] of MIGRATIONS.entries()) {
     if (index < version) continue;
     db.exec("BEGIN IMMEDIATE");
@@ -48,7 +51,8 @@ export function migrate(db: BetterSqlite3.Database): void {
   }
 }
 
-function versionOf(db: BetterSqlite3.Database): number {
+/** The version of a database's schema; 0 = an empty file. */
+export function storeVersion(db: BetterSqlite3.Database): number {
   return db.pragma("user_version", { simple: true }) as number;
 }
 

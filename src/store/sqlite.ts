@@ -5,6 +5,7 @@ import { systemClock, type Clock } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import { createBallast } from "./ballast.ts";
 import { createCommitter } from "./committer.ts";
+import { copyDatabase } from "./copy-database.ts";
 import { ClaimLost, type Database, type Query, type Row, type Statement, type Transaction } from "./database.ts";
 import { checkIdentity, migrate } from "./migrate.ts";
 
@@ -140,6 +141,13 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
     onRevision: (ring) => committer.onRevision(ring),
     size: async () =>
       ["", "-wal"].reduce((sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0), 0),
+    copyTo: async (file, check) => {
+      try {
+        await copyDatabase(db, file, check);
+      } catch (error) {
+        throw sqliteCode(error) === "" ? error : storageRefusal(error);
+      }
+    },
     close: async () => {
       committer.flush();
       await ballast?.close();
@@ -166,7 +174,7 @@ function openChecked(path: string): BetterSqlite3.Database {
     throw new DomainError(
       "unavailable",
       "STORE_DAMAGED",
-      `the database ${path} is damaged (${(error as Error).message}); nothing was changed: copy the file away and put a backup in its place`,
+      `the database ${path} is damaged (${(error as Error).message}); nothing was changed: bring a backup back with \`parley restore DIR\`, or look closer with \`parley doctor\``,
       {},
       { cause: error },
     );

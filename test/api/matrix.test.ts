@@ -156,6 +156,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   "ProfileService.ListProfiles": { valid: () => ({}), unknown: {} },
   "EngineService.GetInfo": { valid: () => ({}), unknown: {} },
+  "EngineService.CreateBackup": { valid: () => ({}), unknown: {} },
   "EngineService.GetStatus": { valid: () => ({}), unknown: {} },
   "EngineService.CreateToken": {
     valid: () => ({ name: newTokenName(), scope: Access_Scope.READ }),

@@ -1,0 +1,34 @@
+import { DomainError } from "../errors.ts";
+import { type Backup, type BackupSource, backupsFolder, makeBackup, removePartialBackups } from "./make-backup.ts";
+
+/** Backups of a running engine, one at a time. */
+export interface Backups {
+  /** Throws DomainError precondition `BACKUP_RUNNING`, exhausted `STORAGE_FULL`, unavailable `STORAGE_FAILED`, `ENGINE_STOPPING`. */
+  create(): Promise<Backup>;
+  /** Gives up the one that is being made; resolves when nothing is left of it. */
+  close(): Promise<void>;
+}
+
+/** Only with the data directory's lock: what a killed engine left of a backup is removed. */
+export function createBackups(source: BackupSource): Backups {
+  const folder = backupsFolder(source.dataDir);
+  const stop = new AbortController();
+  let running: Promise<unknown> | undefined;
+  removePartialBackups(folder);
+
+  return {
+    async create() {
+      stop.signal.throwIfAborted();
+      if (running !== undefined) {
+        throw new DomainError("precondition", "BACKUP_RUNNING", "another backup is being made; wait for its end");
+      }
+      const making = makeBackup(source, folder, stop.signal);
+      running = making.catch(() => undefined).then(() => (running = undefined));
+      return making;
+    },
+    async close() {
+      stop.abort(new DomainError("unavailable", "ENGINE_STOPPING", "the engine is stopping; the backup was given up"));
+      await running;
+    },
+  };
+}
