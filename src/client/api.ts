@@ -2,6 +2,7 @@
 // Node's, so `parley/api` also serves a page in a browser, with a transport of its own.
 export { DomainError } from "../errors.ts";
 export { type FollowItem, type FollowOptions, type FollowState, followSession } from "./follow-session.ts";
+export { loadPicture, type Picture } from "./picture.ts";
 export { isTransient, type Reason, reasonOf } from "./reason.ts";
 export { applyEvent, createTranscript, type Transcript, type TranscriptMessage } from "./transcript.ts";
 export * from "../../gen/ts/parley/v1/access_pb.ts";

@@ -1,5 +1,6 @@
-import type { Event, ToolCallEnded } from "../../gen/ts/parley/v1/event_pb.ts";
+import type { Event, HistoryCleared, ToolCallEnded } from "../../gen/ts/parley/v1/event_pb.ts";
 import { type Message, MessageStatus, Role } from "../../gen/ts/parley/v1/message_pb.ts";
+import type { GetSnapshotResponse } from "../../gen/ts/parley/v1/session_service_pb.ts";
 
 /** One message as far as it is known. */
 export interface TranscriptMessage {
@@ -14,13 +15,24 @@ export interface TranscriptMessage {
   readonly message: Message | undefined;
 }
 
-/** A session's messages, in the order in which they began. */
+/** A session's messages, in the order in which they began; there may be older ones that are not in it. */
 export interface Transcript {
   readonly messages: Map<string, TranscriptMessage>;
 }
 
-export function createTranscript(): Transcript {
-  return { messages: new Map() };
+/**
+ * An empty one, for a log that is read from its beginning; or what a snapshot holds, for one that is watched from the
+ * snapshot's `lastSeq`: the deltas after it go on in the middle of the partial message.
+ */
+export function createTranscript(snapshot?: Pick<GetSnapshotResponse, "messages" | "partialMessage">): Transcript {
+  const messages = new Map<string, TranscriptMessage>();
+  for (const message of snapshot?.messages ?? []) messages.set(message.id, wholeMessage(message));
+  const partial = snapshot?.partialMessage;
+  if (partial !== undefined) {
+    const { messageId, turnId, role, text, reasoning } = partial;
+    messages.set(messageId, { ...emptyMessage(messageId, turnId), role, text, reasoning });
+  }
+  return { messages };
 }
 
 /**
@@ -29,7 +41,7 @@ export function createTranscript(): Transcript {
  * a new transcript.
  */
 export function applyEvent(transcript: Transcript, event: Event): TranscriptMessage | undefined {
-  if (event.payload.case === "historyCleared") clearFrom(transcript, event.payload.value.firstMessageId);
+  if (event.payload.case === "historyCleared") clear(transcript, event.payload.value);
   const changed = changedMessage(transcript, event);
   if (changed !== undefined) transcript.messages.set(changed.id, changed);
   return changed;
@@ -48,8 +60,12 @@ function changedMessage(transcript: Transcript, { payload, turnId }: Event): Tra
       return partial && { ...partial, reasoning: partial.reasoning + payload.value.text };
     }
     case "messageCompleted":
-    case "messageUpdated":
       return payload.value.message && wholeMessage(payload.value.message);
+    case "messageUpdated": {
+      const { message } = payload.value;
+      // One that is not known is older than what is shown, and has no place in it.
+      return message && transcript.messages.has(message.id) ? wholeMessage(message) : undefined;
+    }
     case "toolCallEnded":
       return toolMessage(payload.value, turnId);
     case "turnStarted":
@@ -69,13 +85,14 @@ function changedMessage(transcript: Transcript, { payload, turnId }: Event): Tra
   }
 }
 
-/** Takes away a message and all after it; all of them where `firstId` is empty. */
-function clearFrom({ messages }: Transcript, firstId: string): void {
-  let isCleared = firstId === "";
-  for (const id of messages.keys()) {
-    isCleared ||= id === firstId;
-    if (isCleared) messages.delete(id);
-  }
+/**
+ * Takes away a message and all after it. Where it is not known, all after the last one that is left: it came and went unseen.
+ * Where that is not known either, both are older than what is shown, and all of that is gone.
+ */
+function clear({ messages }: Transcript, { firstMessageId, lastMessageId }: HistoryCleared): void {
+  const ids = [...messages.keys()];
+  const first = messages.has(firstMessageId) ? ids.indexOf(firstMessageId) : ids.indexOf(lastMessageId) + 1;
+  for (const id of ids.slice(first)) messages.delete(id);
 }
 
 /** Who comes in the middle of a message has not seen it begin. A message that is whole grows no more. */
