@@ -21,7 +21,7 @@ import { readLogEpoch } from "./event/log-epoch.ts";
 import { newId } from "./id.ts";
 import { createIdempotency } from "./idempotency/idempotency.ts";
 import { createSearchIndex } from "./message/search-index.ts";
-import { createModelCache } from "./model/model-cache.ts";
+import { createModelCache, createModelsVia } from "./model/model-cache.ts";
 import { createProfiles } from "./profile/profile.ts";
 import { encodePayload } from "./rpc/event-codec.ts";
 import { createHealthService } from "./rpc/health.ts";
@@ -160,7 +160,7 @@ type Store = Awaited<ReturnType<typeof openStore>>;
 /** What runs turns. */
 function createTurns({ config, parts, clock, closers, onBug }: Base, { db, log }: Store) {
   const profiles = createProfiles(config.profiles, config.defaultProfile);
-  const models = createModelCache(clock);
+  const models = createModelCache(clock, createModelsVia(config.proxies));
   closers.add(() => models.close());
   const tools = [createNowTool(clock), ...(parts.tools ?? [])];
   const base = { db, log, clock, newId, profiles, models, tools, random: parts.random ?? Math.random, onBug };
