@@ -34,6 +34,8 @@ import { createApp } from "./server/app.ts";
 import { prepareWaysIn, type WaysIn } from "./server/ways-in.ts";
 import { forgetOldImports } from "./session/import-store.ts";
 import { createRemovedSessions } from "./session/removed-sessions.ts";
+import { sweepTombstones } from "./session/session-changes.ts";
+import { createSessionFeed } from "./session/session-feed.ts";
 import { createSessionDrafts } from "./session/session-draft.ts";
 import type { Database } from "./store/database.ts";
 import { SCHEMA_VERSION } from "./store/migrate.ts";
@@ -135,7 +137,7 @@ async function openStore({ config, parts, clock, logger, closers, onBug }: Base)
   const token = readOrMakeToken(config.dataDir);
   const log = createEventLog(db, encodePayload, clock);
   closers.add(() => log.close());
-  const removed = createRemovedSessions(db, onBug);
+  const removed = createRemovedSessions(db, onBug, clock);
   closers.add(() => removed.close());
   const searchIndex = createSearchIndex(db, clock, onBug);
   closers.add(() => searchIndex.close());
@@ -145,7 +147,9 @@ async function openStore({ config, parts, clock, logger, closers, onBug }: Base)
   if (mustCheck) closers.add(startCheckAfterCrash(file, clock, logger, onBug));
   const blobs = createBlobStore(join(config.dataDir, "blobs"), db, clock);
   await blobs.dropLeftOver();
-  return { token, db, log, logEpoch: await readLogEpoch(db), removed, searchIndex, idempotency, tokens, blobs };
+  const feed = createSessionFeed(db);
+  closers.add(() => feed.close());
+  return { token, db, log, logEpoch: await readLogEpoch(db), removed, searchIndex, idempotency, tokens, feed, blobs };
 }
 
 function startCheckAfterCrash(file: string, clock: Clock, logger: Logger, onBug: Base["onBug"]): () => Promise<void> {
@@ -241,6 +245,7 @@ async function serve(
   const sweeps = [
     store.idempotency.sweep,
     store.tokens.sweep,
+    () => sweepTombstones(db, clock.now()),
     store.blobs.sweep,
     () => db.transact([forgetOldImports(clock.now())]),
   ];
@@ -249,6 +254,7 @@ async function serve(
     isStopping = true;
     health.stop();
     store.log.stopReaders(engineStopping());
+    store.feed.stopReaders(engineStopping());
   });
   health.setServing(true);
   store.removed.sweep();

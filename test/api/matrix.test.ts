@@ -67,6 +67,11 @@ const ROWS: Readonly<Record<string, Row>> = {
     empty: ["session_id"],
     unknown: { session_id: noSession },
   },
+  "SessionService.SearchMessages": {
+    valid: ({ sessionId }) => ({ sessionId, query: "fail" }),
+    empty: ["query"],
+    unknown: { session_id: noSession },
+  },
   "SessionService.GetSnapshot": {
     valid: ({ sessionId }) => ({ sessionId }),
     empty: ["session_id"],
@@ -158,6 +163,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   "EngineService.GetInfo": { valid: () => ({}), unknown: {} },
   "EngineService.CreateBackup": { valid: () => ({}), unknown: {} },
   "EngineService.GetStatus": { valid: () => ({}), unknown: {} },
+  "EngineService.WatchEngine": { valid: () => ({}), unknown: {} },
   "EngineService.CreateToken": {
     valid: () => ({ name: newTokenName(), scope: Access_Scope.READ }),
     empty: ["name", "scope"],
@@ -372,6 +378,7 @@ describe.each(rowsOf(({ input }) => input.field["pageToken"] !== undefined))(
         "MA",
         own.slice(1),
         `${own}xxxx`,
+        `${own}=`,
         own.toUpperCase(),
         Buffer.from("1.AAAAAAAAAAAA").toString("base64url"),
       ];
@@ -398,6 +405,7 @@ const INVALID_TOKEN = { code: "INVALID_ARGUMENT", reason: "INVALID_PAGE_TOKEN", 
 async function pageTokens(sessionId: string, busySessionId: string): Promise<Record<string, string>> {
   const sessions = await engine.sessions.listSessions({ pageSize: 1 });
   const messages = await engine.sessions.listMessages({ sessionId, pageSize: 1 });
+  const found = await engine.sessions.searchMessages({ query: "as", pageSize: 1 });
   const turns = await engine.messages.listTurns({ sessionId, pageSize: 1 });
   const queue = await engine.messages.listQueue({ sessionId: busySessionId, pageSize: 1 });
   await Promise.all([makeToken(Access_Scope.READ), makeToken(Access_Scope.READ)]);
@@ -405,6 +413,7 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
   return {
     "SessionService.ListSessions": sessions.nextPageToken,
     "SessionService.ListMessages": messages.nextPageToken,
+    "SessionService.SearchMessages": found.nextPageToken,
     "MessageService.ListTurns": turns.nextPageToken,
     "MessageService.ListQueue": queue.nextPageToken,
     "EngineService.ListTokens": tokens.nextPageToken,
