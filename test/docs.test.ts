@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Client, createClient } from "../src/client/client.ts";
+import { parley } from "./cli-process.ts";
 import { type EngineProcess, startEngineProcess } from "./helpers/engine-process.ts";
 import { succeed } from "./third-party/programs.ts";
 
@@ -64,6 +65,48 @@ it("finds excerpts and links at all", () => {
   expect(excerpts("docs/streams.md").length).toBeGreaterThan(5);
   expect(resolve(ROOT, "docs/streams.md")).toSatisfy(existsSync);
   expect(anchors("docs/streams.md")).toContain("a-list-of-sessions");
+});
+
+describe("the settings in docs/operations.md", () => {
+  const page = read("docs/operations.md");
+  const documented = (form: RegExp): string[] => [...new Set(page.match(form))].toSorted();
+
+  it("are the flags that the command line takes", async () => {
+    const { stdout } = await parley(["serve", "--help"]);
+    const taken = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, flag]) => flag!);
+    const settings = taken.filter((flag) => !["--help", "--version", "--json"].includes(flag));
+    expect(settings.length).toBeGreaterThan(10);
+    const section = /^## Settings$[^]*?^## /m.exec(page)![0];
+    expect([...new Set(section.match(/(?<=`)--[a-z-]+/g))].toSorted()).toEqual(settings.toSorted());
+  });
+
+  it("are the variables that are read", () => {
+    const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
+      .map((file) => read(join("src", file)));
+    const names = sources.flatMap((source) => source.match(/(?<=")(?:PARLEY|OPENAI)_[A-Z_]+(?=")/g) ?? []);
+    // The launcher tells the program by it how it was called.
+    const readOnes = new Set(names.filter((name) => name !== "PARLEY_COMMAND"));
+    expect(documented(/(?:PARLEY|OPENAI)_[A-Z_]+/g)).toEqual([...readOnes].toSorted());
+  });
+});
+
+it("the export that docs/operations.md shows can be imported", async () => {
+  const [, file = ""] = /<!-- imports -->\n```json\n([^]*?)^```$/m.exec(read("docs/operations.md"))!;
+  const engine = await startEngineProcess();
+  const headers = { authorization: `Bearer ${engine.token}` };
+  const uploaded = await fetch(`${engine.url}/blobs`, { method: "POST", headers, body: file });
+  const { sha256 } = (await uploaded.json()) as { sha256: string };
+  const client = createClient({ url: engine.url, token: engine.token });
+  expect(await client.sessions.importSessions({ blobs: [sha256] })).toMatchObject({
+    sessionCount: 1n,
+    messageCount: 4n,
+  });
+  const pieces: Uint8Array[] = [];
+  for await (const { data } of client.sessions.exportSessions({})) pieces.push(data);
+  expect(Buffer.concat(pieces).toString()).toBe(file);
+  client.close();
+  await engine.stop();
 });
 
 describe("the shell commands of docs/streams.md", () => {
