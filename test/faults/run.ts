@@ -10,6 +10,7 @@ import { powerCut } from "./power-cut.ts";
 import { queueModel } from "./queue-model.ts";
 import { queueStorm } from "./queue-storm.ts";
 import { slowReaders } from "./slow-readers.ts";
+import { snapshotWatch } from "./snapshot-watch.ts";
 import { startupFaults } from "./startup-faults.ts";
 
 interface Check {
@@ -31,6 +32,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "kill-loop": { count: 200, run: killLoop },
   "queue-model": { count: 100_000, run: queueModel },
   "queue-storm": { count: 100, run: queueStorm },
+  "snapshot-watch": { count: 1000, run: snapshotWatch },
   "power-cut": { count: 200, run: powerCut },
 };
 
