@@ -7,6 +7,7 @@ import { addEngineCommands } from "./program-engine.ts";
 import type { Run } from "./program-run.ts";
 import { addSessionCommands } from "./program-sessions.ts";
 import { addTalkCommands } from "./program-talk.ts";
+import { addTokenCommands } from "./program-tokens.ts";
 
 /** Runs what was typed. Each command's file is loaded with its first use, so that `serve` and `--help` start fast. */
 export async function runProgram(args: readonly string[]): Promise<number> {
@@ -59,6 +60,7 @@ function createProgram(setExitCode: (code: number) => void): Command {
   addEngineCommands(program, run);
   addTalkCommands(program, run);
   addSessionCommands(program, run);
+  addTokenCommands(program, run);
   return program;
 }
 
