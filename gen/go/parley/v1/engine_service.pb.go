@@ -303,7 +303,8 @@ type isWatchEngineResponse_Payload interface {
 }
 
 type WatchEngineResponse_Session struct {
-	// A session that matches: new, changed, or one to begin with.
+	// A session that matches: new, changed, or one to begin with; as GetSession shows it. That its `last_seq` alone has grown
+	// is no change.
 	Session *Session `protobuf:"bytes,1,opt,name=session,proto3,oneof"`
 }
 

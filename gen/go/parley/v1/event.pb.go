@@ -1026,11 +1026,11 @@ func (x *ToolCallEnded) GetMessageId() string {
 // A model call's consumption is known.
 type UsageReported struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The message that the model call made; empty where it made none.
+	// The message that the model call made; empty where it made none, such as for a title.
 	MessageId string `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	// What this model call consumed.
 	Usage *Usage `protobuf:"bytes,2,opt,name=usage,proto3" json:"usage,omitempty"`
-	// What the turn consumed so far.
+	// What the turn consumed so far; nothing where the call was for no turn.
 	TurnUsage     *Usage `protobuf:"bytes,3,opt,name=turn_usage,json=turnUsage,proto3" json:"turn_usage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

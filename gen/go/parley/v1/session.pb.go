@@ -80,7 +80,7 @@ type Session struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, prefix `ses_`.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// A name for humans; may be empty.
+	// A name for humans. Where nobody gives it one, the engine does once the first answer has begun; empty until then.
 	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
 	// What it is doing.
 	State SessionState `protobuf:"varint,3,opt,name=state,proto3,enum=parley.v1.SessionState" json:"state,omitempty"`
@@ -98,7 +98,7 @@ type Session struct {
 	Starred bool `protobuf:"varint,12,opt,name=starred,proto3" json:"starred,omitempty"`
 	// The number of its last event that is not a delta. 0 = it has none.
 	LastSeq int64 `protobuf:"varint,13,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
-	// What all its turns consumed.
+	// What all its turns consumed, and what its title did.
 	Usage *Usage `protobuf:"bytes,14,opt,name=usage,proto3" json:"usage,omitempty"`
 	// When it was created.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`

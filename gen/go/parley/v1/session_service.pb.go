@@ -90,7 +90,7 @@ type CreateSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The same key with the same content returns the session made before, as it is now; kept for 24 hours. Empty = none.
 	IdempotencyKey string `protobuf:"bytes,1,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	// A name for humans, at most 500 characters. Empty = the engine finds one after the first turn has begun.
+	// A name for humans, at most 500 characters. Empty = the engine finds one once the first answer has begun.
 	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
 	// The profile to call models with. Empty = the default profile.
 	Profile string `protobuf:"bytes,3,opt,name=profile,proto3" json:"profile,omitempty"`
@@ -574,7 +574,7 @@ type UpdateSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The session's id.
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	// The new title, at most 500 characters; empty removes it. Absent = left alone.
+	// The new title, at most 500 characters; empty removes it, and the next answer brings a new one. Absent = left alone.
 	Title *string `protobuf:"bytes,2,opt,name=title,proto3,oneof" json:"title,omitempty"`
 	// The profile from the next step on; empty = the default profile. Absent = left alone.
 	Profile *string `protobuf:"bytes,3,opt,name=profile,proto3,oneof" json:"profile,omitempty"`

@@ -118,7 +118,8 @@ export type WatchEngineResponse = Message<"parley.v1.WatchEngineResponse"> & {
    */
   payload: {
     /**
-     * A session that matches: new, changed, or one to begin with.
+     * A session that matches: new, changed, or one to begin with; as GetSession shows it. That its `last_seq` alone has grown
+     * is no change.
      *
      * @generated from field: parley.v1.Session session = 1;
      */
@@ -658,7 +659,9 @@ export const EngineService: GenService<{
   /**
    * Streams all items of the topics asked for that match, then `caught_up`, then each item that changes, whole, or its id
    * once it is gone or no longer matches. There is no place to come back to: a reconnect begins with all items again. After
-   * 15 seconds of silence a `caught_up` comes again. Ends with UNAVAILABLE `ENGINE_STOPPING`.
+   * 15 seconds of silence a `caught_up` comes again. Several changes of one item may come as one. Ends with UNAVAILABLE
+   * `ENGINE_STOPPING`, or `WATCH_BEHIND` where it was not read for an hour while sessions were removed; fails with
+   * INVALID_ARGUMENT `INVALID_WORKSPACE`.
    *
    * @generated from rpc parley.v1.EngineService.WatchEngine
    */

@@ -546,7 +546,7 @@ export const ToolCallEndedSchema: GenMessage<ToolCallEnded> = /*@__PURE__*/
  */
 export type UsageReported = Message<"parley.v1.UsageReported"> & {
   /**
-   * The message that the model call made; empty where it made none.
+   * The message that the model call made; empty where it made none, such as for a title.
    *
    * @generated from field: string message_id = 1;
    */
@@ -560,7 +560,7 @@ export type UsageReported = Message<"parley.v1.UsageReported"> & {
   usage?: Usage | undefined;
 
   /**
-   * What the turn consumed so far.
+   * What the turn consumed so far; nothing where the call was for no turn.
    *
    * @generated from field: parley.v1.Usage turn_usage = 3;
    */

@@ -32,7 +32,7 @@ export type Session = Message<"parley.v1.Session"> & {
   id: string;
 
   /**
-   * A name for humans; may be empty.
+   * A name for humans. Where nobody gives it one, the engine does once the first answer has begun; empty until then.
    *
    * @generated from field: string title = 2;
    */
@@ -95,7 +95,7 @@ export type Session = Message<"parley.v1.Session"> & {
   lastSeq: bigint;
 
   /**
-   * What all its turns consumed.
+   * What all its turns consumed, and what its title did.
    *
    * @generated from field: parley.v1.Usage usage = 14;
    */

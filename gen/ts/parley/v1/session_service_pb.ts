@@ -38,7 +38,7 @@ export type CreateSessionRequest = Message<"parley.v1.CreateSessionRequest"> & {
   idempotencyKey: string;
 
   /**
-   * A name for humans, at most 500 characters. Empty = the engine finds one after the first turn has begun.
+   * A name for humans, at most 500 characters. Empty = the engine finds one once the first answer has begun.
    *
    * @generated from field: string title = 2;
    */
@@ -311,7 +311,7 @@ export type UpdateSessionRequest = Message<"parley.v1.UpdateSessionRequest"> & {
   sessionId: string;
 
   /**
-   * The new title, at most 500 characters; empty removes it. Absent = left alone.
+   * The new title, at most 500 characters; empty removes it, and the next answer brings a new one. Absent = left alone.
    *
    * @generated from field: optional string title = 2;
    */

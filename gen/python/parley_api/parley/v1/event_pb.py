@@ -554,7 +554,7 @@ class UsageReported(Message[_UsageReportedFields]):
 
     Attributes:
         message_id:
-            The message that the model call made; empty where it made none.
+            The message that the model call made; empty where it made none, such as for a title.
 
             ```proto
             string message_id = 1;
@@ -566,7 +566,7 @@ class UsageReported(Message[_UsageReportedFields]):
             optional parley.v1.Usage usage = 2;
             ```
         turn_usage:
-            What the turn consumed so far.
+            What the turn consumed so far; nothing where the call was for no turn.
 
             ```proto
             optional parley.v1.Usage turn_usage = 3;

@@ -43,7 +43,7 @@ class Session(Message[_SessionFields]):
             string id = 1;
             ```
         title:
-            A name for humans; may be empty.
+            A name for humans. Where nobody gives it one, the engine does once the first answer has begun; empty until then.
 
             ```proto
             string title = 2;
@@ -97,7 +97,7 @@ class Session(Message[_SessionFields]):
             int64 last_seq = 13;
             ```
         usage:
-            What all its turns consumed.
+            What all its turns consumed, and what its title did.
 
             ```proto
             optional parley.v1.Usage usage = 14;

@@ -47,7 +47,7 @@ class CreateSessionRequest(Message[_CreateSessionRequestFields]):
             string idempotency_key = 1;
             ```
         title:
-            A name for humans, at most 500 characters. Empty = the engine finds one after the first turn has begun.
+            A name for humans, at most 500 characters. Empty = the engine finds one once the first answer has begun.
 
             ```proto
             string title = 2;
@@ -415,7 +415,7 @@ class UpdateSessionRequest(Message[_UpdateSessionRequestFields]):
             string session_id = 1;
             ```
         title:
-            The new title, at most 500 characters; empty removes it. Absent = left alone.
+            The new title, at most 500 characters; empty removes it, and the next answer brings a new one. Absent = left alone.
 
             ```proto
             optional string title = 2;
