@@ -200,7 +200,7 @@ async function serve(
     logEpoch,
     clock,
     storeBytes: () => db.size(),
-    copyStore: (file, check) => db.copyTo(file, check),
+    copyStore: (file, progress) => db.copyTo(file, progress),
   });
   const checkRunning = (): void => {
     if (isStopping) throw engineStopping();

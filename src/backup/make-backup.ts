@@ -5,6 +5,7 @@ import type { Clock } from "../clock.ts";
 import { makePrivate } from "../data-dir.ts";
 import { syncFolder, writeAtomically } from "../durable-file.ts";
 import { DomainError } from "../errors.ts";
+import type { CopyProgress } from "../store/database.ts";
 import { gatherBlobs, listBlobs } from "./blob-files.ts";
 import { BLOBS, FORMAT, hashFile, type BackupFile, MANIFEST, type Manifest, STORE } from "./manifest.ts";
 
@@ -22,7 +23,7 @@ export interface BackupSource {
   readonly clock: Clock;
   readonly storeBytes: () => Promise<number>;
   /** As `Database.copyTo`. */
-  readonly copyStore: (file: string, check: () => void) => Promise<void>;
+  readonly copyStore: (file: string, progress: CopyProgress) => Promise<void>;
 }
 
 /** A backup that is whole. */
@@ -76,8 +77,8 @@ async function fill({ dataDir, clock, copyStore }: BackupSource, folder: string,
   // Before and after: what the store names at its moment was there at one of the two.
   await gatherBlobs(from, to);
   makePrivate(file);
-  await copyStore(file, check);
-  const createTimeMs = clock.now();
+  let createTimeMs = clock.now();
+  await copyStore(file, { check, onMoment: () => (createTimeMs = clock.now()) });
   await gatherBlobs(from, to);
   return createTimeMs;
 }

@@ -20,13 +20,18 @@ interface Swap {
  * Puts the store in `staged` in the place of the data directory's, which goes to `aside`. All or nothing: what fails is
  * taken back, and what a kill or a power cut leaves half-done is taken back by `undoCutOffSwap` at the next start.
  */
-export function swapStore(dataDir: string, staged: string, aside: string): void {
+export function swapStore(
+  dataDir: string,
+  staged: string,
+  aside: string,
+  rename: (from: string, to: string) => void = renameSync,
+): void {
   const swap: Swap = { aside: basename(aside), had: PARTS.filter((part) => existsSync(join(dataDir, part))) };
   mkdirSync(aside, { mode: 0o700 });
   writeAtomically(join(dataDir, MARKER), `${JSON.stringify(swap)}\n`);
   try {
-    for (const part of swap.had) renameSync(join(dataDir, part), join(aside, part));
-    for (const part of PARTS) if (existsSync(join(staged, part))) renameSync(join(staged, part), join(dataDir, part));
+    for (const part of swap.had) rename(join(dataDir, part), join(aside, part));
+    for (const part of PARTS) if (existsSync(join(staged, part))) rename(join(staged, part), join(dataDir, part));
     syncFolder(aside);
     syncFolder(dataDir);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import type BetterSqlite3 from "better-sqlite3";
+import type { CopyProgress } from "./database.ts";
 
 /** 256 KiB: about a millisecond in which nobody else gets a turn. */
 const PAGES_PER_STEP = 64;
@@ -9,9 +10,13 @@ const STEPS_PER_SYNC = 32;
 
 /**
  * Copies a database of one moment into an empty file, in steps between which everybody else gets a turn. What is written to
- * it meanwhile through the same connection is in the copy. `check` is called at each step, and stops it by throwing.
+ * it meanwhile through the same connection is in the copy.
  */
-export async function copyDatabase(db: BetterSqlite3.Database, file: string, check: () => void): Promise<void> {
+export async function copyDatabase(
+  db: BetterSqlite3.Database,
+  file: string,
+  { check, onMoment }: CopyProgress,
+): Promise<void> {
   const handle = await open(file, "r+");
   let syncing: Promise<void> | undefined;
   let failure: unknown;
@@ -30,6 +35,8 @@ export async function copyDatabase(db: BetterSqlite3.Database, file: string, che
         return PAGES_PER_STEP;
       },
     });
+    // Before anybody else gets a turn after the last step.
+    onMoment();
     await syncing;
     await handle.datasync();
   } finally {
