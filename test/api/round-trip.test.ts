@@ -1,7 +1,15 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { type DescField, type DescMessage, type Message as ProtoMessage } from "@bufbuild/protobuf";
 import { reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
-import { EventSchema, MessageSchema, SessionSchema, TurnSchema, type Event } from "../../src/client/client.ts";
+import {
+  Access_Scope,
+  EventSchema,
+  MessageSchema,
+  SessionSchema,
+  TokenSchema,
+  TurnSchema,
+  type Event,
+} from "../../src/client/client.ts";
 import { createSession, endOf, listMessages, listSessions, listTurns, replay, text, watchUntil } from "./observe.ts";
 import { startUpstream, type Upstream } from "./scripted-upstream.ts";
 import { startTestEngine, type TestEngine } from "./test-engine.ts";
@@ -12,6 +20,7 @@ interface Everything {
   readonly messages: readonly ProtoMessage[];
   readonly turns: readonly ProtoMessage[];
   readonly events: readonly Event[];
+  readonly tokens: readonly ProtoMessage[];
 }
 
 /** What a store with ended turns only does not hold. */
@@ -55,11 +64,13 @@ beforeAll(async () => {
 
 /** Brings about every kind of fact there is. */
 async function fill(engine: TestEngine): Promise<string[]> {
+  await engine.engine.createToken({ name: "ci", scope: Access_Scope.READ, lifetime: { seconds: 3600n } });
   const { id } = await createSession(engine, {
     title: "title",
     profile: "openai",
     model: "m-1",
     systemPrompt: "be brief",
+    workspace: engine.dataDir,
     labels: { a: "1", b: "2" },
     limits: {
       maxSteps: 3,
@@ -124,6 +135,7 @@ async function readAll(engine: TestEngine, ids: readonly string[]): Promise<Ever
     sessions: await listSessions(engine),
     messages: await flat(listMessages),
     turns: await flat(listTurns),
+    tokens: (await engine.engine.listTokens({})).tokens,
     events: events.filter(({ payload }) => payload.case !== "textDelta" && payload.case !== "reasoningDelta"),
   };
 }
@@ -159,6 +171,7 @@ describe.each([
   ["messages", MessageSchema, []],
   ["turns", TurnSchema, []],
   ["events", EventSchema, NOT_IN_EVENTS],
+  ["tokens", TokenSchema, []],
 ] as const)("%s", (kind, schema, missing: readonly string[]) => {
   it("are the same after a restart", () => {
     expect(after[kind].length).toBeGreaterThan(0);
