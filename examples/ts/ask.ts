@@ -65,6 +65,7 @@ async function ask(client: Client, sessionId: string, text: string): Promise<Tur
       // The store is an older one now, restored from a backup: the same key finds the turn in it, or starts it again.
       turn = await startTurn();
       printer = createPrinter();
+      process.stdout.write("\n");
     } else if (item.kind === "event" && item.event.turnId === turn.id) {
       const { payload } = item.event;
       if (payload.case === "turnEnded") return payload.value;
