@@ -73,13 +73,16 @@ export async function parley(
 export interface SeenInTerminal {
   /** With colours and cursor movements, line ends as `\n`. */
   readonly raw: string;
-  /** Without them. */
+  /** What a human sees at the end, with all that scrolled away, in lines as they would be copied. */
   readonly seen: string;
   readonly code: number;
 }
 
 export type TerminalStep =
+  /** Until a human sees it. */
   | { readonly wait: string }
+  /** Until nobody sees it any more. */
+  | { readonly gone: string }
   | { readonly send: string }
   /** Beside it, to its end: a command and its arguments. */
   | { readonly run: readonly string[] }
@@ -103,11 +106,9 @@ export async function inTerminal(
   child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
   await new Promise((resolve) => child.once("close", resolve));
   if (errors !== "") throw new Error(errors);
-  const { seen, code, missed } = JSON.parse(output) as { seen: string; code: number; missed: string | null };
-  const raw = seen.replaceAll("\r\n", "\n");
-  if (missed !== null) throw new Error(`"${missed}" was not seen in: ${JSON.stringify(raw)}`);
-  // oxlint-disable-next-line no-control-regex -- colours and cursor movements begin with escape
-  return { raw, seen: raw.replace(/\u001B\[[0-9;?]*[A-Za-z]/g, ""), code };
+  const ended = JSON.parse(output) as { raw: string; seen: string; code: number; missed: string | null };
+  if (ended.missed !== null) throw new Error(`"${ended.missed}" was not seen in:\n${ended.seen}`);
+  return { raw: ended.raw.replaceAll("\r\n", "\n"), seen: ended.seen, code: ended.code };
 }
 
 /** Runs a line of shell with `parley` as a command in it. */

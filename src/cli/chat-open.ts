@@ -1,69 +1,67 @@
-import { type Client, Provider, type Session, type Turn, TurnEndReason } from "../client/client.ts";
-import { wholeMessage } from "../client/transcript.ts";
+import { type Client, type Picture, Provider, type Session, type Turn, TurnEndReason } from "../client/client.ts";
+import type { Chat, Room } from "./chat-state.ts";
 import type { Context } from "./context.ts";
 import { turnEndLine } from "./session-lines.ts";
+import { resolveSession } from "./session-ref.ts";
 import type { SessionView } from "./session-view.ts";
-
-/** How much of what was said before is shown again. */
-const HISTORY = 20;
 
 export interface ChatOptions {
   readonly session?: string;
   readonly continue?: boolean;
   readonly profile?: string;
   readonly model?: string;
+  /** True: answers as they are, and not as Markdown. */
+  readonly plain?: boolean;
 }
 
-/** Undefined = a new one is made with the first message, so that looking in leaves nothing behind. */
-export async function findSession(client: Client, options: ChatOptions): Promise<Session | undefined> {
-  if (options.session !== undefined) {
-    return (await client.sessions.getSession({ sessionId: options.session })).session;
-  }
+/** Undefined = none was named. */
+export async function findSession(client: Client, options: ChatOptions): Promise<string | undefined> {
+  if (options.session !== undefined) return resolveSession(client, options.session);
   if (options.continue !== true) return undefined;
-  return (await client.sessions.listSessions({ pageSize: 1 })).sessions[0];
+  return (await client.sessions.listSessions({ pageSize: 1 })).sessions[0]?.id;
 }
 
 /** Says whom one is going to talk to. */
-export async function showNew(context: Context, client: Client, { profile: name, model }: ChatOptions): Promise<void> {
+export async function showNew({ context, client, page, options }: Chat): Promise<void> {
   const { out } = context;
+  const { profile: name, model } = options;
+  const { profiles } = await client.profiles.listProfiles({ pageSize: 500 });
   const profile =
     name === undefined
-      ? (await client.profiles.listProfiles({ pageSize: 500 })).profiles.find(({ isDefault }) => isDefault)
+      ? profiles.find(({ isDefault }) => isDefault)
       : (await client.profiles.getProfile({ name })).profile;
   if (!out.isTerminal || context.json || profile === undefined) return;
   const { bold, dim } = out.style;
-  const what =
-    profile.provider === Provider.DEMO ? "a new session with the demo model, which is no AI" : "a new session";
-  out.write(`${bold(out.foreignLine(model ?? profile.model))} ${dim(`· ${what} · /help`)}\n\n`);
-  if (profile.provider === Provider.DEMO) {
-    out.write(`${dim("Try: what time is it? Set OPENAI_API_KEY and start the engine again to talk to a model.")}\n\n`);
-  }
+  const isDemo = profile.provider === Provider.DEMO;
+  const what = isDemo ? "a new session with the demo model, which is no AI" : "a new session";
+  page.line("head", `${bold(out.foreignLine(model || profile.model))} ${dim(`· ${what} · /help`)}`);
+  if (!isDemo) return;
+  const other = profiles.find(({ provider }) => provider !== Provider.DEMO);
+  const advice =
+    other === undefined
+      ? "Set OPENAI_API_KEY and start the engine again to talk to a model."
+      : `Begin with --profile ${out.foreignLine(other.name)} to talk to a model.`;
+  page.line("advice", dim(`Try: what time is it? ${advice}`));
 }
 
-/** Shows what was said while one was away. Returns the event to follow from. */
-export async function showOld(context: Context, client: Client, view: SessionView, session: Session): Promise<bigint> {
-  const { out } = context;
-  const { id, runningTurnId, lastSeq } = session;
-  const running =
-    runningTurnId === "" ? undefined : (await client.messages.getTurn({ sessionId: id, turnId: runningTurnId })).turn;
-  // The running turn is shown from its first event: what it has said so far is in its deltas.
-  const afterSeq = running === undefined ? lastSeq : running.firstSeq - 1n;
-  if (context.json) return afterSeq;
+/** Shows what was said while one was away. */
+export async function showOld(chat: Chat, room: Room, { snapshot }: Picture): Promise<void> {
+  const { client, context } = chat;
+  const { session, nextPageToken, runningTurn } = snapshot;
+  if (session !== undefined) showHead(chat, session, nextPageToken !== "");
+  room.view.showSnapshot(snapshot);
+  if (runningTurn !== undefined) return;
+  const { turns } = await client.messages.listTurns({ sessionId: room.sessionId, pageSize: 1 });
+  showEnd(context, room.view, turns[0]);
+}
 
-  const { messages, nextPageToken } = await client.sessions.listMessages({ sessionId: id, pageSize: HISTORY });
-  if (out.isTerminal) {
-    const { bold, dim } = out.style;
-    out.write(
-      `${bold(out.foreignLine(session.title || id))} ${dim(`· ${out.foreignLine(session.model)} · /help`)}\n\n`,
-    );
-    if (nextPageToken !== "") {
-      out.write(`${dim(`earlier messages: ${context.commandLine(`sessions show ${id}`)}`)}\n\n`);
-    }
-  }
-  for (const message of messages) if (message.turnId !== running?.id) view.showMessage(wholeMessage(message));
-  if (running === undefined)
-    showEnd(context, view, (await client.messages.listTurns({ sessionId: id, pageSize: 1 })).turns[0]);
-  return afterSeq;
+function showHead({ context, page }: Chat, session: Session, hasEarlier: boolean): void {
+  const { out } = context;
+  if (!out.isTerminal) return;
+  const { bold, dim } = out.style;
+  const name = out.foreignLine(session.title || session.id);
+  page.line("head", `${bold(name)} ${dim(`· ${out.foreignLine(session.model)} · /help`)}`);
+  if (hasEarlier) page.line("head", dim(`earlier messages: ${context.commandLine(`sessions show ${session.id}`)}`));
 }
 
 function showEnd({ out }: Context, view: SessionView, turn: Turn | undefined): void {

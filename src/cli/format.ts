@@ -9,6 +9,16 @@ export function formatSpan(spanMs: number): string {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
+/** "2026-11-21 17:05", by the local clock: the same in every language, and in the order of time. */
+export function formatTime(time: Date): string {
+  const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
+  return `${day} ${two(time.getHours())}:${two(time.getMinutes())}`;
+}
+
+function two(number: number): string {
+  return String(number).padStart(2, "0");
+}
+
 export function formatBytes(bytes: bigint): string {
   const units = ["B", "KB", "MB", "GB", "TB"];
   let value = Number(bytes);

@@ -11,6 +11,11 @@ export function addTalkCommands(program: Command, run: Run): void {
     .option("--continue", "go on with the newest session")
     .addOption(new Option("--profile <name>", "the profile of a new session").conflicts(["session", "continue"]))
     .option("--model <model>", "a model other than the profile's")
+    .option("--plain", "show answers as they are, and not as Markdown")
+    .addHelpText(
+      "after",
+      "\nSESSION is an id, a unique part of one, or - or last for the newest.\nExample: parley chat --session last",
+    )
     .action(async (options: object, command: Command) =>
       run(command, async (context) => (await import("./chat.ts")).chat(context, options)),
     );
@@ -21,13 +26,16 @@ export function addTalkCommands(program: Command, run: Run): void {
     .addOption(new Option("--profile <name>", "the profile of a new session").conflicts("session"))
     .option("--model <model>", "a model other than the profile's")
     .addOption(new Option("--system <text>", "instructions of a new session").conflicts("session"))
+    .addHelpText("after", "\nExample: git diff | parley run --system 'review this' -")
     .action(async (text: string | undefined, options: object, command: Command) =>
       run(command, async (context) => (await import("./run.ts")).run(context, text, options)),
     );
   program
     .command("watch <session>")
     .description("show a session, live; goes on over restarts of the engine")
-    .option("--after-seq <n>", "begin after this event instead of at the first", toSeq)
+    .option("--after-seq <n>", "begin after this event instead of with the newest messages", toSeq)
+    .option("--plain", "show answers as they are, and not as Markdown")
+    .addHelpText("after", "\nExample: parley watch last")
     .action(async (sessionId: string, options: object, command: Command) =>
       run(command, async (context) => (await import("./watch.ts")).watch(context, sessionId, options)),
     );

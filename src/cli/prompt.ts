@@ -112,10 +112,9 @@ export function createPrompt({ history, complete, listener }: PromptOptions): Pr
     const { name = "", ctrl = false, meta = false } = key;
     if (searchKey(key)) return;
     if (name !== "tab") cycle = undefined;
-    if (name === "return" && !meta) return submit();
-    // Ctrl-J: terminals send it for a line feed.
-    if (name === "enter" && !meta) edited = insert(edited, "\n");
-    else if (name === "tab") tab(key.shift === true ? -1 : 1);
+    // A line feed too: what was typed before the terminal was ours has its returns turned into it.
+    if ((name === "return" || name === "enter") && !meta) return submit();
+    if (name === "tab") tab(key.shift === true ? -1 : 1);
     else if (ctrl && name === "c") interrupt();
     else if (ctrl && name === "d" && edited.text === "") listener.onEnd();
     else if (ctrl && name === "r") walk.search();

@@ -4,15 +4,22 @@ import { type Client, type Message, MessageSchema, type Session, SessionSchema }
 import { wholeMessage } from "../client/transcript.ts";
 import type { Context } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
-import { formatCount } from "./format.ts";
+import { formatCount, formatTime } from "./format.ts";
+import { resolveSession } from "./session-ref.ts";
 import { createSessionView } from "./session-view.ts";
 
 const PAGE = 1000;
 
+export interface ShowOptions {
+  /** True: each message with its id, for fork and rewind. */
+  readonly ids?: boolean;
+}
+
 /** JSON is one object: the session and its messages, the oldest first. */
-export async function showSession(context: Context, sessionId: string): Promise<ExitCode> {
+export async function showSession(context: Context, given: string, { ids = false }: ShowOptions): Promise<ExitCode> {
   const { out, json } = context;
   const client = await context.client();
+  const sessionId = await resolveSession(client, given);
   const { session } = await client.sessions.getSession({ sessionId });
   if (session === undefined) throw new Error("the engine returned no session");
   const messages = await readMessages(client, sessionId);
@@ -25,8 +32,11 @@ export async function showSession(context: Context, sessionId: string): Promise<
     return EXIT.ok;
   }
   out.write(sessionHead(context, session));
-  const view = createSessionView(out);
-  for (const message of messages) view.showMessage(wholeMessage(message));
+  const view = createSessionView(out, { isMarkdown: out.isTerminal });
+  for (const message of messages) {
+    if (ids) view.page.line(`id ${message.id}`, out.style.dim(message.id));
+    view.showMessage(wholeMessage(message));
+  }
   return EXIT.ok;
 }
 
@@ -44,14 +54,21 @@ async function readMessages(client: Client, sessionId: string): Promise<Message[
 
 function sessionHead({ out }: Context, session: Session): string {
   const { dim, bold } = out.style;
-  const { id, title, profile, model, createTime, usage, runningTurnId, systemPrompt } = session;
+  const { id, profile, model, createTime, usage, runningTurnId, systemPrompt, labels, workspace, forkedFrom } = session;
   const used = usage === undefined ? [] : [formatCount(usage.inputTokens + usage.outputTokens, "token")];
   const facts = [
-    `${model} of ${profile}`,
-    createTime === undefined ? "" : timestampDate(createTime).toLocaleString(),
+    model === profile ? model : `${model} of ${profile}`,
+    createTime === undefined ? "" : formatTime(timestampDate(createTime)),
     ...used,
     runningTurnId === "" ? "" : "running",
   ];
-  const system = systemPrompt === "" ? "" : `${dim(`system: ${out.foreignLine(systemPrompt)}`)}\n`;
-  return `${bold(out.foreignLine(title || "untitled"))}\n${dim(out.foreignLine([id, ...facts.filter(Boolean)].join(" · ")))}\n${system}\n`;
+  const more = [
+    systemPrompt === "" ? "" : `system: ${systemPrompt}`,
+    ...Object.entries(labels).map(([name, value]) => `label: ${name}=${value}`),
+    workspace === "" ? "" : `workspace: ${workspace}`,
+    forkedFrom === "" ? "" : `forked from: ${forkedFrom}`,
+  ].filter(Boolean);
+  const title = `${session.starred ? "★ " : ""}${out.foreignLine(session.title || "untitled")}`;
+  const lines = [[id, ...facts.filter(Boolean)].join(" · "), ...more].map((line) => dim(out.foreignLine(line)));
+  return `${bold(title)}\n${lines.join("\n")}\n\n`;
 }

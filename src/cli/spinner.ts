@@ -44,3 +44,24 @@ export function createSpinner(output: Output): Spinner {
     },
   };
 }
+
+/** Keeps what is waited for, to be shown in the line of the state instead of on a line of its own. */
+export interface StatusLabel extends Spinner {
+  readonly label: string;
+}
+
+export function createStatusLabel(onChange: () => void): StatusLabel {
+  let label = "";
+  return {
+    get label() {
+      return label;
+    },
+    start(text) {
+      label = text;
+      onChange();
+    },
+    stop() {
+      label = "";
+    },
+  };
+}
