@@ -19,13 +19,13 @@ function run(args: readonly string[], token?: string) {
 
 it("a token is printed alone, opens what its scope says, and nothing once it is revoked by its name", async () => {
   const made = await run(["tokens", "create", "reader", "--scope", "read", "--lifetime", "30d"]);
-  expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^parley_[\w-]{43}\n$/), stderr: "" });
+  expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^parley_[\w-]{43}\n$/) as string, stderr: "" });
   const secret = made.stdout.trim();
   expect((await run(["status"], secret)).code).toBe(0);
   expect(await run(["run", "hello"], secret)).toMatchObject({
     code: 4,
     stdout: "",
-    stderr: expect.stringContaining("scope operate"),
+    stderr: expect.stringContaining("scope operate") as string,
   });
   const listed = await run(["tokens", "list"]);
   expect(listed.stdout).toMatch(/^tok_\w+ +reader +read +made \d+ s ago +until \d{4}-\d\d-\d\d \d\d:\d\d UTC\n$/);
@@ -44,7 +44,7 @@ it("watching with a token that is revoked ends, and says why", async () => {
   const watching = run(["watch", id], secret);
   await expect.poll(async () => (await run(["status"])).stdout, { timeout: 20_000 }).toContain("1 reader");
   expect(await run(["tokens", "revoke", token.id, "--json"])).toMatchObject({ stdout: `{"revoked":"${token.id}"}\n` });
-  expect(await watching).toMatchObject({ code: 4, stderr: expect.stringContaining("was revoked") });
+  expect(await watching).toMatchObject({ code: 4, stderr: expect.stringContaining("was revoked") as string });
 });
 
 it.each([
@@ -59,6 +59,6 @@ it.each([
   [["revoke", "tok_none"], 4, "parley tokens list"],
 ])("tokens %j ends with %i and says %j", async (args, code, said) => {
   const ended = await run(["tokens", ...args]);
-  expect(ended).toMatchObject({ code, stdout: "", stderr: expect.stringContaining(said) });
+  expect(ended).toMatchObject({ code, stdout: "", stderr: expect.stringContaining(said) as string });
   expect(ended.stderr.trim().split("\n")).toHaveLength(1);
 });

@@ -24,11 +24,15 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
+interface Situation {
+  readonly said: string;
+  readonly title: string;
+  readonly mode: "model" | "off";
+}
+
 /** A session in which the user has said something, and a model for its title. */
-async function setUp(
-  answers: readonly Answer[],
-  { said = "why is my Rust build slow?", title = "", mode = "model" as "model" | "off" } = {},
-) {
+async function setUp(answers: readonly Answer[], options: Partial<Situation> = {}) {
+  const { said = "why is my Rust build slow?", title = "", mode = "model" } = options;
   const db = openSqlite(":memory:");
   const clock = createFakeClock();
   const script = scriptModel(...answers);
