@@ -4,6 +4,7 @@ import { type Figure, lineOf } from "./figure.ts";
 import { eventLogModel } from "./event-log-model.ts";
 import { exactStreams } from "./exact-streams.ts";
 import { fullDisk } from "./full-disk.ts";
+import { lifeModel } from "./life-model.ts";
 import { killLoop } from "./kill-loop.ts";
 import { pausingReader } from "./pausing-reader.ts";
 import { powerCut } from "./power-cut.ts";
@@ -32,6 +33,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "kill-loop": { count: 200, run: killLoop },
   "queue-model": { count: 100_000, run: queueModel },
   "queue-storm": { count: 100, run: queueStorm },
+  "life-model": { count: 100_000, run: lifeModel },
   "snapshot-watch": { count: 1000, run: snapshotWatch },
   "power-cut": { count: 200, run: powerCut },
 };
