@@ -5,6 +5,7 @@ import {
   Access_Scope,
   EventSchema,
   MessageSchema,
+  Role,
   SessionSchema,
   TokenSchema,
   TurnSchema,
@@ -124,7 +125,21 @@ async function fill(engine: TestEngine): Promise<string[]> {
   await endOf(engine, (await engine.messages.startTurn({ sessionId: other, parts: text("go") })).turn);
   upstream.script((answer) => answer.fail(401));
   await endOf(engine, (await engine.messages.startTurn({ sessionId: other, parts: text("go") })).turn);
-  return [id, other];
+  // A history that was written by hand, edited and cut.
+  const { id: written } = await createSession(engine, { title: "written" });
+  const said: string[] = [];
+  for (const words of ["question", "answer", "too much"]) {
+    const { message } = await engine.sessions.appendMessage({
+      sessionId: written,
+      role: Role.USER,
+      parts: text(words),
+    });
+    said.push(message!.id);
+  }
+  const [first = "", , last = ""] = said;
+  await engine.sessions.rewindSession({ sessionId: written, messageId: last });
+  await engine.sessions.updateMessage({ sessionId: written, messageId: first, parts: text("another question") });
+  return [id, other, written];
 }
 
 async function readAll(engine: TestEngine, ids: readonly string[]): Promise<Everything> {
