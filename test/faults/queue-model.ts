@@ -135,7 +135,7 @@ async function take(world: QueueWorld, model: QueueModel, step: Step, text: stri
       return;
     }
     case "follow up": {
-      const isFull = model.followUps.length >= FOLLOW_UPS && (model.isRunning || model.followUps.length > 0);
+      const isFull = roomFor(model) === 0;
       expectSame(await world.followUp(text), isFull ? "QUEUE_FULL" : "", "follow up");
       if (!isFull) join(model, [item]);
       return;
@@ -191,6 +191,12 @@ async function take(world: QueueWorld, model: QueueModel, step: Step, text: stri
   }
 }
 
+/** How many follow-ups are taken: where none runs, the head of the queue leaves it with the first that comes. */
+function roomFor({ isRunning, followUps }: QueueModel): number {
+  if (!isRunning && followUps.length === 0) return FOLLOW_UPS + 1;
+  return Math.max(0, FOLLOW_UPS - followUps.length + (isRunning ? 0 : 1));
+}
+
 /** A follow-up, as it is taken by a session with room for it. */
 function join(model: QueueModel, items: readonly Item[]): void {
   model.followUps.push(...items);
@@ -200,14 +206,7 @@ function join(model: QueueModel, items: readonly Item[]): void {
 
 /** Nobody says who of those who come at once is first; the list does, and the head is the one that is not in it. */
 async function joinAtOnce(world: QueueWorld, model: QueueModel, accepted: readonly string[], count: number) {
-  const room = Math.max(0, FOLLOW_UPS - model.followUps.length);
-  const isFirst = !model.isRunning && model.followUps.length === 0;
-  const least = Math.min(count, isFirst ? room + 1 : room);
-  // Where a queue waits, its head leaves room for one more while they come.
-  const most = !model.isRunning && room > 0 ? Math.min(count, room + 1) : least;
-  if (accepted.length < least || accepted.length > most) {
-    throw new Error(`${accepted.length} of ${count} at once were taken, not ${least} to ${most}`);
-  }
+  expectSame(String(accepted.length), String(Math.min(roomFor(model), count)), "how many were taken");
   await world.settle(undefined, accepted.length > 0 || model.isRunning);
   const listed = (await world.queued()).map(({ text }) => text);
   const inOrder = accepted.toSorted((one, other) => listed.indexOf(one) - listed.indexOf(other));

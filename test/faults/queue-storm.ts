@@ -137,7 +137,7 @@ async function newTarget(client: Client, { text, ...settings }: (typeof KINDS)[n
 
 /** Often right after the start, else in the middle of things. */
 function momentToKill(): number {
-  return Math.random() < 0.3 ? Math.random() * 100 : Math.random() * 1000;
+  return Math.random() < 0.3 ? Math.random() * 100 : Math.random() * 2500;
 }
 
 /** Looks at a session that rests with others waiting, and again when all of them had their turn. */
