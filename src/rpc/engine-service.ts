@@ -32,7 +32,7 @@ export interface EngineServiceDeps {
   readonly clock: Clock;
 }
 
-export function createEngineService(deps: EngineServiceDeps): Partial<ServiceImpl<typeof EngineService>> {
+export function createEngineService(deps: EngineServiceDeps): ServiceImpl<typeof EngineService> {
   const { db, profiles, version, logEpoch } = deps;
   const startTime = timestampFromMs(deps.startTimeMs);
   return {
