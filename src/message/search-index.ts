@@ -8,8 +8,8 @@ import type { MessageStatus, Part, Role } from "./message.ts";
 const PACE_MS = 1000;
 
 /** One transaction writes so much: few milliseconds, so that nobody who streams notices. */
-const MESSAGES_AT_ONCE = 100;
-const BYTES_AT_ONCE = 64 * 1024;
+const MESSAGES_AT_ONCE = 50;
+const BYTES_AT_ONCE = 32 * 1024;
 
 /**
  * Keeps the index that messages are searched by. What is to be indexed the store's triggers write down, in the transaction
