@@ -20,7 +20,7 @@ export function createSessionService(
     Parameters<typeof createHistoryMethods>[0] &
     Parameters<typeof createFindMethods>[0] &
     TransferDeps,
-): Partial<ServiceImpl<typeof SessionService>> {
+): ServiceImpl<typeof SessionService> {
   const { db, profiles } = deps;
   return {
     ...createFindMethods(deps),
