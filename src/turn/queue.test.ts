@@ -244,8 +244,9 @@ test.each(["steer", "follow_up"])(
   },
 );
 
+const hangs = (_request: ModelRequest, signal: AbortSignal) => hangsAfter("…", signal);
+
 test("a full queue that waits on an idle session has room for who starts it, and is untouched where it has none", async () => {
-  const hangs = (_request: ModelRequest, signal: AbortSignal) => hangsAfter("…", signal);
   const engine = await setUp([hangs, hangs, hangs]);
   await engine.start("a");
   for (let i = 0; i < 20; i++) await sayNext(engine, `f${i}`);
