@@ -21,6 +21,7 @@ import { createEventLog } from "./event/event-log.ts";
 import { readLogEpoch } from "./event/log-epoch.ts";
 import { newId } from "./id.ts";
 import { createInTurn } from "./in-turn.ts";
+import { createLogOutput } from "./log-output.ts";
 import { createIdempotency } from "./idempotency/idempotency.ts";
 import { createSearchIndex } from "./message/search-index.ts";
 import { createModelCache, createModelsVia } from "./model/model-cache.ts";
@@ -102,7 +103,7 @@ interface Base {
  * nothing is left open then.
  */
 export async function startEngine(config: Config, parts: EngineParts = {}): Promise<Engine> {
-  const logger = parts.logger ?? pino({ level: config.logLevel }, pino.destination(2));
+  const logger = parts.logger ?? pino({ level: config.logLevel }, createLogOutput(2));
   const onBug = (what: string, error: unknown): void => logger.error({ err: error }, what);
   const closers = createClosers();
   const base: Base = { config, parts, clock: parts.clock ?? systemClock, logger, closers, onBug };
