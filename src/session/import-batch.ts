@@ -1,3 +1,4 @@
+import type { PlacedMessage } from "../message/message-store.ts";
 import type { Message } from "../message/message.ts";
 import type { NewId } from "../id.ts";
 import type { Database } from "../store/database.ts";
@@ -6,7 +7,7 @@ import type { ImportedMessage, ImportedSession, ImportLine } from "./import-form
 import { invalidImport } from "./import-line.ts";
 import type { Imported } from "./import-store.ts";
 import type { NumberedLine } from "./lines.ts";
-import type { DraftMessage, SessionDraft } from "./session-draft.ts";
+import type { SessionDraft } from "./session-draft.ts";
 
 /** One transaction takes so much: some milliseconds, so that nobody who streams notices. */
 const MAX_SESSIONS = 100;
@@ -75,7 +76,7 @@ export function createImportBatch({ db, newId }: ImportBatchDeps, draft: Session
     const taken = await idsTaken(db, "messages", ids);
     const drafted = await draft.messagesAmong(ids);
     const inBatch = new Set<string>();
-    const added: DraftMessage[] = [];
+    const added: PlacedMessage[] = [];
     for (const { item, number, place } of messages) {
       if (inBatch.has(item.id) || drafted.has(item.id) || seenTaken.has(item.id)) {
         throw invalidImport(number, `there is a second message ${item.id} in the file`);
