@@ -11,12 +11,9 @@ CREATE TABLE blobs (
 CREATE INDEX blobs_by_age ON blobs (upload_time_ms);
 
 -- How often what was said before was changed or removed: who reads a history in pieces sees by it that they do not fit
--- together. By triggers, so that no writer can forget it.
+-- together. Edits count by a trigger, so that no writer can forget it; a removal counts once, not for each of its messages.
 ALTER TABLE sessions ADD COLUMN history_edits INTEGER NOT NULL DEFAULT 0;
 CREATE TRIGGER messages_edited AFTER UPDATE OF parts ON messages WHEN old.status <> 'streaming' BEGIN
-  UPDATE sessions SET history_edits = history_edits + 1 WHERE key = old.session_key;
-END;
-CREATE TRIGGER messages_removed AFTER DELETE ON messages BEGIN
   UPDATE sessions SET history_edits = history_edits + 1 WHERE key = old.session_key;
 END;
 
