@@ -67,6 +67,13 @@ function addMoving(sessions: Command, run: Run): void {
       run(command, async (context) => (await import("./sessions-export.ts")).exportSessions(context, ids, options)),
     );
   sessions
+    .command("import <file>")
+    .description("make the sessions of an export, all of them or none; - reads stdin")
+    .addHelpText("after", "\nAn id that is taken here gets a new one.\nExample: parley sessions import sessions.jsonl")
+    .action(async (file: string, _options, command: Command) =>
+      run(command, async (context) => (await import("./sessions-import.ts")).importSessions(context, file)),
+    );
+  sessions
     .command("delete <sessions...>")
     .description("delete sessions with everything in them")
     .addHelpText(

@@ -3,6 +3,7 @@ import packageFile from "../../package.json" with { type: "json" };
 import { createContext, type GlobalOptions } from "./context.ts";
 import { EXIT, EXIT_HELP } from "./exit-code.ts";
 import { exitOnClosedPipe } from "./output.ts";
+import { addCompletion } from "./program-completion.ts";
 import { addEngineCommands } from "./program-engine.ts";
 import type { Run } from "./program-run.ts";
 import { addSessionCommands } from "./program-sessions.ts";
@@ -60,6 +61,7 @@ function createProgram(setExitCode: (code: number) => void): Command {
   addEngineCommands(program, run);
   addTalkCommands(program, run);
   addSessionCommands(program, run);
+  addCompletion(program, run);
   addTokenCommands(program, run);
   return program;
 }

@@ -3,8 +3,10 @@ import { open, rename, rm } from "node:fs/promises";
 import type { Client } from "../client/client.ts";
 import type { Context } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
+import { UsageError } from "./failure.ts";
 import { formatBytes } from "./format.ts";
 import { onInterrupt } from "./interrupt.ts";
+import { createProgress } from "./progress.ts";
 import { resolveSessions } from "./session-ref.ts";
 
 export interface ExportOptions {
@@ -22,7 +24,7 @@ export async function exportSessions(
   const sessionIds = [...new Set(await resolveSessions(client, given))];
   const controller = new AbortController();
   const off = onInterrupt(() => controller.abort());
-  const progress = createProgress(context);
+  const progress = createProgress(context, output === "-" && context.out.isTerminal);
   try {
     const pieces = readExport(client, sessionIds, controller.signal, progress.add);
     if (output === "-") await writeToStdout(context.stdout, pieces);
@@ -58,7 +60,9 @@ async function writeToStdout(stdout: NodeJS.WriteStream, pieces: AsyncIterable<U
 async function writeToFile(path: string, pieces: AsyncIterable<Uint8Array>): Promise<void> {
   // Conversations are nobody else's.
   const partial = `${path}.${process.pid}.partial`;
-  const file = await open(partial, "wx", 0o600);
+  const file = await open(partial, "wx", 0o600).catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(`${path} cannot be written (${error.code}); name another file with -o`);
+  });
   try {
     for await (const piece of pieces) await file.write(piece);
     await file.sync();
@@ -69,32 +73,4 @@ async function writeToFile(path: string, pieces: AsyncIterable<Uint8Array>): Pro
     await rm(partial, { force: true });
     throw error;
   }
-}
-
-interface Progress {
-  readonly add: (bytes: number) => void;
-  readonly bytes: () => bigint;
-  end(): void;
-}
-
-const EVERY_MS = 200;
-
-/** On a terminal alone, and not where the sessions themselves are written to one. */
-function createProgress({ err, out }: Context): Progress {
-  let bytes = 0n;
-  let shownAt = performance.now();
-  let isShown = false;
-  return {
-    bytes: () => bytes,
-    add(count) {
-      bytes += BigInt(count);
-      if (!err.isTerminal || out.isTerminal || performance.now() - shownAt < EVERY_MS) return;
-      shownAt = performance.now();
-      isShown = true;
-      err.write(`\r\u001B[K${err.style.dim(formatBytes(bytes))}`);
-    },
-    end() {
-      if (isShown) err.write("\r\u001B[K");
-    },
-  };
 }
