@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createFakeClock } from "../../test/helpers/fake-clock.ts";
+import { DomainError } from "../errors.ts";
 import { newId } from "../id.ts";
 import { insertSession, getSession, removeSession } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
@@ -245,6 +246,36 @@ describe("the index", () => {
     await say(session, "three");
     await clock.advance(5000);
     expect(await countUnindexed()).toBe(1);
+  });
+
+  it("is written piece by piece where there is much, and leaves time between them", async () => {
+    const session = await addSession();
+    for (let i = 0; i < 120; i++) await say(session, `number ${i}`);
+    searchIndex.start();
+    await clock.advance(999);
+    expect(await countUnindexed()).toBe(120);
+    await clock.advance(1);
+    expect(await countUnindexed()).toBe(0);
+  });
+
+  it("is left for later where the disk refuses it, and what is indexed is found all the same", async () => {
+    const session = await addSession();
+    const first = await say(session, "first word");
+    expect(await found("word")).toEqual([first]);
+    await say(session, "second word");
+    const full: Database = {
+      ...db,
+      transact: () => Promise.reject(new DomainError("exhausted", "STORAGE_FULL", "the disk is full")),
+    };
+    const stuck = createSearchIndex(full, clock, () => expect.unreachable("a full disk is no bug"));
+    const search = { query: "word", sessionKey: undefined, roles: [] };
+    const rows = await searchMessages({ db, searchIndex: stuck }, search, undefined, 10, never);
+    expect(rows.map(({ messageId }) => messageId)).toEqual([first]);
+    stuck.start();
+    await clock.advance(3000);
+    expect(await countUnindexed()).toBe(1);
+    await stuck.close();
+    expect(await found("word")).toHaveLength(2);
   });
 
   it("gives up catching up when nobody waits any more", async () => {
