@@ -79,6 +79,15 @@ describe("a search", () => {
     expect(await found("fox")).toEqual([third, second, first]);
   });
 
+  it("would miss what was just committed if it did not catch up first", async () => {
+    const session = await addSession();
+    await say(session, "the quick brown fox");
+    const late: SearchIndex = { ...searchIndex, catchUp: () => Promise.resolve() };
+    const search = { query: "fox", sessionKey: undefined, roles: [] };
+    expect(await searchMessages({ db, searchIndex: late }, search, undefined, 10, never)).toEqual([]);
+    expect(await found("fox")).toHaveLength(1);
+  });
+
   it("wants all words, in any order, case and accents", async () => {
     const session = await addSession();
     const id = await say(session, "Ein Übermaß an Éclairs im CAFÉ, naïve");
