@@ -1,4 +1,13 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync, mkdirSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  mkdirSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { parley, startParley, inTerminal, type Ended } from "./cli-process.ts";
@@ -119,6 +128,22 @@ describe("up and down", () => {
 });
 
 describe("logs", () => {
+  test("that have no room are dropped; the engine serves and stops all the same", async () => {
+    const full = openSync("/dev/full", "w");
+    const engine = await startEngineProcess({ stderr: full, args: ["--log-level", "debug"] });
+    const { code, stdout } = await parley([
+      "run",
+      "--profile",
+      "demo",
+      "echo: still here",
+      "--data-dir",
+      engine.dataDir,
+    ]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining("still here") as string });
+    expect(await engine.stop()).toEqual({ code: 0, signal: null });
+    closeSync(full);
+  });
+
   test("prints the last lines, into pipes as they are, on a terminal to be read", async () => {
     const dataDir = makeDataDir();
     mkdirSync(dataDir, { recursive: true });
