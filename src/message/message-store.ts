@@ -43,6 +43,8 @@ export interface PlacedMessage {
   readonly sessionKey: number;
   readonly seq: number;
   readonly message: Message;
+  /** Its JSON, where it comes from a row: thousands are copied at once. */
+  readonly stored?: Pick<MessageRow, "parts" | "usage">;
 }
 
 export function insertMessage(sessionKey: number, message: Message, seq: number): Statement {
@@ -57,7 +59,7 @@ export function insertMessages(messages: readonly PlacedMessage[]): Statement[] 
   return insertRows(MESSAGES, messages.map(rowOf));
 }
 
-function rowOf({ sessionKey, message, seq }: PlacedMessage): SqlValue[] {
+function rowOf({ sessionKey, message, seq, stored }: PlacedMessage): SqlValue[] {
   return [
     message.id,
     sessionKey,
@@ -66,9 +68,9 @@ function rowOf({ sessionKey, message, seq }: PlacedMessage): SqlValue[] {
     seq,
     message.role,
     message.status,
-    JSON.stringify(message.parts),
+    stored?.parts ?? JSON.stringify(message.parts),
     message.model,
-    message.usage === undefined ? "" : JSON.stringify(message.usage),
+    stored?.usage ?? (message.usage === undefined ? "" : JSON.stringify(message.usage)),
     message.createTimeMs,
   ];
 }

@@ -3,6 +3,7 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { EventSchema, type Event } from "../../gen/ts/parley/v1/event_pb.ts";
 import type { EventPayload, LogEntry } from "../event/event.ts";
+import { encodeCompleted } from "./message-bytes.ts";
 import { messageToProto, outcomeToProto, roleToProto, structOf, toolResultToProto } from "./message-proto.ts";
 import { queuedToProto } from "./queue-proto.ts";
 import { sessionToProto } from "./session-proto.ts";
@@ -21,6 +22,8 @@ const SKIPPABLE: ReadonlySet<EventPayload["kind"]> = new Set([
 
 /** The bytes a row of the log holds: an Event without what the row's own columns say. */
 export function encodePayload(payload: EventPayload): Uint8Array {
+  const completed = payload.kind === "message_completed" ? encodeCompleted(payload.message) : undefined;
+  if (completed !== undefined) return completed;
   return toBinary(
     EventSchema,
     create(EventSchema, { skippable: SKIPPABLE.has(payload.kind), payload: payloadToProto(payload) }),

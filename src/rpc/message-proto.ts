@@ -48,6 +48,10 @@ export function roleToProto(role: domain.Role): Role {
   return ROLES[role];
 }
 
+export function statusToProto(status: domain.MessageStatus): MessageStatus {
+  return STATUSES[status];
+}
+
 export function outcomeToProto(outcome: domain.ToolOutcome): ToolCallState {
   return OUTCOMES[outcome];
 }

@@ -73,7 +73,7 @@ export function createImportBatch({ db, newId }: ImportBatchDeps, draft: Session
 
   async function addMessages(): Promise<void> {
     const ids = messages.map(({ item }) => item.id);
-    const taken = await idsTaken(db, "messages", ids);
+    const taken = await takenMessages(db, ids);
     const drafted = await draft.messagesAmong(ids);
     const inBatch = new Set<string>();
     const added: PlacedMessage[] = [];
@@ -118,6 +118,19 @@ export function createImportBatch({ db, newId }: ImportBatchDeps, draft: Session
       return { renamed, sessionIds };
     },
   };
+}
+
+/** What is left of a removed session, or of an import that was cut off, holds no id: it only is not swept yet. */
+async function takenMessages(db: Database, ids: readonly string[]): Promise<Set<string>> {
+  const taken = await idsTaken(db, "messages", ids);
+  if (taken.size === 0) return taken;
+  const leftOver = {
+    sql: `DELETE FROM messages WHERE id IN (SELECT value FROM json_each(?))
+      AND session_key IN (SELECT session_key FROM removed_sessions)`,
+    params: [JSON.stringify([...taken])],
+  };
+  await db.transact([leftOver]);
+  return idsTaken(db, "messages", ids);
 }
 
 async function idsTaken(db: Database, table: "sessions" | "messages", ids: readonly string[]): Promise<Set<string>> {
