@@ -1,21 +1,8 @@
 // The reference of the API as Markdown: the pages of docs/api/, written by npm run generate.
 import { accessOf, methodLink, PACKAGE, pageOf, readBook, reasonsOf, scopeOf, shortName } from "./book.mjs";
+import { COMMON_REASONS, PLAIN_ROUTES } from "./beside-protos.mjs";
 import { isRequired, limitsOf } from "./limits.mjs";
 import { anchor, firstSentence, table } from "./markdown.mjs";
-
-/** What any method may fail with; interceptors and the port say these, so no method's comment does. */
-const COMMON_REASONS = [
-  ["INVALID_FIELD", "INVALID_ARGUMENT", "any method: a field breaks its limits"],
-  ["MALFORMED_REQUEST", "INVALID_ARGUMENT", "any method: the request cannot be decoded"],
-  ["INVALID_PAGE_TOKEN", "INVALID_ARGUMENT", "any list: a token of another list, or one changed on the way"],
-  ["TOKEN_MISSING", "UNAUTHENTICATED", "any method: no token was sent"],
-  ["TOKEN_INVALID", "UNAUTHENTICATED", "any method: the token opens nothing"],
-  ["SCOPE_INSUFFICIENT", "PERMISSION_DENIED", "any method: the token's scope does not allow it"],
-  ["REQUEST_TOO_LARGE", "RESOURCE_EXHAUSTED", "any method: more than 4 MiB"],
-  ["STORAGE_FULL", "RESOURCE_EXHAUSTED", "any method that stores: the disk is full"],
-  ["STORAGE_FAILED", "UNAVAILABLE", "any method that stores: the disk refuses"],
-  ["ENGINE_STOPPING", "UNAVAILABLE", "any method: the engine is about to stop"],
-];
 
 const NOTICE = "<!-- Generated from proto/parley/v1 by `npm run generate`; changes here are lost. -->\n";
 
@@ -57,6 +44,12 @@ ${services.join("\n\n")}
 ## Events
 
 ${table(["payload", "what happened"], events)}
+
+## Plain HTTP
+
+${table(["route", "scope", "what it does"], PLAIN_ROUTES)}
+
+Refusals are JSON, as those of methods in the Connect protocol.
 
 ## Reasons of errors
 
