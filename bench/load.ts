@@ -1,8 +1,10 @@
 // A program: makes the load. Its parent sends a job's name and input and gets the result; what a job opened stays open.
 import { createSessions } from "./load/calls.ts";
+import { lists, searches } from "./load/find.ts";
 import { firstTokens } from "./load/first-token.ts";
 import { holdWatchers } from "./load/hold.ts";
 import { replay } from "./load/replay.ts";
+import { snapshots } from "./load/snapshot.ts";
 import { turnsAtEngine, turnsAtUpstream } from "./load/turns.ts";
 import { unaryCalls } from "./load/unary.ts";
 import { watchTurn } from "./load/watchers.ts";
@@ -11,7 +13,10 @@ const jobs = {
   createSessions,
   firstTokens,
   holdWatchers,
+  lists,
   replay,
+  searches,
+  snapshots,
   turnsAtEngine,
   turnsAtUpstream,
   unaryCalls,

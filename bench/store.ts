@@ -21,7 +21,7 @@ const SESSIONS = 10_000;
 /** Each turn has seven events. The first session is the one that is replayed; together they have a million. */
 const LONG_TURNS = 14_286;
 const TURNS = 13;
-const EVENTS_PER_TURN = 7;
+export const EVENTS_PER_TURN = 7;
 
 const USAGE: Usage = { inputTokens: 120, outputTokens: 25, reasoningTokens: 0, cachedInputTokens: 0, modelCalls: 1 };
 const ANSWER = textOf({ tokens: 25, perSecond: 0 });
@@ -71,7 +71,7 @@ function schemaHash(): string {
 }
 
 /** As long as the engine's own. */
-function idOf(prefix: string, number: number): string {
+export function idOf(prefix: string, number: number): string {
   return `${prefix}_0${String(number).padStart(24, "0")}`;
 }
 
@@ -97,8 +97,13 @@ function fill(path: string): void {
   db.close();
 }
 
-/** Answers the number of the next turn. */
-function fillSession(run: (statement: Statement) => void, key: number, firstTurn: number, turns: number): number {
+/** Makes a session of so many turns. Answers the number of the next turn. */
+export function fillSession(
+  run: (statement: Statement) => void,
+  key: number,
+  firstTurn: number,
+  turns: number,
+): number {
   const sessionId = idOf("ses", key);
   const settings = {
     title: `Session ${key}`,
