@@ -53,7 +53,12 @@ export async function takeSnapshot(
   let bytes = 0;
   const newest: Query = {
     ...selectNewestMessages(key, maxMessages + 1),
-    stop: (row) => (bytes += Buffer.byteLength(String(row["parts"]))) > MAX_BYTES,
+    // The one that is too much is read, too: it tells that there are older ones.
+    stop(row) {
+      const before = bytes;
+      bytes += Buffer.byteLength(String(row["parts"]));
+      return before > 0 && bytes > MAX_BYTES;
+    },
   };
   const queries = [
     selectSession(sessionId),
