@@ -10,6 +10,8 @@ const PACE_MS = 1000;
 /** One transaction writes so much: few milliseconds, so that nobody who streams notices. */
 const MESSAGES_AT_ONCE = 50;
 const BYTES_AT_ONCE = 32 * 1024;
+/** After each piece the others have the engine for so many times as long as it took. */
+const REST_PER_WORK = 2;
 
 /**
  * Keeps the index that messages are searched by. What is to be indexed the store's triggers write down, in the transaction
@@ -74,11 +76,11 @@ export function createSearchIndex(
     }
   }
 
-  /** Answers when to go on: where there is much, as much time is left to others as a piece has taken. */
+  /** Answers when to go on. */
   async function indexSome(): Promise<number> {
     const startMs = clock.monotonic();
     try {
-      return (await nextPiece()) ? clock.monotonic() - startMs : PACE_MS;
+      return (await nextPiece()) ? REST_PER_WORK * (clock.monotonic() - startMs) : PACE_MS;
     } catch (error) {
       // What the disk refuses is refused to everybody, and still written down: the next time may do it.
       if (!(error instanceof DomainError)) onBug("indexing messages", error);
