@@ -1,5 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
 const LAUNCHER = join(ROOT, "bin/parley");
@@ -93,13 +93,29 @@ export function beside(...args: readonly string[]): TerminalStep {
   return { run: [LAUNCHER, ...args] };
 }
 
-/** Runs a command in a pseudo-terminal and plays a human. Throws where something was not seen that was waited for. */
+/** Runs `bin/parley` in a pseudo-terminal and plays a human. Throws where something was not seen that was waited for. */
 export async function inTerminal(
   args: readonly string[],
   steps: readonly TerminalStep[],
   env?: Readonly<Record<string, string>>,
 ): Promise<SeenInTerminal> {
-  const child = spawn("python3", [TERMINAL, JSON.stringify(steps), LAUNCHER, ...args], { env: cleanEnv(env) });
+  return commandInTerminal([LAUNCHER, ...args], steps, env);
+}
+
+/** The same for a shell in which `parley` is a command. */
+export async function shellInTerminal(
+  command: readonly string[],
+  steps: readonly TerminalStep[],
+): Promise<SeenInTerminal> {
+  return commandInTerminal(command, steps, { PATH: `${dirname(LAUNCHER)}:${process.env["PATH"]}` });
+}
+
+async function commandInTerminal(
+  command: readonly string[],
+  steps: readonly TerminalStep[],
+  env?: Readonly<Record<string, string>>,
+): Promise<SeenInTerminal> {
+  const child = spawn("python3", [TERMINAL, JSON.stringify(steps), ...command], { env: cleanEnv(env) });
   let output = "";
   let errors = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));

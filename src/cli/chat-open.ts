@@ -1,18 +1,9 @@
 import { type Client, type Picture, Provider, type Session, type Turn, TurnEndReason } from "../client/client.ts";
-import type { Chat, Room } from "./chat-state.ts";
+import type { Chat, ChatOptions, Room } from "./chat-state.ts";
 import type { Context } from "./context.ts";
 import { turnEndLine } from "./session-lines.ts";
 import { resolveSession } from "./session-ref.ts";
 import type { SessionView } from "./session-view.ts";
-
-export interface ChatOptions {
-  readonly session?: string;
-  readonly continue?: boolean;
-  readonly profile?: string;
-  readonly model?: string;
-  /** True: answers as they are, and not as Markdown. */
-  readonly plain?: boolean;
-}
 
 /** Undefined = none was named. */
 export async function findSession(client: Client, options: ChatOptions): Promise<string | undefined> {

@@ -56,7 +56,6 @@ function createRoom(chat: Chat, session: Session): Room {
     view,
     facts: createSessionFacts(session, Date.now),
     turns: createChatTurns(session.runningTurnId),
-    numbered: new Map(),
     leaving,
     following: Promise.resolve(),
   };
@@ -98,6 +97,7 @@ function show(chat: Chat, room: Room, item: FollowItem): void {
   if (item.kind === "reset") {
     room.view.reset();
     room.turns.forget();
+    room.facts.forget();
     context.note(`the log is another one now (${item.reason}); all of it follows`);
     return;
   }

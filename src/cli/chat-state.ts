@@ -1,10 +1,18 @@
 import type { Client, Session } from "../client/client.ts";
-import type { ChatOptions } from "./chat-open.ts";
 import type { ChatTurns } from "./chat-turns.ts";
 import type { Context } from "./context.ts";
 import type { Page } from "./page.ts";
 import type { SessionFacts } from "./session-facts.ts";
 import type { SessionView } from "./session-view.ts";
+
+export interface ChatOptions {
+  readonly session?: string;
+  readonly continue?: boolean;
+  readonly profile?: string;
+  readonly model?: string;
+  /** True: answers as they are, and not as Markdown. */
+  readonly plain?: boolean;
+}
 
 /** The session that a chat is in. */
 export interface Room {
@@ -12,8 +20,6 @@ export interface Room {
   readonly view: SessionView;
   readonly facts: SessionFacts;
   readonly turns: ChatTurns;
-  /** The numbers that a human was shown last, with what they stand for. */
-  readonly numbered: Map<"queue" | "messages", readonly string[]>;
   /** Aborted when the room is left. */
   readonly leaving: AbortController;
   following: Promise<void>;

@@ -1,80 +1,13 @@
-import type { Client } from "../client/client.ts";
-import { createChatLines } from "./chat-lines.ts";
-import { takeLine } from "./chat-commands.ts";
-import { type ChatOptions, findSession, showNew } from "./chat-open.ts";
-import { enterRoom, leaveRoom } from "./chat-room.ts";
-import type { Chat } from "./chat-state.ts";
+import type { ChatOptions } from "./chat-state.ts";
 import type { Context } from "./context.ts";
-import { EXIT, type ExitCode } from "./exit-code.ts";
-import { failureOf } from "./failure.ts";
-import { onInterrupt } from "./interrupt.ts";
-import { createPage } from "./page.ts";
+import type { ExitCode } from "./exit-code.ts";
 
+/** With a human at a terminal, or with lines from a pipe. */
 export async function chat(context: Context, options: ChatOptions): Promise<ExitCode> {
   const client = await context.client();
-  const isInteractive = context.stdin.isTTY && context.out.isTerminal && !context.json;
+  const { stdin, out, env, json } = context;
+  // A dumb terminal cannot draw a row again: its lines are read and answered as those of a pipe.
+  const isInteractive = stdin.isTTY && out.isTerminal && env["TERM"] !== "dumb" && !json;
   if (isInteractive) return (await import("./chat-live.ts")).chatLive(context, client, options);
-  return chatInPipe(context, client, options);
-}
-
-/** One line after the other, each when the turn before it is over. */
-async function chatInPipe(context: Context, client: Client, options: ChatOptions): Promise<ExitCode> {
-  const session = await findSession(client, options);
-  const lines = createChatLines(context);
-  const state: Chat = {
-    context,
-    client,
-    options,
-    page: createPage(context.out),
-    leaving: new AbortController(),
-    isInteractive: false,
-    room: undefined,
-    next: { profile: options.profile ?? "", model: options.model ?? "" },
-    sessions: [],
-    isEngineAway: false,
-    hasInterrupted: false,
-    failure: undefined,
-    suggest: () => undefined,
-    refresh: () => undefined,
-    stop: () => state.leaving.abort(),
-  };
-  const off = onInterrupt(() => interrupt(state));
-  const { signal } = state.leaving;
-  signal.addEventListener("abort", () => lines.close(), { once: true });
-  try {
-    if (session === undefined) await showNew(state);
-    else await enterRoom(state, session);
-    for (;;) {
-      const line = await lines.read();
-      if (line === undefined || signal.aborted) break;
-      if (line.trim() !== "") await takeLine(state, line);
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
-    off();
-    state.leaving.abort();
-    await leaveRoom(state);
-    if (!context.json) state.page.endLine();
-  }
-  if (state.failure !== undefined) throw state.failure;
-  return state.hasInterrupted ? EXIT.interrupted : EXIT.ok;
-}
-
-/** Ctrl-C: stops the turn; where none runs, or it is being stopped, leaves. */
-export function interrupt(chat: Chat): void {
-  const { client, context, page, room } = chat;
-  const turnId = room?.facts.runningTurnId;
-  if (room === undefined || turnId === undefined || chat.hasInterrupted) {
-    chat.hasInterrupted = true;
-    return chat.stop();
-  }
-  chat.hasInterrupted = true;
-  if (!context.json) page.wait("stopping; Ctrl-C again to leave");
-  client.messages.cancelTurn({ sessionId: room.sessionId, turnId }, { signal: chat.leaving.signal }).then(
-    () => (chat.hasInterrupted = false),
-    (error: unknown) => {
-      if (!chat.leaving.signal.aborted) page.line("error", context.out.style.red(failureOf(error).text));
-    },
-  );
+  return (await import("./chat-pipe.ts")).chatInPipe(context, client, options);
 }

@@ -10,12 +10,14 @@ export function addEngineCommands(program: Command, run: Run): void {
   program
     .command("status")
     .description("show what the engine is doing")
+    .addHelpText("after", "\nExample: parley status --json")
     .action(async (_options, command: Command) =>
       run(command, async (context) => (await import("./status.ts")).status(context)),
     );
   program
     .command("token")
     .description("print the token that opens the engine")
+    .addHelpText("after", '\nExample: curl -H "Authorization: Bearer $(parley token)" ...')
     .action(async (_options, command: Command) =>
       run(command, async (context) => (await import("./token.ts")).token(context)),
     );
@@ -24,7 +26,8 @@ export function addEngineCommands(program: Command, run: Run): void {
 function addServe(program: Command, run: Run): void {
   const serve = program
     .command("serve")
-    .description("start an engine; prints one line, READY and its URL, once it serves");
+    .description("start an engine; prints one line, READY and its URL, once it serves")
+    .addHelpText("after", "\nExample: OPENAI_API_KEY=... parley serve");
   addServeOptions(serve).action(async (_options, command: Command) =>
     run(command, async (context) => (await import("./serve.ts")).serve(context, command.optsWithGlobals())),
   );

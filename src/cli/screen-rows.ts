@@ -38,7 +38,8 @@ export function rowsOf(line: string, columns: number): number {
 export function lastRows(lines: readonly string[], columns: number, maxRows: number): string[] {
   const kept: string[] = [];
   let left = maxRows;
-  for (const line of lines.toReversed()) {
+  for (const whole of lines.toReversed()) {
+    const line = whole.length > MAX_MEASURED ? endWithin(whole, columns) : whole;
     const rows = rowsOf(line, columns);
     if (rows > left) {
       if (left > 0) kept.unshift(endOf(line.replace(COLOR, ""), columns, left));
@@ -48,6 +49,15 @@ export function lastRows(lines: readonly string[], columns: number, maxRows: num
     left -= rows;
   }
   return kept;
+}
+
+/** No terminal shows more of one line; to measure all of it for every picture would take longer than to show it. */
+const MAX_MEASURED = 50_000;
+
+/** The end of a very long line, cut at a place that stays the same while a row fills. */
+function endWithin(line: string, columns: number): string {
+  const from = line.length - MAX_MEASURED;
+  return line.slice(from - (from % columns));
 }
 
 /** The end of a line that is too long, cut where the terminal would have wrapped it. */

@@ -14,10 +14,10 @@ export interface SessionFacts {
   /** What waits: steers first, each the next one first. */
   readonly queue: readonly QueuedMessage[];
   see(event: Event): void;
-  /** Takes over what was read of the session. */
-  take(session: Session): void;
   /** Takes over what waits. */
   takeQueue(queue: readonly QueuedMessage[]): void;
+  /** What is counted comes again, from the first event. */
+  forget(): void;
 }
 
 export function createSessionFacts(session: Session, nowMs: () => number): SessionFacts {
@@ -73,10 +73,14 @@ export function createSessionFacts(session: Session, nowMs: () => number): Sessi
         for (const message of payload.value.queued) queue.set(message.id, message);
       }
     },
-    take,
     takeQueue(waiting) {
       queue.clear();
       for (const message of waiting) queue.set(message.id, message);
+    },
+    forget() {
+      queue.clear();
+      tokens = 0n;
+      runningTurnId = undefined;
     },
   };
 }
