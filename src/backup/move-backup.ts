@@ -3,7 +3,7 @@ import { cp, mkdir, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { syncFolder } from "../durable-file.ts";
 import { DomainError } from "../errors.ts";
-import { syncFile } from "./blob-files.ts";
+import { sync } from "./blob-files.ts";
 import { backupInvalid, hashFile, MANIFEST, readManifest } from "./manifest.ts";
 
 /**
@@ -33,9 +33,9 @@ async function copyBackup(path: string, parent: string, target: string): Promise
       const copied = await hashFile(join(partial, file));
       if (copied.bytes !== bytes || copied.sha256 !== sha256)
         throw backupInvalid(`${file} was not copied whole; try again`);
-      await syncFile(join(partial, file));
+      await sync(join(partial, file));
     }
-    await syncFile(join(partial, MANIFEST));
+    await sync(join(partial, MANIFEST));
     syncFolder(partial);
     await rename(partial, target);
   } catch (error) {

@@ -1,5 +1,6 @@
 // The long forms of the fault tests: `npm run test:faults [-- NAME [COUNT]]`. A line for each figure; ends with 1 where one
 // was not reached.
+import { backupFullDisk, backupLoad } from "./backup-load.ts";
 import { type Figure, lineOf } from "./figure.ts";
 import { eventLogModel } from "./event-log-model.ts";
 import { exactStreams } from "./exact-streams.ts";
@@ -10,6 +11,7 @@ import { pausingReader } from "./pausing-reader.ts";
 import { powerCut } from "./power-cut.ts";
 import { queueModel } from "./queue-model.ts";
 import { queueStorm } from "./queue-storm.ts";
+import { roundTrip } from "./round-trip.ts";
 import { slowReaders } from "./slow-readers.ts";
 import { snapshotWatch } from "./snapshot-watch.ts";
 import { startupFaults } from "./startup-faults.ts";
@@ -23,6 +25,7 @@ interface Check {
 const CHECKS: Readonly<Record<string, Check>> = {
   "startup-faults": { count: 1, run: startupFaults },
   "full-disk": { count: 1, run: fullDisk },
+  backup: { count: 10, run: async (backups) => [...(await backupLoad(backups)), ...(await backupFullDisk())] },
   "exact-streams": { count: 100, run: (drops) => exactStreams({ words: 400, wordsPerSecond: 50, drops }) },
   "slow-readers": {
     count: 1000,
@@ -35,6 +38,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "queue-storm": { count: 100, run: queueStorm },
   "life-model": { count: 100_000, run: lifeModel },
   "snapshot-watch": { count: 1000, run: snapshotWatch },
+  "round-trip": { count: 10_000, run: roundTrip },
   "power-cut": { count: 200, run: powerCut },
 };
 
