@@ -35,8 +35,6 @@ const NOT_IN_EVENTS = [
   "Turn.error",
   "Turn.steps",
   "Turn.end_time",
-  // tool_call_ended is the only event of the message that holds the result.
-  "Part.tool_result",
   // What waits is shown by its beginning; ListQueue has it whole.
   "QueuedMessage.parts",
   // Text on its way: the whole message takes its place, at the latest with a restart.
@@ -139,7 +137,10 @@ async function fill(engine: TestEngine): Promise<string[]> {
   const [first = "", , last = ""] = said;
   await engine.sessions.rewindSession({ sessionId: written, messageId: last });
   await engine.sessions.updateMessage({ sessionId: written, messageId: first, parts: text("another question") });
-  return [id, other, written];
+
+  const fork = (await engine.sessions.forkSession({ sessionId: id })).session!.id;
+  await engine.sessions.updateSession({ sessionId: fork, title: "fork" });
+  return [id, other, written, fork];
 }
 
 async function readAll(engine: TestEngine, ids: readonly string[]): Promise<Everything> {
