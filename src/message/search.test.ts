@@ -311,6 +311,20 @@ describe("a snippet", () => {
     expect(shown.length).toBeLessThan(230);
   });
 
+  it.each([
+    ["word ", "needle", "[needle]"],
+    ["слово ", "ИГОЛКА", "[иголка]"],
+    ["今日は天気", "針", "[針]"],
+    ["🐦", "needle", "[needle]"],
+  ])("finds a match far in a long text of %j", async (filler, query, match) => {
+    for (const length of [16_380, 16_384, 16_390, 200_000]) {
+      const text = `${filler.repeat(length / filler.length)} ${query.toLowerCase()}`;
+      expect(await snippet(text, query)).toMatch(
+        new RegExp(`^….+ ?${match.replace("[", "\\[").replace("]", "\\]")}$`, "u"),
+      );
+    }
+  });
+
   it("never cuts through a character", async () => {
     for (let shift = 0; shift < 4; shift++) {
       const shown = await snippet(`${"x".repeat(shift)}${"🐦".repeat(300)} needle ${"🐦".repeat(300)}`, "needle");
