@@ -15,6 +15,7 @@ import { removal } from "./figure/removal.ts";
 import { slowDisk } from "./figure/slow-disk.ts";
 import { snapshot } from "./figure/snapshot.ts";
 import { start } from "./figure/start.ts";
+import { transfer } from "./figure/transfer.ts";
 import { watchers } from "./figure/watchers.ts";
 import { describeHost, measureSync, scratchFolder } from "./host.ts";
 import { formatTable, skipped, type Row } from "./row.ts";
@@ -31,6 +32,7 @@ const FIGURES: Readonly<Record<string, Figure>> = {
   find,
   snapshot,
   removal,
+  transfer,
   "slow-disk": slowDisk,
 };
 

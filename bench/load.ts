@@ -5,13 +5,16 @@ import { firstTokens } from "./load/first-token.ts";
 import { holdWatchers } from "./load/hold.ts";
 import { replay } from "./load/replay.ts";
 import { snapshots } from "./load/snapshot.ts";
+import { exportAll, forks } from "./load/transfer.ts";
 import { turnsAtEngine, turnsAtUpstream } from "./load/turns.ts";
 import { unaryCalls } from "./load/unary.ts";
 import { watchTurn } from "./load/watchers.ts";
 
 const jobs = {
   createSessions,
+  exportAll,
   firstTokens,
+  forks,
   holdWatchers,
   lists,
   replay,
