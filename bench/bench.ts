@@ -6,7 +6,6 @@ import { createChildren } from "./children.ts";
 import { createSession } from "./figure/create-session.ts";
 import type { Figure } from "./figure/figure.ts";
 import { find } from "./figure/find.ts";
-import { find } from "./figure/find.ts";
 import { firstToken } from "./figure/first-token.ts";
 import { fullSpeed } from "./figure/full-speed.ts";
 import { manyTurns } from "./figure/many-turns.ts";
@@ -30,7 +29,6 @@ const FIGURES: Readonly<Record<string, Figure>> = {
   watchers,
   memory,
   "create-session": createSession,
-  find,
   find,
   snapshot,
   removal,

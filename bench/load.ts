@@ -1,7 +1,6 @@
 // A program: makes the load. Its parent sends a job's name and input and gets the result; what a job opened stays open.
 import { createSessions } from "./load/calls.ts";
 import { lists, searches } from "./load/find.ts";
-import { lists, searches } from "./load/find.ts";
 import { firstTokens } from "./load/first-token.ts";
 import { holdWatchers } from "./load/hold.ts";
 import { replay } from "./load/replay.ts";
@@ -18,9 +17,7 @@ const jobs = {
   forks,
   holdWatchers,
   lists,
-  lists,
   replay,
-  searches,
   searches,
   snapshots,
   turnsAtEngine,
