@@ -1,7 +1,6 @@
 import { DomainError } from "../errors.ts";
-import type { MessageRow } from "../message/message-store.ts";
 import type { Database } from "../store/database.ts";
-import { endLine, EXPORTED_COLUMNS, headLine, messageLine, sessionLine } from "./export-format.ts";
+import { endLine, headLine, MESSAGE_LINE, sessionLine } from "./export-format.ts";
 import { HistoryChanged, MAX_HISTORY_TRIES, openHistory, readHistory, sessionChanged } from "./history.ts";
 import { getSession } from "./session-store.ts";
 
@@ -14,7 +13,14 @@ const MAX_PIECE_BYTES = 1024 * 1024;
 /** So much of a session is held back until it is read: one that is edited meanwhile is read again, and nobody notices. */
 const HELD_CHARS = 4 * 1024 * 1024;
 
-const COLUMNS = { columns: EXPORTED_COLUMNS, bytesOf: (row: MessageRow) => row.parts.length };
+/** A message's line, and what it is read by. */
+interface LineRow {
+  readonly id: string;
+  readonly seq: number;
+  readonly line: string;
+}
+
+const LINES = { columns: `id, seq, ${MESSAGE_LINE} AS line`, bytesOf: (row: LineRow) => row.line.length };
 
 /**
  * Sessions as JSON lines, in pieces that are cut anywhere; each session as it is at one moment. No ids = all there are, the
@@ -79,8 +85,8 @@ async function* readWhole(db: Database, sessionId: string, mayBeGone: boolean): 
 async function* readLines(db: Database, sessionId: string): AsyncGenerator<Lines> {
   const history = await openHistory(db, sessionId);
   yield { text: sessionLine(history.session), sessions: 1, messages: 0 };
-  for await (const rows of readHistory<MessageRow>(db, history, COLUMNS)) {
-    yield { text: rows.map(messageLine).join(""), sessions: 0, messages: rows.length };
+  for await (const rows of readHistory<LineRow>(db, history, LINES)) {
+    yield { text: rows.map(({ line }) => line).join(""), sessions: 0, messages: rows.length };
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Database, Row, Statement } from "../store/database.ts";
+import type { Database, Row, SqlValue, Statement } from "../store/database.ts";
 import { NEXT_REVISION, REVISION } from "../store/revision.ts";
 import type { Limits } from "../turn/turn.ts";
 import { DEFAULT_LIMITS } from "../turn/turn.ts";
@@ -130,30 +130,28 @@ export const SESSION_COLUMNS = `id, title, title_folded, profile, model, system_
   resume_after_restart, retry_partial, forked_from, state, running_turn_id, last_turn_id, last_seq, input_tokens,
   output_tokens, reasoning_tokens, cached_input_tokens, model_calls, create_time_ms, update_time_ms`;
 
+/** One mark for each of `SESSION_COLUMNS`. */
+export const SESSION_MARKS = SESSION_COLUMNS.replaceAll(/\w+/g, "?");
+
+/** What `SESSION_COLUMNS` hold of a session that is new here. */
+export function sessionParams(id: string, settings: SessionSettings, nowMs: number, origin: SessionOrigin): SqlValue[] {
+  const { forkedFrom = "", usage = NO_USAGE, createTimeMs = nowMs, updateTimeMs = nowMs } = origin;
+  const { inputTokens, outputTokens, reasoningTokens, cachedInputTokens, modelCalls } = usage;
+  const used = [inputTokens, outputTokens, reasoningTokens, cachedInputTokens, modelCalls];
+  return [id, ...settingsParams(settings), forkedFrom, "idle", "", "", 0, ...used, createTimeMs, updateTimeMs];
+}
+
 export function insertSession(
   id: string,
   settings: SessionSettings,
   nowMs: number,
   origin: SessionOrigin = {},
 ): readonly Statement[] {
-  const { forkedFrom = "", usage = NO_USAGE, createTimeMs = nowMs, updateTimeMs = nowMs } = origin;
   return [
     NEXT_REVISION,
     {
-      sql: `INSERT INTO sessions (${SESSION_COLUMNS}, revision)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'idle', '', '', 0, ?, ?, ?, ?, ?, ?, ?, ${REVISION})`,
-      params: [
-        id,
-        ...settingsParams(settings),
-        forkedFrom,
-        usage.inputTokens,
-        usage.outputTokens,
-        usage.reasoningTokens,
-        usage.cachedInputTokens,
-        usage.modelCalls,
-        createTimeMs,
-        updateTimeMs,
-      ],
+      sql: `INSERT INTO sessions (${SESSION_COLUMNS}, revision) VALUES (${SESSION_MARKS}, ${REVISION})`,
+      params: sessionParams(id, settings, nowMs, origin),
     },
   ];
 }

@@ -17,6 +17,11 @@ CREATE TRIGGER messages_edited AFTER UPDATE OF parts ON messages WHEN old.status
   UPDATE sessions SET history_edits = history_edits + 1 WHERE key = old.session_key;
 END;
 
+-- Where the keys of sessions are counted, also before there is one: drafts take theirs from there.
+INSERT INTO sqlite_sequence (name, seq)
+  SELECT 'sessions', coalesce((SELECT max(key) FROM sessions), 0)
+  WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'sessions');
+
 -- Sessions that are being made in pieces: their messages and events are there, under a key that is theirs for ever, and
 -- nobody sees them before the row moves to \`sessions\`. The columns are those of \`sessions\`.
 CREATE TABLE draft_sessions (
