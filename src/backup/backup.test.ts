@@ -310,6 +310,16 @@ describe("a restore", () => {
     expect(undoCutOffSwap(dataDir)).toBe(false);
   });
 
+  test.each(["{}", "", "null", "[]", '{"aside": 1}'])(
+    "whose note is %j is refused, and nothing is touched",
+    async (note) => {
+      const { dataDir } = await makeBoth();
+      writeFileSync(join(dataDir, "restore.json"), note);
+      expect(() => undoCutOffSwap(dataDir)).toThrow(expect.objectContaining({ reason: "RESTORE_UNCLEAR" }));
+      expect(await said(dataDir)).toBe("now");
+    },
+  );
+
   test("control: the same kill without being taken back leaves no store, or another one", async () => {
     const { dataDir } = await makeBoth();
     renameSync(join(dataDir, "parley.db"), join(makeFolder(), "parley.db"));

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { syncFolder, writeAtomically } from "../durable-file.ts";
+import { DomainError } from "../errors.ts";
 import { BLOBS, STORE } from "./manifest.ts";
 
 /** All that is the store. A log without its database, or the other way round, would be another store. */
@@ -65,7 +66,22 @@ export function undoCutOffSwap(dataDir: string): boolean {
 
 function readSwap(file: string): Swap | undefined {
   if (!existsSync(file)) return undefined;
-  const { aside, had } = JSON.parse(readFileSync(file, "utf8")) as Swap;
-  // Never anywhere else, whoever wrote it.
-  return { aside: basename(aside), had };
+  const swap = parse(readFileSync(file, "utf8"));
+  if (typeof swap?.aside === "string" && Array.isArray(swap.had)) {
+    // Never anywhere else, whoever wrote it.
+    return { aside: basename(swap.aside), had: swap.had };
+  }
+  throw new DomainError(
+    "unavailable",
+    "RESTORE_UNCLEAR",
+    `a restore was cut off, and ${file} does not say how far it was; put the parts in the newest before-restore folder back and remove that file`,
+  );
+}
+
+function parse(text: string): Partial<Swap> | undefined {
+  try {
+    return JSON.parse(text) as Partial<Swap>;
+  } catch {
+    return undefined;
+  }
 }
