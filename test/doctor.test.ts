@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readEvent } from "../src/cli/doctor.ts";
 import { examine } from "../src/doctor/examine.ts";
 import type { Finding } from "../src/doctor/finding.ts";
-import { createSession, runTurn } from "./api/observe.ts";
+import { Role } from "../gen/ts/parley/v1/message_pb.ts";
+import { createSession, runTurn, text } from "./api/observe.ts";
 import { startTestEngine, type TestEngine } from "./api/test-engine.ts";
 import { makeTempDir } from "./helpers/engine-process.ts";
 
@@ -19,8 +20,28 @@ beforeAll(async () => {
     await engine.sessions.updateSession({ sessionId: id, title: said });
   }
   await engine.sessions.createSession({});
+  await editHistories();
   await engine.stop();
 });
+
+/** Forks, edits, rewinds and clears: what makes a log another one than that of a plain conversation. */
+async function editHistories(): Promise<void> {
+  const { id: sessionId } = await createSession(engine, { profile: "demo" });
+  for (const said of ["count to 3", "what time is it in Rome?", "echo: end"]) await runTurn(engine, sessionId, said);
+  const { messages } = await engine.sessions.listMessages({ sessionId });
+  const second = messages.filter(({ role }) => role === Role.USER)[1]!.id;
+  await engine.sessions.forkSession({ sessionId });
+  const { session: fork } = await engine.sessions.forkSession({ sessionId, beforeMessageId: second });
+  await runTurn(engine, fork!.id, "echo: another way");
+  await engine.sessions.updateMessage({ sessionId, messageId: messages[0]!.id, parts: text("edited") });
+  await engine.sessions.rewindSession({ sessionId, messageId: second });
+  await engine.sessions.appendMessage({ sessionId, role: Role.USER, parts: text("added") });
+  await runTurn(engine, sessionId, "echo: on from here");
+  const { id: cleared } = await createSession(engine, { profile: "demo" });
+  await runTurn(engine, cleared, "count to 3");
+  await engine.sessions.clearHistory({ sessionId: cleared });
+  await runTurn(engine, cleared, "count to 4");
+}
 afterAll(() => engine.dispose());
 
 const failures = (dataDir: string): readonly Finding[] =>
