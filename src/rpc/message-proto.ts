@@ -52,6 +52,11 @@ export function statusToProto(status: domain.MessageStatus): MessageStatus {
   return STATUSES[status];
 }
 
+/** The same the other way round, for several; in an order of their own. */
+export function rolesFromProto(roles: readonly Role[]): domain.Role[] {
+  return (Object.keys(ROLES) as domain.Role[]).filter((role) => roles.includes(ROLES[role]));
+}
+
 export function outcomeToProto(outcome: domain.ToolOutcome): ToolCallState {
   return OUTCOMES[outcome];
 }

@@ -17,6 +17,11 @@ export function sessionStateToProto(state: domain.SessionState): SessionState {
   return STATES[state];
 }
 
+/** The same the other way round, for several; in an order of their own. */
+export function sessionStatesFromProto(states: readonly SessionState[]): domain.SessionState[] {
+  return (Object.keys(STATES) as domain.SessionState[]).filter((state) => states.includes(STATES[state]));
+}
+
 /** `profiles` fills in the model in force; leave it out where the session names it already. */
 export function sessionToProto(session: Session, profiles?: Profiles): SessionProto {
   const model = profiles === undefined ? session.model : modelNameInForce(profiles, session);
