@@ -38,7 +38,7 @@ describe("from a pipe", () => {
   });
 
   test("a chat as JSON is the session's events", async () => {
-    const { stdout, code } = await parley(["chat", "--json", ...here()], "echo: one\necho: two\n");
+    const { stdout, code } = await parley(["chat", "--json", ...here()], "echo: one\n/queue\necho: two\n");
     const events = stdout
       .trimEnd()
       .split("\n")
@@ -246,6 +246,20 @@ describe("on a terminal", () => {
     watching.child.kill("SIGINT");
     expect((await watching.ended).stdout).toBe(
       "› echo: begin\n\nbegin\n\n› echo: from elsewhere\n\nfrom elsewhere\n\n› echo: mine\n\nmine\n",
+    );
+  });
+
+  test("who watches on a terminal sees the same as who chats, each line once", async () => {
+    await parley(["run", "echo: begin", ...here()]);
+    const id = await newestSession();
+    const text = "echo: # Head\n\n**one**\n\n```py\nx = 1\n```\n\n| a | b |\n|---|---|\n| c | d |\n\nthe end";
+    const { seen } = await inTerminal(
+      ["watch", id, ...here()],
+      [{ wait: "\nbegin" }, beside("run", text, "--session", id, ...here()), { wait: "\n\nthe end\n" }, CTRL_C],
+    );
+    const rule = "─".repeat(40);
+    expect(seen).toContain(
+      `\n\nHead\n\none\n\n── py ${rule.slice(6)}\nx = 1\n${rule}\n\na │ b\n──┼──\nc │ d\n\nthe end\n`,
     );
   });
 

@@ -18,7 +18,8 @@ export async function chatInPipe(context: Context, client: Client, options: Chat
     context,
     client,
     options,
-    page: createPage(context.out),
+    // Where stdout is JSON, what commands answer stands beside it.
+    page: createPage(context.json ? context.err : context.out),
     leaving: new AbortController(),
     isInteractive: false,
     room: undefined,

@@ -87,6 +87,18 @@ test("when it is closed the last rows are gone, and an open line stays", () => {
   expect(drawn()).toBe(" more\n");
 });
 
+test("where nothing stands below, the cursor is behind the text, and every line stays", () => {
+  footer = { lines: [], cursorAfter: "" };
+  screen.out.write("one\n");
+  screen.preview("\ntwo");
+  expect(drawn()).toBe("one\n\ntwo");
+  screen.preview("");
+  screen.out.write("\ntwo!\n");
+  expect(drawn()).toBe("\u001B[1A\r\u001B[J\ntwo!\n");
+  screen.out.write("three\n");
+  expect(drawn()).toBe("\r\u001B[Jthree\n");
+});
+
 test("rows are counted as a terminal wraps: by the width of characters, without colours", () => {
   expect(rowsOf("日本語日本語", 5)).toBe(3);
   expect(rowsOf("\u001B[1mabcde\u001B[22m", 5)).toBe(1);

@@ -72,7 +72,7 @@ export function createScreen({ output, stdout, footer }: ScreenOptions): Screen 
     const open = expandTabs(tail + preview);
     const above = open === "" ? [] : lastRows(open.split("\n"), width, Math.max(1, rows() - 1 - footerRows));
     const all = [...above, ...lines].join("\n");
-    const beforeCursor = cursorAfter === undefined ? all : [...above, cursorAfter].join("\n");
+    const beforeCursor = cursorAfter === undefined || lines.length === 0 ? all : [...above, cursorAfter].join("\n");
     const now = { all, beforeCursor };
     const picture = `${SYNC_BEGIN}${HIDE_CURSOR}${erase()}${unwritten}${all}${moveBack(now, width)}`;
     unwritten = "";
