@@ -166,7 +166,7 @@ test("a draft keeps every column of a session", async () => {
       ({ name }) => name,
     );
   // What only a session that is there has.
-  const own = ["revision", "history_edits"];
+  const own = ["revision", "history_edits", "waiting_on"];
   expect((await columnsOf("draft_sessions")).filter((name) => name !== "draft").toSorted()).toEqual(
     (await columnsOf("sessions")).filter((name) => !own.includes(name)).toSorted(),
   );
