@@ -5,6 +5,9 @@ import { SESSION_WORDS_OF_NEW } from "./0004-find.ts";
  * them would keep everybody waiting. What is found by the index alone is no session yet, so nobody sees them.
  */
 export const findDrafts = `
+CREATE TRIGGER session_index_draft AFTER INSERT ON draft_sessions BEGIN
+  INSERT INTO session_index (rowid, words) VALUES (new.key, ${SESSION_WORDS_OF_NEW});
+END;
 DROP TRIGGER session_index_insert;
 CREATE TRIGGER session_index_insert AFTER INSERT ON sessions
 WHEN NOT EXISTS (SELECT 1 FROM session_index WHERE rowid = new.key) BEGIN
