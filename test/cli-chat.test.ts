@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { beside, inTerminal, parley, startParley } from "./cli-process.ts";
+import { beside, inTerminal, parley, startParley, type TerminalStep } from "./cli-process.ts";
 import { type EngineProcess, startEngineProcess } from "./helpers/engine-process.ts";
 
 let engine: EngineProcess;
@@ -342,21 +342,24 @@ describe("commands of a chat", () => {
     expect((await inTerminal(["chat", ...here()], steps)).code).toBe(0);
   });
 
-  test("/queue lists what waits, /unqueue takes it out, and another chat sees it go", async () => {
+  test("/queue lists what waits, and what another chat takes out with /unqueue goes from sight", async () => {
     await parley(["run", "echo: begin", ...here()]);
     const id = await newestSession();
-    const chat = (steps: Parameters<typeof inTerminal>[1]) => inTerminal(["chat", "--session", id, ...here()], steps);
-    const other = chat([IDLE, { wait: "⧗ after it: echo: never" }, { gone: "⧗" }, { wait: "■ stopped" }, CTRL_D]);
+    const chat = (steps: readonly TerminalStep[]) => inTerminal(["chat", "--session", id, ...here()], steps);
+    const other = chat([
+      { wait: "⧗ after it: echo: never" },
+      say("/unqueue 1"),
+      { wait: "taken out: after it: echo: never" },
+      { wait: "■ stopped" },
+      CTRL_D,
+    ]);
     const { seen } = await chat([
       IDLE,
       say("talk without end"),
       { wait: "1. quick" },
       say("/follow-up echo: never"),
-      { wait: "⧗ after it: echo: never" },
       say("/queue"),
       { wait: "1  after it: echo: never" },
-      say("/unqueue 1"),
-      { wait: "taken out: after it: echo: never" },
       { gone: "⧗" },
       say("/steer echo: steered"),
       { wait: "to this answer: echo: steered" },
