@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { beside, inTerminal, parley, startParley, type TerminalStep } from "./cli-process.ts";
+import { beside, inTerminal, parley, shellInTerminal, startParley, type TerminalStep } from "./cli-process.ts";
 import { type EngineProcess, startEngineProcess } from "./helpers/engine-process.ts";
 
 let engine: EngineProcess;
@@ -290,6 +290,29 @@ describe("on a terminal", () => {
     expect((await parley(["sessions", "show", await newestSession(), ...here()])).stdout).toContain(
       "echo: a last word",
     );
+  });
+
+  test("Ctrl-Z gives the terminal to the shell as it was, and fg brings the chat and what was typed back", async () => {
+    const steps = [
+      { send: `PS1="ready$ "; parley chat --data-dir ${engine.dataDir}\r` },
+      NEW,
+      type("half a line"),
+      { wait: "› half a line" },
+      type("\u001A"),
+      { gone: "○" },
+      // Typed where it can be seen: the shell has its own terminal again.
+      { send: "echo from the $((1+1))nd\r" },
+      { wait: "\nfrom the 2nd\n" },
+      { send: "fg\r" },
+      { wait: "› half a line" },
+      CTRL_C,
+      { gone: "half a line\n○" },
+      CTRL_D,
+      { gone: "○" },
+      { send: "exit\r" },
+    ];
+    const { seen } = await shellInTerminal(["bash", "--norc", "--noprofile", "-i"], steps);
+    expect(seen).toContain("Stopped");
   });
 
   test("a session that is deleted ends its chat with one line", async () => {
