@@ -32,7 +32,8 @@ async function fork(
   // Messages have numbers from 2 on in the store.
   const place = { sessionId: long.sessionId, beforeMessageId: idOf("msg", MESSAGES + 2) };
   const made = await load.run("forks", { target, ...place, rounds: 11 });
-  await children.stopAll();
+  await load.stop();
+  await engine.stop();
   const own = median(made.ms.slice(1));
   const beside = median(Array.from({ length: 5 }, () => copyRows(join(dataDir, "parley.db"), long.sessionKey)));
   return {

@@ -7,7 +7,7 @@ import { createRandom, makeExport } from "./made-export.ts";
 /** Blobs that a file is cut into, at any byte. */
 const BLOB_BYTES = 1_000_000;
 
-/** Others are served while an import runs: what a call may wait at most on a busy machine of two cores. */
+/** Others are served while an import runs: what a call may wait longer than a small write of an engine that has nothing to do. */
 const MAX_WAIT_MS = 1000;
 
 /** What an import may add to the memory of an engine; the file of the long form is larger. */
@@ -56,13 +56,16 @@ async function sameAs(
 }
 
 /** Imports, and tells how long others had to wait meanwhile, and how much memory it took. */
-async function importWatched({ engine, client }: Place, blobs: string[]) {
-  const seen = { isDone: false, longestMs: 0, growthMb: 0 };
+async function importWatched({ engine, client }: Place, blobs: string[], idle: Place) {
+  const seen = { isDone: false, longestMs: 0, idleMs: 0, growthMb: 0 };
   const before = memoryOf(engine.pid);
   const ask = async (): Promise<void> => {
     const startMs = performance.now();
     await client.engine.getInfo({});
     seen.longestMs = Math.max(seen.longestMs, performance.now() - startMs);
+    const idleMs = performance.now();
+    await idle.client.sessions.createSession({});
+    seen.idleMs = Math.max(seen.idleMs, performance.now() - idleMs);
     seen.growthMb = Math.max(seen.growthMb, (memoryOf(engine.pid) - before) / 1e6);
     if (!seen.isDone) return ask();
   };
@@ -85,8 +88,9 @@ async function stop({ engine, client }: Place): Promise<void> {
  * engine is killed in the middle of an import and asked again.
  */
 export async function roundTrip(sessions: number): Promise<readonly Figure[]> {
+  const idle = await startPlace();
   const first = await startPlace();
-  const imported = await importWatched(first, await uploadAll(first, makeExport(sessions)));
+  const imported = await importWatched(first, await uploadAll(first, makeExport(sessions)), idle);
   const firstIs = await sameAs(first, makeExport(sessions));
 
   const second = await startPlace();
@@ -98,7 +102,7 @@ export async function roundTrip(sessions: number): Promise<readonly Figure[]> {
     })(),
   );
   const killed = await killInImport(second, blobs);
-  const again = await importWatched(killed.place, blobs);
+  const again = await importWatched(killed.place, blobs, idle);
   const secondIs = await sameAs(killed.place, makeExport(sessions));
   const renamed = again.answer.renamed.length;
 
@@ -109,7 +113,8 @@ export async function roundTrip(sessions: number): Promise<readonly Figure[]> {
   );
   const thirdIs = await sameAs(third, makeExport(sessions));
 
-  for (const place of [first, killed.place, third]) await stop(place);
+  for (const place of [idle, first, killed.place, third]) await stop(place);
+  const waits = [imported, again].map(({ longestMs, idleMs }) => longestMs - idleMs);
   const megabytes = firstIs.bytes / 1e6;
   return [
     figure(
@@ -122,7 +127,7 @@ export async function roundTrip(sessions: number): Promise<readonly Figure[]> {
     figure("after an import into an empty store", secondIs.isSame ? "equal" : "different", "equal", secondIs.isSame),
     none("ids that got another name there", renamed, sessions),
     none("sessions left by an import that was killed", killed.left, sessions),
-    atMost("longest wait of others meanwhile", Math.max(imported.longestMs, again.longestMs), MAX_WAIT_MS, "ms"),
+    atMost("longest wait of others, beside one of an idle engine", Math.max(...waits), MAX_WAIT_MS, "ms"),
     atMost("memory that an import took", Math.max(imported.growthMb, again.growthMb), MAX_GROWTH_MB, "MB"),
     figure(
       "size, and speed of the import",
