@@ -94,7 +94,6 @@ export function openChatTerminal({ stdin, stdout, out }: Context, options: ChatT
   process.on("SIGHUP", options.onEnd);
   take();
   stdin.resume();
-  screen.refresh();
 
   return {
     screen,
