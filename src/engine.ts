@@ -27,6 +27,10 @@ import { createSearchIndex } from "./message/search-index.ts";
 import { createModelCache, createModelsVia } from "./model/model-cache.ts";
 import { createProfiles } from "./profile/profile.ts";
 import { encodePayload } from "./rpc/event-codec.ts";
+import { createExpiry, type ExpiryDeps } from "./request/expire-requests.ts";
+import { createRequestBells } from "./request/request-bells.ts";
+import { createRequestFeed } from "./request/request-changes.ts";
+import { forgetOldRequests } from "./request/request-store.ts";
 import { createHealthService } from "./rpc/health.ts";
 import { createInterceptors } from "./rpc/interceptors/interceptors.ts";
 import { createTokenFinder } from "./rpc/interceptors/principal.ts";
@@ -150,7 +154,20 @@ async function openStore({ config, parts, clock, logger, closers, onBug }: Base)
   await blobs.dropLeftOver();
   const feed = createSessionFeed(db);
   closers.add(() => feed.close());
-  return { token, db, log, logEpoch: await readLogEpoch(db), removed, searchIndex, idempotency, tokens, feed, blobs };
+  const requests = await openRequests({ db, log, clock, onBug }, closers);
+  const logEpoch = await readLogEpoch(db);
+  return { token, db, log, logEpoch, removed, searchIndex, idempotency, tokens, feed, blobs, ...requests };
+}
+
+/** What waits for a human. What expired while no engine ran has ended when this resolves. */
+async function openRequests(deps: Omit<ExpiryDeps, "bells">, closers: Closers) {
+  const bells = createRequestBells(deps.clock);
+  const requestFeed = createRequestFeed(deps.db);
+  closers.add(() => requestFeed.close());
+  const expiry = createExpiry({ ...deps, bells });
+  closers.add(() => expiry.close());
+  await expiry.start();
+  return { bells, requestFeed, expiry };
 }
 
 function startCheckAfterCrash(file: string, clock: Clock, logger: Logger, onBug: Base["onBug"]): () => Promise<void> {
@@ -249,6 +266,7 @@ async function serve(
     () => sweepTombstones(db, clock.now()),
     store.blobs.sweep,
     () => db.transact([forgetOldImports(clock.now())]),
+    () => db.transact([forgetOldRequests(clock.now())]),
   ];
   closers.add(startHousekeeping(clock, sweeps, onBug));
   closers.add(() => {
@@ -256,6 +274,7 @@ async function serve(
     health.stop();
     store.log.stopReaders(engineStopping());
     store.feed.stopReaders(engineStopping());
+    store.bells.stop(engineStopping());
   });
   health.setServing(true);
   store.removed.sweep();

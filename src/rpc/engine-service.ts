@@ -5,6 +5,8 @@ import type { Backups } from "../backup/backups.ts";
 import type { Clock } from "../clock.ts";
 import type { EventLog } from "../event/event-log.ts";
 import type { Profiles } from "../profile/profile.ts";
+import type { RequestFeed } from "../request/request-changes.ts";
+import { countOpen } from "../request/request-store.ts";
 import type { SessionFeed } from "../session/session-feed.ts";
 import { countSessions } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
@@ -29,6 +31,7 @@ export interface EngineServiceDeps {
   readonly tokens: Tokens;
   readonly backups: Backups;
   readonly feed: SessionFeed;
+  readonly requestFeed: RequestFeed;
   readonly clock: Clock;
 }
 
@@ -53,6 +56,7 @@ export function createEngineService(deps: EngineServiceDeps): ServiceImpl<typeof
         readers: deps.log.readerCount() + deps.feed.readerCount(),
         memoryBytes: BigInt(process.memoryUsage.rss()),
         startTime,
+        openRequests: await countOpen(db),
       };
     },
   };

@@ -6,6 +6,7 @@ import type { EventPayload, LogEntry } from "../event/event.ts";
 import { encodeCompleted } from "./message-bytes.ts";
 import { messageToProto, outcomeToProto, roleToProto, structOf, toolResultToProto } from "./message-proto.ts";
 import { queuedToProto } from "./queue-proto.ts";
+import { requestToProto } from "./request-proto.ts";
 import { sessionToProto } from "./session-proto.ts";
 import { endReasonToProto, turnErrorToProto, turnToProto } from "./turn-proto.ts";
 import { usageToProto } from "./usage-proto.ts";
@@ -108,6 +109,10 @@ function payloadToProto(payload: EventPayload): PayloadInit {
       const state = outcomeToProto(payload.outcome);
       return { case: "toolCallEnded", value: { callId, state, result: toolResultToProto(payload), messageId } };
     }
+    case "request_opened":
+      return { case: "requestOpened", value: { request: requestToProto(payload.request) } };
+    case "request_resolved":
+      return { case: "requestResolved", value: { request: requestToProto(payload.request) } };
     case "usage_reported": {
       const { messageId } = payload;
       const turnUsage = usageToProto(payload.turnUsage);

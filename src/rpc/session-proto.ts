@@ -5,6 +5,7 @@ import type { CreateSessionRequest, UpdateSessionRequest } from "../../gen/ts/pa
 import { modelNameInForce, type Profiles } from "../profile/profile.ts";
 import type * as domain from "../session/session.ts";
 import type { Session, SessionSettings } from "../session/session.ts";
+import type { WaitingOn } from "../session/waiting-on.ts";
 import { limitsFromProto, limitsToProto } from "./turn-proto.ts";
 import { usageToProto } from "./usage-proto.ts";
 
@@ -12,6 +13,14 @@ const STATES: Readonly<Record<domain.SessionState, SessionState>> = {
   idle: SessionState.IDLE,
   running: SessionState.RUNNING,
 };
+
+function waitingOnToProto({ requestIds, sinceMs, deadlineMs }: WaitingOn) {
+  return {
+    requestIds: [...requestIds],
+    since: timestampFromMs(sinceMs),
+    ...(deadlineMs !== null && { deadline: timestampFromMs(deadlineMs) }),
+  };
+}
 
 export function sessionStateToProto(state: domain.SessionState): SessionState {
   return STATES[state];
@@ -44,6 +53,7 @@ export function sessionToProto(session: Session, profiles?: Profiles): SessionPr
     runningTurnId: session.runningTurnId,
     resumeAfterRestart: session.resumeAfterRestart,
     retryPartial: session.retryPartial,
+    ...(session.waitingOn !== undefined && { waitingOn: waitingOnToProto(session.waitingOn) }),
   });
 }
 

@@ -45,8 +45,8 @@ export function createSessionService(
       return { session: sessionToProto(session, profiles) };
     },
 
-    deleteSession: async ({ sessionId }) => {
-      await deleteSession(deps, sessionId);
+    deleteSession: async ({ sessionId }, context) => {
+      await deleteSession(deps, sessionId, actorOf(context));
       return {};
     },
 

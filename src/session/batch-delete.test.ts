@@ -31,10 +31,11 @@ test("each of many goes or is told with why, in the order asked, however many wa
     removed,
     stopTurn,
     titles: { drop: () => {} },
+    bells: { ring: () => {} },
     onBug: (...bug: unknown[]) => void bugs.push(bug),
   };
   const asked = [...ids, "ses_none"];
-  const { deletedIds, failures } = await batchDelete(deps, asked);
+  const { deletedIds, failures } = await batchDelete(deps, asked, "");
   expect(deletedIds).toEqual(asked.filter((id) => ![ids[1], ids[2], "ses_none"].includes(id)));
   expect(failures).toMatchObject([
     { sessionId: ids[1], reason: "STORAGE_FAILED", message: "the disk" },

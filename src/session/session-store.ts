@@ -6,6 +6,7 @@ import { NO_USAGE, type Usage } from "../usage/usage.ts";
 import { sessionNotFound } from "../event/session-logs.ts";
 import { titleWords } from "../words.ts";
 import type { Session, SessionSettings, SessionState } from "./session.ts";
+import { waitingOnFromText } from "./waiting-on.ts";
 
 export interface SessionRow extends Row {
   key: number;
@@ -32,6 +33,7 @@ export interface SessionRow extends Row {
   reasoning_tokens: number;
   cached_input_tokens: number;
   model_calls: number;
+  waiting_on: string;
   create_time_ms: number;
   update_time_ms: number;
 }
@@ -75,6 +77,7 @@ export function sessionFromRow(row: SessionRow): StoredSession {
       cachedInputTokens: row.cached_input_tokens,
       modelCalls: row.model_calls,
     },
+    waitingOn: waitingOnFromText(row.waiting_on),
     createTimeMs: row.create_time_ms,
     updateTimeMs: row.update_time_ms,
   };

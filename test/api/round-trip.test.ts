@@ -5,6 +5,8 @@ import {
   Access_Scope,
   EventSchema,
   MessageSchema,
+  Priority,
+  RequestSchema,
   Role,
   SessionSchema,
   TokenSchema,
@@ -22,6 +24,7 @@ interface Everything {
   readonly turns: readonly ProtoMessage[];
   readonly events: readonly Event[];
   readonly tokens: readonly ProtoMessage[];
+  readonly requests: readonly ProtoMessage[];
 }
 
 /** What a store with ended turns only does not hold. */
@@ -123,6 +126,7 @@ async function fill(engine: TestEngine): Promise<string[]> {
   await endOf(engine, (await engine.messages.startTurn({ sessionId: other, parts: text("go") })).turn);
   upstream.script((answer) => answer.fail(401));
   await endOf(engine, (await engine.messages.startTurn({ sessionId: other, parts: text("go") })).turn);
+  await askEverything(engine, id);
   // A history that was written by hand, edited and cut.
   const { id: written } = await createSession(engine, { title: "written" });
   const said: string[] = [];
@@ -143,6 +147,41 @@ async function fill(engine: TestEngine): Promise<string[]> {
   return [id, other, written, fork];
 }
 
+/** One request of each end, and one that is open. */
+async function askEverything(engine: TestEngine, sessionId: string): Promise<void> {
+  const { requests } = engine;
+  const options = ["a", "b"].map((optionId) => ({ id: optionId, label: `take ${optionId}`, description: "or not" }));
+  const optionA = { content: { case: "optionId" as const, value: "a" } };
+  const ask = async (question: object): Promise<string> => {
+    const { request } = await requests.createRequest({
+      sessionId,
+      title: "which one?",
+      body: "**This** or that.",
+      context: { of: ["a", 1, true, null] },
+      priority: Priority.HIGH,
+      tags: ["one", "two"],
+      lifetime: { seconds: 3600n },
+      ...question,
+    });
+    return request!.id;
+  };
+  const open = await ask({ options, defaultAnswer: optionA });
+  await requests.claimRequest({ requestId: open, claimed: true });
+  await requests.respondRequest({ requestId: await ask({ options }), answer: optionA });
+  await requests.respondRequest({ requestId: await ask({}), answer: { content: { case: "text", value: "neither" } } });
+  const form = { type: "object", properties: { name: { type: "string" } } };
+  const filled = { content: { case: "form" as const, value: { name: "Ada" } } };
+  const claimed = await ask({ form });
+  await requests.claimRequest({ requestId: claimed, claimed: true });
+  await requests.respondRequest({ requestId: claimed, answer: filled });
+  await requests.dismissRequest({ requestId: await ask({}), reason: "no time" });
+  await requests.cancelRequest({ requestId: await ask({ sessionId: "" }), reason: "found it" });
+  // The log tells what a session waits for with its next change.
+  await engine.sessions.updateSession({ sessionId, starred: true });
+  const brief = await ask({ options, defaultAnswer: optionA, lifetime: { nanos: 1_000_000 } });
+  await requests.awaitRequest({ requestId: brief });
+}
+
 async function readAll(engine: TestEngine, ids: readonly string[]): Promise<Everything> {
   const flat = async <T>(list: (engine: TestEngine, id: string) => Promise<T[]>): Promise<T[]> =>
     (await Promise.all(ids.map((id) => list(engine, id)))).flat();
@@ -152,6 +191,7 @@ async function readAll(engine: TestEngine, ids: readonly string[]): Promise<Ever
     messages: await flat(listMessages),
     turns: await flat(listTurns),
     tokens: (await engine.engine.listTokens({})).tokens,
+    requests: (await engine.requests.listRequests({ states: [1, 2, 3, 4, 5] })).requests,
     events: events.filter(({ payload }) => payload.case !== "textDelta" && payload.case !== "reasoningDelta"),
   };
 }
@@ -188,6 +228,7 @@ describe.each([
   ["turns", TurnSchema, []],
   ["events", EventSchema, NOT_IN_EVENTS],
   ["tokens", TokenSchema, []],
+  ["requests", RequestSchema, []],
 ] as const)("%s", (kind, schema, missing: readonly string[]) => {
   it("are the same after a restart", () => {
     expect(after[kind].length).toBeGreaterThan(0);

@@ -15,6 +15,7 @@ import { clearHistory } from "../../src/session/clear-history.ts";
 import { createSession } from "../../src/session/create-session.ts";
 import { deleteSession } from "../../src/session/delete-session.ts";
 import { forkSession } from "../../src/session/fork-session.ts";
+import { createRequestBells } from "../../src/request/request-bells.ts";
 import { createRemovedSessions } from "../../src/session/removed-sessions.ts";
 import { rewindSession } from "../../src/session/rewind-session.ts";
 import { createSessionDrafts } from "../../src/session/session-draft.ts";
@@ -118,7 +119,7 @@ export async function createLifeWorld(keep: KeepSql) {
     cancel: (sessionId: string) => outcomeOf(() => cancelTurn(engine, { sessionId, turnId: "", waitMs: 1000 })),
     fork: (sessionId: string, beforeMessageId: string) =>
       outcomeOf(() => forkSession(engine, { sessionId, idempotencyKey: "", beforeMessageId, title: undefined, actor })),
-    delete: (sessionId: string) => outcomeOf(() => deleteSession(engine, sessionId)),
+    delete: (sessionId: string) => outcomeOf(() => deleteSession(engine, sessionId, "")),
     snapshot: (sessionId: string, maxMessages = 1000) => takeSnapshot(engine, { sessionId, maxMessages }),
     findTurn: (sessionId: string, turnId: string) => findTurn(store, sessionId, turnId),
     openPicture: async (sessionId: string, maxMessages: number): Promise<WatchedPicture> => {
@@ -193,7 +194,8 @@ function createEngine(db: Database, model: Model, clock: FakeClock, bugs: string
   const titles = NO_TITLES;
   const base = { db, log, clock, newId, profiles, models, titles, tools: [echo], random: () => 0, onBug, idempotency };
   const runner = createTurnRunner(base);
-  const deps = { ...base, removed, runner, encode: encodePayload, checkRunning: () => undefined };
+  const bells = createRequestBells(clock);
+  const deps = { ...base, removed, runner, bells, encode: encodePayload, checkRunning: () => undefined };
   const stopTurn = (sessionId: string, turnId: string) => cancelTurn(deps, { sessionId, turnId, waitMs: 1000 });
   return { ...deps, stopTurn, drafts: createSessionDrafts(deps) };
 }

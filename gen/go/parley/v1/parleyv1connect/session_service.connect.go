@@ -135,7 +135,7 @@ type SessionServiceClient interface {
 	// Streams sessions as JSON lines, which ImportSessions takes: see docs/operations.md for the format. The pieces are cut
 	// anywhere; put together they are the file, which ends with a line that counts the others. Each session is as it was at one
 	// moment. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece, or later where a session that was named is
-	// removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 4 MB is edited while it is read.
+	// removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 1 MiB is edited while it is read.
 	ExportSessions(context.Context, *connect.Request[v1.ExportSessionsRequest]) (*connect.ServerStreamForClient[v1.ExportSessionsResponse], error)
 	// Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one; a profile
 	// that there is not here stays named until it is changed. It goes on where its caller leaves: who names a key asks again. Fails
@@ -412,7 +412,7 @@ type SessionServiceHandler interface {
 	// Streams sessions as JSON lines, which ImportSessions takes: see docs/operations.md for the format. The pieces are cut
 	// anywhere; put together they are the file, which ends with a line that counts the others. Each session is as it was at one
 	// moment. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece, or later where a session that was named is
-	// removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 4 MB is edited while it is read.
+	// removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 1 MiB is edited while it is read.
 	ExportSessions(context.Context, *connect.Request[v1.ExportSessionsRequest], *connect.ServerStream[v1.ExportSessionsResponse]) error
 	// Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one; a profile
 	// that there is not here stays named until it is changed. It goes on where its caller leaves: who names a key asks again. Fails

@@ -142,7 +142,7 @@ class SessionService(Protocol):
         Streams sessions as JSON lines, which ImportSessions takes: see docs/operations.md for the format. The pieces are cut
         anywhere; put together they are the file, which ends with a line that counts the others. Each session is as it was at one
         moment. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece, or later where a session that was named is
-        removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 4 MB is edited while it is read.
+        removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 1 MiB is edited while it is read.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -728,7 +728,7 @@ class SessionServiceClient(ConnectClient):
         Streams sessions as JSON lines, which ImportSessions takes: see docs/operations.md for the format. The pieces are cut
         anywhere; put together they are the file, which ends with a line that counts the others. Each session is as it was at one
         moment. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece, or later where a session that was named is
-        removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 4 MB is edited while it is read.
+        removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 1 MiB is edited while it is read.
         """
         return self.execute_server_stream(
             request=request,
@@ -882,7 +882,7 @@ class SessionServiceSync(Protocol):
         Streams sessions as JSON lines, which ImportSessions takes: see docs/operations.md for the format. The pieces are cut
         anywhere; put together they are the file, which ends with a line that counts the others. Each session is as it was at one
         moment. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece, or later where a session that was named is
-        removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 4 MB is edited while it is read.
+        removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 1 MiB is edited while it is read.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1466,7 +1466,7 @@ class SessionServiceClientSync(ConnectClientSync):
         Streams sessions as JSON lines, which ImportSessions takes: see docs/operations.md for the format. The pieces are cut
         anywhere; put together they are the file, which ends with a line that counts the others. Each session is as it was at one
         moment. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece, or later where a session that was named is
-        removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 4 MB is edited while it is read.
+        removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 1 MiB is edited while it is read.
         """
         return self.execute_server_stream(
             request=request,
