@@ -1,4 +1,4 @@
-import { runProgram } from "./cli/program.ts";
+import { runProgram } from "./cli/program/program.ts";
 
 const exitCode = await runProgram(process.argv.slice(2));
 // What was written into a pipe may still be on its way: an exit would cut it off where its reader is slow.

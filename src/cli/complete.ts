@@ -3,8 +3,8 @@ import type { Client } from "../client/client.ts";
 import { completionOf, type CompletedWord } from "./completion-words.ts";
 import type { Context, GlobalOptions } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
-import { visibleLine } from "./visible.ts";
-import { shorten } from "./width.ts";
+import { visibleLine } from "./terminal/visible.ts";
+import { shorten } from "./terminal/width.ts";
 
 /** Nobody waits longer for a Tab. */
 const TIMEOUT_MS = 700;

@@ -1,5 +1,5 @@
 import type { Output } from "./output.ts";
-import { createSpinner, type Spinner } from "./spinner.ts";
+import { createSpinner, type Spinner } from "./terminal/spinner.ts";
 
 /** Blocks of text under each other, one empty line between two of different kinds. Text may come in pieces. */
 export interface Page {

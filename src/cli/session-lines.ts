@@ -8,7 +8,7 @@ import {
   TurnEndReason,
 } from "../client/client.ts";
 import { formatSpan } from "./format.ts";
-import { shorten, widthOf } from "./width.ts";
+import { shorten, widthOf } from "./terminal/width.ts";
 import type { Output } from "./output.ts";
 
 export interface ShownCall {

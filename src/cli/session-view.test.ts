@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { EventSchema, GetSnapshotResponseSchema, MessageStatus, Role, TurnEndReason } from "../client/client.ts";
 import type { Output } from "./output.ts";
 import { createSessionView, type SessionView } from "./session-view.ts";
-import { createStyle } from "./style.ts";
+import { createStyle } from "./terminal/style.ts";
 
 type EventInit = MessageInitShape<typeof EventSchema>;
 type Payload = EventInit["payload"];

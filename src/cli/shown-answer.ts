@@ -1,4 +1,4 @@
-import { createMarkdown } from "./markdown.ts";
+import { createMarkdown } from "./terminal/markdown.ts";
 import type { Output } from "./output.ts";
 import type { Page } from "./page.ts";
 
