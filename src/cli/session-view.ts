@@ -15,6 +15,7 @@ import {
 import { wholeMessage } from "../client/transcript.ts";
 import type { Output } from "./output.ts";
 import { createPage, type Page } from "./page.ts";
+import { requestLine } from "./request-lines.ts";
 import { createShownAnswer, type ShownAnswer } from "./shown-answer.ts";
 import { callLine, clearedText, CUT_OFF, retryText, type ShownCall, turnEndLine } from "./session-lines.ts";
 
@@ -117,6 +118,10 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
       }
       case "toolCallEnded":
         return showResult(payload.value.result);
+      case "requestOpened":
+        return page.line("note", style.yellow(`? ${requestLine(output, payload.value.request)}`));
+      case "requestResolved":
+        return page.line("note", style.dim(requestLine(output, payload.value.request)));
       case "retryScheduled": {
         page.line("note", style.yellow(`↻ ${output.foreignLine(retryText(payload.value))}`));
         return page.wait("waiting to try again");
@@ -176,7 +181,7 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
     page,
     showMessage,
     showSnapshot(snapshot) {
-      const { messages, partialMessage, toolCalls, runningTurn } = snapshot;
+      const { messages, partialMessage, toolCalls, runningTurn, requests } = snapshot;
       for (const message of messages) showMessage(wholeMessage(message));
       const known = createTranscript(snapshot);
       const partial = partialMessage && known.messages.get(partialMessage.messageId);
@@ -184,6 +189,7 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
       transcript = known;
       if (runningTurn !== undefined && partial === undefined) page.wait("waiting for the model");
       for (const call of toolCalls) showOpenCall(call);
+      for (const request of requests) page.line("note", style.yellow(`? ${requestLine(output, request)}`));
     },
     show(event) {
       const { payload } = event;
