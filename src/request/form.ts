@@ -37,7 +37,7 @@ function findNestedProblem(value: JsonValue, depth: number): string | undefined 
     const isRef = /^\$(?:dynamic|recursive)?ref$/i.test(name);
     if (isRef && typeof inner === "string" && !inner.startsWith("#"))
       return `${name} must begin with #: nothing is fetched`;
-    const problem = findNestedProblem(inner as JsonValue, depth + 1);
+    const problem = findNestedProblem(inner, depth + 1);
     if (problem !== undefined) return problem;
   }
   return undefined;
