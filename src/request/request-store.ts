@@ -45,7 +45,7 @@ export type StoredRequest = Request & { readonly key: number; readonly revision:
 const KEEP_MS = 30 * 24 * 60 * 60_000;
 const KEEP_OF_REMOVED_MS = 24 * 60 * 60_000;
 
-export const PRIORITIES: readonly Priority[] = ["low", "normal", "high", "urgent"];
+const PRIORITIES: readonly Priority[] = ["low", "normal", "high", "urgent"];
 
 /** 1 = low to 4 = urgent. */
 export function rankOf(priority: Priority): number {

@@ -22,6 +22,10 @@ export interface OpenRequestsResult {
   readonly unanswerable: number;
 }
 
+const ASKERS = 8;
+/** Fewer than a session may have. */
+const MAX_OPEN = 80;
+
 /** One with everything in it, of a session or of none. */
 function questionOf(number: number, sessionId: string) {
   return {
@@ -49,9 +53,12 @@ export async function runOpenRequests(kills: number): Promise<OpenRequestsResult
   const controller = new AbortController();
   try {
     const { session } = await client.sessions.createSession({});
-    const asking = ask(controller.signal, lives, client, session!.id, acknowledged, answers);
+    const place = { lives, client, sessionId: session!.id, acknowledged, answers };
+    const asking = Promise.all(Array.from({ length: ASKERS }, (_, i) => ask(controller.signal, place, i)));
+    // Told below; a failure before that is thrown there, too.
+    asking.catch(() => undefined);
     for (let kill = 0; kill < kills; kill++) {
-      await pause(50 + Math.random() * 250);
+      await pause(100 + Math.random() * 500);
       await lives.kill();
       await lives.start();
     }
@@ -70,20 +77,25 @@ export async function runOpenRequests(kills: number): Promise<OpenRequestsResult
 
 type Lives = Awaited<ReturnType<typeof createLives>>;
 
-/** One after the other, each with a key, so that what a dying engine did is not done again; every other one is answered. */
+interface Place {
+  readonly lives: Lives;
+  readonly client: Client;
+  readonly sessionId: string;
+  readonly acknowledged: Map<string, Request>;
+  readonly answers: Map<string, Request>;
+}
+
+/** One after the other, each with a key, so that what a dying engine did is not done again; some are left open. */
 async function ask(
   signal: AbortSignal,
-  { untilAnswered }: Lives,
-  client: Client,
-  sessionId: string,
-  acknowledged: Map<string, Request>,
-  answers: Map<string, Request>,
+  { lives: { untilAnswered }, client, sessionId, acknowledged, answers }: Place,
+  asker: number,
 ): Promise<void> {
-  for (let number = 0; !signal.aborted && acknowledged.size - answers.size < 90; number++) {
+  for (let number = asker; !signal.aborted; number += ASKERS) {
     const { answer: asked } = await untilAnswered(() => client.requests.createRequest(questionOf(number, sessionId)));
     const { id: requestId } = asked.request!;
     acknowledged.set(requestId, asked.request!);
-    if (number % 20 === 0) continue;
+    if (number % 5 === 0 && acknowledged.size - answers.size < MAX_OPEN) continue;
     const response = { requestId, idempotencyKey: `answer-${number}`, answer: optionA };
     const { answer: answered } = await untilAnswered(() => client.requests.respondRequest(response));
     answers.set(requestId, answered.request!);
