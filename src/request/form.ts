@@ -70,7 +70,8 @@ function orTooLong(check: () => string | undefined): string | undefined {
 async function loadAjv(schema: JsonObject) {
   const { $schema: dialect = "" } = schema;
   const isDraft7 = typeof dialect === "string" && dialect.includes("draft-07");
-  const { Ajv } = isDraft7 ? await import("ajv") : { Ajv: (await import("ajv/dist/2020.js")).Ajv2020 };
+  // By their default exports: the others of CommonJS modules are not there in the bundle.
+  const Ajv = isDraft7 ? (await import("ajv")).default.Ajv : (await import("ajv/dist/2020.js")).default.Ajv2020;
   const { default: formats } = await import("ajv-formats");
   // Words that it does not know are for who shows the form. Without a logger: they are no news for the engine's.
   const ajv = new Ajv({ strict: false, allErrors: false, logger: false });
