@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { DomainError } from "./errors.ts";
 import { type ListenAddress, readListenAddress, type TlsFiles } from "./listen.ts";
+import { APPROVAL_MODES, type ApprovalMode, SHIPPED_MODE } from "./permission/approval-mode.ts";
 import type { Profile } from "./profile/profile.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
@@ -32,6 +33,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** How sessions that nobody has named get their title: a model is asked, or they are called by the first words. */
   readonly titles: "model" | "off";
+  /** How much the agent of a session for which nobody says it may do without asking. */
+  readonly approvalMode: ApprovalMode;
   readonly profiles: readonly Profile[];
   readonly defaultProfile: string;
   readonly proxies: ProxyConfig;
@@ -60,6 +63,7 @@ export interface Flags {
   readonly allowHost?: readonly string[] | undefined;
   readonly logLevel?: string | undefined;
   readonly titles?: string | undefined;
+  readonly approvalMode?: string | undefined;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -80,6 +84,7 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     allowHosts: flags.allowHost ?? [],
     logLevel: readLogLevel(flags.logLevel ?? (env["PARLEY_LOG_LEVEL"] || "info")),
     titles: readTitles(env, flags),
+    approvalMode: readApprovalMode(env, flags),
     profiles,
     defaultProfile: profiles.some(({ name }) => name === "openai") ? "openai" : "demo",
     // Where nobody is called, a variable of the machine that we cannot use is nobody's fault.
@@ -155,6 +160,17 @@ function readTitles(env: Environment, flags: Flags): "model" | "off" {
   if (text === undefined || text === "" || text === "on") return "model";
   if (text === "off") return "off";
   throw invalidConfig(`${source} is ${text}; give on, or off to call no model for titles`);
+}
+
+function readApprovalMode(env: Environment, flags: Flags): ApprovalMode {
+  const [source, text] =
+    flags.approvalMode === undefined
+      ? ["PARLEY_APPROVAL_MODE", env["PARLEY_APPROVAL_MODE"]]
+      : ["--approval-mode", flags.approvalMode];
+  if (text === undefined || (text === "" && flags.approvalMode === undefined)) return SHIPPED_MODE;
+  const mode = APPROVAL_MODES.find((name) => name === text.toLowerCase().replaceAll("-", "_"));
+  if (mode !== undefined) return mode;
+  throw invalidConfig(`${source} is ${text}; give one of ${APPROVAL_MODES.join(", ")}`);
 }
 
 function readProfiles(env: Environment): readonly Profile[] {

@@ -7,6 +7,7 @@ import {
 } from "@connectrpc/connect";
 import { EngineService } from "../../gen/ts/parley/v1/engine_service_pb.ts";
 import { MessageService } from "../../gen/ts/parley/v1/message_service_pb.ts";
+import { PermissionService } from "../../gen/ts/parley/v1/permission_service_pb.ts";
 import { ProfileService } from "../../gen/ts/parley/v1/profile_service_pb.ts";
 import { RequestService } from "../../gen/ts/parley/v1/request_service_pb.ts";
 import { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
@@ -42,6 +43,7 @@ export interface ClientOptions {
 export interface Client {
   readonly sessions: ServiceClient<typeof SessionService>;
   readonly messages: ServiceClient<typeof MessageService>;
+  readonly permissions: ServiceClient<typeof PermissionService>;
   readonly requests: ServiceClient<typeof RequestService>;
   readonly profiles: ServiceClient<typeof ProfileService>;
   readonly engine: ServiceClient<typeof EngineService>;
@@ -62,6 +64,7 @@ export function createClient(options: ClientOptions = {}): Client {
   return {
     sessions: createServiceClient(SessionService, connection),
     messages: createServiceClient(MessageService, connection),
+    permissions: createServiceClient(PermissionService, connection),
     requests: createServiceClient(RequestService, connection),
     profiles: createServiceClient(ProfileService, connection),
     engine: createServiceClient(EngineService, connection),

@@ -55,6 +55,7 @@ async function setUp(answers: readonly Answer[], options: Partial<Situation> = {
     starred: false,
     resumeAfterRestart: false,
     retryPartial: false,
+    approvalMode: "default" as const,
   };
   const { id, key } = await createSession(deps, { idempotencyKey: "", settings });
   const turn = { id: "turn_1", sessionId: id, createTimeMs: clock.now() };
