@@ -1,6 +1,6 @@
 // Serves the page of examples/browser, bundled, on an origin of its own:
 //
-//   node examples/browser/serve.ts                                      and in another terminal
+//   npx node examples/browser/serve.ts                                  and in another terminal
 //   bin/parley serve --allow-origin http://127.0.0.1:5173
 //
 // Then open http://127.0.0.1:5173 and enter what `bin/parley token` prints.

@@ -1,4 +1,4 @@
-// node examples/embed/main.ts "what time is it?"
+// npx node examples/embed/main.ts "what time is it?"
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

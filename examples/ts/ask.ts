@@ -1,6 +1,6 @@
 // Asks a question and prints the answer as it is made. Questions with the same --label are one conversation.
 //
-//   node examples/ts/ask.ts --label trip "write 40 words slowly"
+//   npx node examples/ts/ask.ts --label trip "write 40 words slowly"
 //
 // Needs an engine (npm start); finds it as every client does: PARLEY_URL and PARLEY_TOKEN, else the data directory. Kill the
 // engine while it answers and start it again: the text goes on, nothing of it twice. Exit code: 0 the turn completed,

@@ -1,6 +1,6 @@
 // Shows the end of a session and then what happens in it, as `tail -f` does with a file; goes on over restarts of the engine.
 //
-//   node examples/ts/tail.ts SESSION
+//   npx node examples/ts/tail.ts SESSION
 //
 // A snapshot first, then the stream from where the snapshot was read: the way to open a session that may be long and may be
 // running. Ctrl-C ends it.
