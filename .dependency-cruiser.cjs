@@ -7,6 +7,7 @@ const protobuf = "(^gen/|node_modules/@bufbuild/)";
 // Everything in src/ that is a noun of the product: every folder that is not one of these.
 const outer = "src/(main\\.ts|cli/|engine\\.ts|client/|server/|rpc/)";
 const noun = "^src/(?!(cli|client|server|rpc|store|model|tool|workspace)/)[^/]+/";
+const ownerCommands = "^src/cli/(backup|restore|doctor|up|down|logs|running-engine)\\.ts$";
 const leaf = "^src/(model|tool|workspace)/|^src/(errors|clock|words)\\.ts$";
 
 const forbid = (name, comment, from, to) => ({ name, comment, severity: "error", from, to });
@@ -33,8 +34,17 @@ module.exports = {
     forbid(
       "cli-is-a-client",
       "a command talks to a running engine through the client; only serve.ts starts one",
-      { path: "^src/cli/", pathNot: `^src/cli/serve\\.ts$|${test}` },
+      { path: "^src/cli/", pathNot: `^src/cli/serve\\.ts$|${ownerCommands}|${test}` },
       { path: "^src/", pathNot: "^src/(cli/|client/|config\\.ts$|errors\\.ts$|clock\\.ts$)" },
+    ),
+    forbid(
+      "owner-commands-start-no-engine",
+      "the commands for the owner of a data directory work on its files, also where no engine runs",
+      { path: ownerCommands },
+      {
+        path: "^src/",
+        pathNot: "^src/(cli/|client/|backup/|doctor/|(data-dir|durable-file|config|errors|clock|listen)\\.ts$)",
+      },
     ),
     forbid(
       "serve-starts-the-engine",
@@ -79,7 +89,7 @@ module.exports = {
       "store-looks-inward",
       "the store knows rows, not nouns",
       { path: "^src/store/", pathNot: test },
-      { path: "^src/", pathNot: "^src/(store/|errors\\.ts$|clock\\.ts$)" },
+      { path: "^src/", pathNot: "^src/(store/|errors\\.ts$|clock\\.ts$|words\\.ts$)" },
     ),
     forbid(
       "config-is-pure",

@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { DomainError } from "./errors.ts";
 import { type ListenAddress, readListenAddress, type TlsFiles } from "./listen.ts";
+import { NO_PROXIES, type Proxies } from "./model/proxies.ts";
 import type { Profile } from "./profile/profile.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
@@ -34,6 +35,8 @@ export interface Config {
   readonly titles: "model" | "off";
   readonly profiles: readonly Profile[];
   readonly defaultProfile: string;
+  /** What providers are called through. */
+  readonly proxies: Proxies;
 }
 
 /** What the command line may say; undefined = not said. */
@@ -71,6 +74,8 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     titles: readTitles(env, flags),
     profiles,
     defaultProfile: profiles.some(({ name }) => name === "openai") ? "openai" : "demo",
+    // Where nobody is called, a variable of the machine that we cannot use is nobody's fault.
+    proxies: profiles.every(({ provider }) => provider === "demo") ? NO_PROXIES : readProxies(env),
   };
 }
 
@@ -168,6 +173,21 @@ function readProfiles(env: Environment): readonly Profile[] {
     description: "OpenAI Chat Completions, from OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL.",
   };
   return [demo, openai];
+}
+
+/** The variables that other programs know too; as there, small letters come first. */
+function readProxies(env: Environment): Proxies {
+  const url = (name: string): string => {
+    const [source, text] = env[name.toLowerCase()] ? [name.toLowerCase(), env[name.toLowerCase()]] : [name, env[name]];
+    if (text === undefined || text === "") return "";
+    const whole = text.includes("://") ? text : `http://${text}`;
+    if (URL.canParse(whole) && /^https?:$/.test(new URL(whole).protocol)) return whole;
+    // Not quoted: it may hold a password.
+    throw invalidConfig(
+      `${source} is no proxy that can be used; write it like http://proxy.example.com:3128, or unset it`,
+    );
+  };
+  return { http: url("HTTP_PROXY"), https: url("HTTPS_PROXY"), exempt: env["no_proxy"] || env["NO_PROXY"] || "" };
 }
 
 function invalidConfig(message: string): DomainError {

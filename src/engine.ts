@@ -5,6 +5,7 @@ import { createBackups } from "./backup/backups.ts";
 import { checkAfterCrash, wasCutOff } from "./backup/check-after-crash.ts";
 import { undoCutOffSwap } from "./backup/swap-store.ts";
 import { systemClock, type Clock } from "./clock.ts";
+import { createBlobStore } from "./blob/blob-store.ts";
 import { createClosers, type Closers } from "./closers.ts";
 import type { Config } from "./config.ts";
 import {
@@ -19,9 +20,10 @@ import { DomainError } from "./errors.ts";
 import { createEventLog } from "./event/event-log.ts";
 import { readLogEpoch } from "./event/log-epoch.ts";
 import { newId } from "./id.ts";
+import { createInTurn } from "./in-turn.ts";
 import { createIdempotency } from "./idempotency/idempotency.ts";
 import { createSearchIndex } from "./message/search-index.ts";
-import { createModelCache } from "./model/model-cache.ts";
+import { createModelCache, createModelsVia } from "./model/model-cache.ts";
 import { createProfiles } from "./profile/profile.ts";
 import { encodePayload } from "./rpc/event-codec.ts";
 import { createHealthService } from "./rpc/health.ts";
@@ -30,7 +32,11 @@ import { createTokenFinder } from "./rpc/interceptors/principal.ts";
 import { registerServices, SERVICES } from "./rpc/services.ts";
 import { createApp } from "./server/app.ts";
 import { prepareWaysIn, type WaysIn } from "./server/ways-in.ts";
+import { forgetOldImports } from "./session/import-store.ts";
 import { createRemovedSessions } from "./session/removed-sessions.ts";
+import { sweepTombstones } from "./session/session-changes.ts";
+import { createSessionFeed } from "./session/session-feed.ts";
+import { createSessionDrafts } from "./session/session-draft.ts";
 import type { Database } from "./store/database.ts";
 import { SCHEMA_VERSION } from "./store/migrate.ts";
 import { openSqlite } from "./store/sqlite.ts";
@@ -131,7 +137,7 @@ async function openStore({ config, parts, clock, logger, closers, onBug }: Base)
   const token = readOrMakeToken(config.dataDir);
   const log = createEventLog(db, encodePayload, clock);
   closers.add(() => log.close());
-  const removed = createRemovedSessions(db, onBug);
+  const removed = createRemovedSessions(db, onBug, clock);
   closers.add(() => removed.close());
   const searchIndex = createSearchIndex(db, clock, onBug);
   closers.add(() => searchIndex.close());
@@ -139,7 +145,11 @@ async function openStore({ config, parts, clock, logger, closers, onBug }: Base)
   const tokens = await openTokens(db, clock, newId);
   closers.add(() => tokens.close());
   if (mustCheck) closers.add(startCheckAfterCrash(file, clock, logger, onBug));
-  return { token, db, log, logEpoch: await readLogEpoch(db), removed, searchIndex, idempotency, tokens };
+  const blobs = createBlobStore(join(config.dataDir, "blobs"), db, clock);
+  await blobs.dropLeftOver();
+  const feed = createSessionFeed(db);
+  closers.add(() => feed.close());
+  return { token, db, log, logEpoch: await readLogEpoch(db), removed, searchIndex, idempotency, tokens, feed, blobs };
 }
 
 function startCheckAfterCrash(file: string, clock: Clock, logger: Logger, onBug: Base["onBug"]): () => Promise<void> {
@@ -160,7 +170,7 @@ type Store = Awaited<ReturnType<typeof openStore>>;
 /** What runs turns. */
 function createTurns({ config, parts, clock, closers, onBug }: Base, { db, log }: Store) {
   const profiles = createProfiles(config.profiles, config.defaultProfile);
-  const models = createModelCache(clock);
+  const models = createModelCache(clock, createModelsVia(config.proxies));
   closers.add(() => models.close());
   const tools = [createNowTool(clock), ...(parts.tools ?? [])];
   const base = { db, log, clock, newId, profiles, models, tools, random: parts.random ?? Math.random, onBug };
@@ -192,26 +202,30 @@ async function serve(
     storeBytes: () => db.size(),
     copyStore: (file, check) => db.copyTo(file, check),
   });
+  const checkRunning = (): void => {
+    if (isStopping) throw engineStopping();
+  };
+  const drafts = createSessionDrafts({ ...store, clock, encode: encodePayload, checkRunning, onBug });
+  await drafts.dropLeftOver();
+  closers.add(() => drafts.close());
   const deps = {
     ...store,
     ...turns,
     backups,
+    drafts,
+    importInTurn: createInTurn(),
     health,
     version,
     startTimeMs: clock.now(),
-    checkRunning: () => {
-      if (isStopping) throw engineStopping();
-    },
+    checkRunning,
     stopTurn: (sessionId: string, turnId: string) => cancelTurn(turns, { sessionId, turnId, waitMs: DELETE_WAIT_MS }),
   };
-  const interceptors = createInterceptors({
-    findPrincipal: findPrincipalOf(token, config, store.tokens),
-    logger,
-    clock,
-  });
+  const findPrincipal = findPrincipalOf(token, config, store.tokens);
+  const interceptors = createInterceptors({ findPrincipal, logger, clock });
   const app = createApp({
     routes: (router) => registerServices(router, deps),
     rpc: interceptors,
+    blobs: { blobs: store.blobs, findPrincipal },
     guard: { allowHosts: config.allowHosts, allowOrigins: config.allowOrigins },
     isReady: () => !isStopping,
     onError: (error, where) => onBug(where, error),
@@ -228,12 +242,19 @@ async function serve(
   announce();
   closers.add(() => removeEngineFile(config.dataDir));
   closers.add(() => backups.close());
-  const sweeps = [store.idempotency.sweep, store.tokens.sweep];
+  const sweeps = [
+    store.idempotency.sweep,
+    store.tokens.sweep,
+    () => sweepTombstones(db, clock.now()),
+    store.blobs.sweep,
+    () => db.transact([forgetOldImports(clock.now())]),
+  ];
   closers.add(startHousekeeping(clock, sweeps, onBug));
   closers.add(() => {
     isStopping = true;
     health.stop();
     store.log.stopReaders(engineStopping());
+    store.feed.stopReaders(engineStopping());
   });
   health.setServing(true);
   store.removed.sweep();

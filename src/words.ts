@@ -41,3 +41,8 @@ export function* wordsIn(text: string, from = 0): Generator<Word> {
     yield { text: found[0], start: found.index, end: pattern.lastIndex };
   }
 }
+
+/** The words of a title, folded, with a space between each: what it is found and ordered by. */
+export function titleWords(title: string): string {
+  return Array.from(wordsIn(foldText(title)), ({ text }) => text).join(" ");
+}

@@ -12,6 +12,8 @@ import {
   createTranscript,
   EventSchema,
   followSession,
+  GetSnapshotResponseSchema,
+  MessageSchema,
   MessageStatus,
   reasonOf,
   Role,
@@ -194,6 +196,28 @@ test("a transcript grows by deltas and takes the whole message in their place", 
     [Role.ASSISTANT, "Hello, you"],
     [Role.TOOL, "12:00"],
   ]);
+});
+
+test("a transcript of a snapshot goes on in the middle of its partial message", () => {
+  const message = create(MessageSchema, {
+    id: "msg_1",
+    role: Role.USER,
+    status: MessageStatus.COMPLETE,
+    parts: say("hi"),
+  });
+  const partial = { messageId: "msg_2", turnId: "turn_1", role: Role.ASSISTANT, text: "Hel", reasoning: "hm" };
+  const transcript = createTranscript(
+    create(GetSnapshotResponseSchema, { messages: [message], partialMessage: partial }),
+  );
+  expect(transcript.messages.get("msg_1")).toMatchObject({ text: "hi", status: MessageStatus.COMPLETE, message });
+  const delta = { messageId: "msg_2", text: "lo" };
+  expect(applyEvent(transcript, event({ payload: { case: "textDelta", value: delta } }))).toMatchObject({
+    text: "Hello",
+    reasoning: "hm",
+    role: Role.ASSISTANT,
+    status: MessageStatus.UNSPECIFIED,
+  });
+  expect(createTranscript(create(GetSnapshotResponseSchema)).messages.size).toBe(0);
 });
 
 test("the example that embeds an engine runs", async () => {

@@ -50,7 +50,8 @@ function connect(): void {
   const onState = (state: { kind: "live" } | { kind: "away"; waitMs: number }): void => {
     if (state.kind === "live") show("live", "connected");
     else show("away", `the engine is away; trying again in ${(state.waitMs / 1000).toFixed(1)} s`);
-    for (const button of document.querySelectorAll<HTMLButtonElement>("nav button, #say button")) button.disabled = state.kind !== "live";
+    for (const button of document.querySelectorAll<HTMLButtonElement>("nav button, #say button"))
+      button.disabled = state.kind !== "live";
     text.disabled = state.kind !== "live";
   };
   run(watchSessions(opened, { onSessions: showSessions, onState }, connection.signal));
@@ -92,11 +93,14 @@ function open(id: string): void {
   text.focus();
 }
 
-/** Replays the session's log, then shows what happens: over lost connections each event comes once. */
+/** Shows a session as it is, then what happens: over lost connections each event comes once. */
 async function follow(from: Engine, sessionId: string, signal: AbortSignal): Promise<void> {
-  let transcript = createTranscript();
+  const snapshot = await from.sessions.getSnapshot({ sessionId, pageSize: 1000 }, { signal });
+  const { lastSeq: afterSeq, logEpoch } = snapshot;
+  let transcript = createTranscript(snapshot);
   transcriptView.replaceChildren();
-  for await (const item of followSession(from, { sessionId, signal })) {
+  for await (const item of followSession(from, { sessionId, afterSeq, logEpoch, signal })) {
+    // Another log than before, such as a backup's: it is read from its beginning.
     if (item.kind === "reset") transcript = createTranscript();
     if (item.kind === "event") applyEvent(transcript, item.event);
     showTranscript(transcript);

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -37,16 +38,25 @@ func findEngine() (*engine, error) {
 		if dataDir == "" {
 			dataDir = filepath.Join(os.Getenv("HOME"), ".parley")
 		}
-		var file struct{ URL string }
+		var file struct{ URLs []string }
 		text, err := os.ReadFile(filepath.Join(dataDir, "engine.json"))
 		if err != nil || json.Unmarshal(text, &file) != nil {
 			return nil, errAway
+		}
+		// An engine may listen in several places; sockets in the file system and TLS are not for this small program.
+		for _, each := range file.URLs {
+			if strings.HasPrefix(each, "http://") {
+				url = each
+			}
+		}
+		if url == "" {
+			return nil, fmt.Errorf("none of %v is plain HTTP; name one with PARLEY_URL and PARLEY_TOKEN", file.URLs)
 		}
 		kept, err := os.ReadFile(filepath.Join(dataDir, "token"))
 		if err != nil {
 			return nil, err
 		}
-		url, token = file.URL, strings.TrimSpace(string(kept))
+		token = strings.TrimSpace(string(kept))
 	}
 	caller := &http.Client{Transport: bearer(token)}
 	return &engine{

@@ -39,9 +39,13 @@ def find_engine() -> tuple[str, dict[str, str]]:
     if not url:
         data_dir = Path(os.environ.get("PARLEY_DATA_DIR") or Path.home() / ".parley")
         try:
-            url = json.loads((data_dir / "engine.json").read_text())["url"]
+            urls = json.loads((data_dir / "engine.json").read_text())["urls"]
         except FileNotFoundError:
             raise ConnectError(Code.UNAVAILABLE, "no engine is running; start one with `parley serve`") from None
+        # An engine may listen in several places; sockets in the file system and TLS are not for this small program.
+        url = next((each for each in urls if each.startswith("http://")), None)
+        if url is None:
+            sys.exit(f"ask: none of {urls} is plain HTTP; name one with PARLEY_URL and PARLEY_TOKEN")
         token = (data_dir / "token").read_text().strip()
     return url, {"authorization": f"Bearer {token}"}
 

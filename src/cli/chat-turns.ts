@@ -24,8 +24,14 @@ export function createChatTurns(runningAtStart: string): ChatTurns {
   function wake(isOver: (turnId: string) => boolean): void {
     for (const wait of waiting) if (isOver(wait.turnId)) wait.resolve();
   }
+  function forget(): void {
+    running = undefined;
+    wake(() => true);
+  }
   return {
     see({ payload, turnId }) {
+      // None runs then; the end of one that went with its messages does not come.
+      if (payload.case === "historyCleared") forget();
       if (payload.case === "turnStarted") running = turnId;
       if (payload.case !== "turnEnded") return;
       ended.add(turnId);
@@ -50,9 +56,6 @@ export function createChatTurns(runningAtStart: string): ChatTurns {
         signal.addEventListener("abort", onAbort, { once: true });
       });
     },
-    forget() {
-      running = undefined;
-      wake(() => true);
-    },
+    forget,
   };
 }

@@ -1,4 +1,10 @@
-import { type Client as ServiceClient, createClient as createServiceClient, type Transport } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type Client as ServiceClient,
+  createClient as createServiceClient,
+  type Transport,
+} from "@connectrpc/connect";
 import { EngineService } from "../../gen/ts/parley/v1/engine_service_pb.ts";
 import { MessageService } from "../../gen/ts/parley/v1/message_service_pb.ts";
 import { ProfileService } from "../../gen/ts/parley/v1/profile_service_pb.ts";
@@ -6,7 +12,9 @@ import { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
 import type { Environment } from "../config.ts";
 import { isDiscovered, locateEngine } from "./locate-engine.ts";
 import { connect, connectDiscovered, type Connection } from "./transport.ts";
+import { postBlob, type BlobSource, type UploadedBlob, type UploadOptions } from "./upload-blob.ts";
 
+export type { BlobSource, UploadedBlob, UploadOptions } from "./upload-blob.ts";
 export * from "./api.ts";
 
 export interface ClientOptions {
@@ -35,6 +43,8 @@ export interface Client {
   readonly messages: ServiceClient<typeof MessageService>;
   readonly profiles: ServiceClient<typeof ProfileService>;
   readonly engine: ServiceClient<typeof EngineService>;
+  /** Uploads at most 64 MiB, for an import to name. Throws as calls do, with `BLOB_TOO_LARGE` where it is more. */
+  uploadBlob(source: BlobSource, options?: UploadOptions): Promise<UploadedBlob>;
   /** Where the engine is; of a found one it changes when that was started anew elsewhere. Empty with `transport`. */
   readonly url: string;
   /** Ends every open call and the connection. */
@@ -52,6 +62,7 @@ export function createClient(options: ClientOptions = {}): Client {
     messages: createServiceClient(MessageService, connection),
     profiles: createServiceClient(ProfileService, connection),
     engine: createServiceClient(EngineService, connection),
+    uploadBlob: (source, options) => postBlob(connection.openPost, source, options),
     get url() {
       return connection.url;
     },
@@ -66,6 +77,7 @@ function open(options: ClientOptions): Connection {
       url: "",
       unary: (...call) => transport.unary(...call),
       stream: (...call) => transport.stream(...call),
+      openPost: () => Promise.reject(new ConnectError("a transport of one's own uploads nothing", Code.Unimplemented)),
       close: () => undefined,
     };
   }

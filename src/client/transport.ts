@@ -6,6 +6,7 @@ import { Code, ConnectError, type Interceptor, type Transport } from "@connectrp
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { DomainError } from "../errors.ts";
 import { readSocketUrl } from "../listen.ts";
+import type { OpenPost } from "./upload-blob.ts";
 import { type EngineAddress, isLoopback, type Trust } from "./locate-engine.ts";
 
 /** No response of the engine is larger than 3.5 MB. */
@@ -18,6 +19,8 @@ const PING_INTERVAL_MS = 20_000;
 /** A transport that can be closed. */
 export interface Connection extends Transport {
   readonly url: string;
+  /** Opens a plain request beside the calls, on their connection. */
+  readonly openPost: OpenPost;
   close(): void;
 }
 
@@ -45,6 +48,11 @@ export function connect({ url, token, trust }: EngineAddress): Connection {
     unary: (method, signal, timeoutMs, ...rest) =>
       transport.unary(method, signal, timeoutMs ?? UNARY_TIMEOUT_MS, ...rest),
     stream: (...call) => transport.stream(...call),
+    openPost: async (path, headers) => {
+      const all = { ...headers, authorization: `Bearer ${token}` };
+      const stream = await sessionManager.request("POST", path, all, {});
+      return { stream, onRead: () => sessionManager.notifyResponseByteRead(stream) };
+    },
     close: () => sessionManager.abort(),
   };
 }
@@ -113,6 +121,10 @@ export function connectDiscovered(locate: () => EngineAddress): Connection {
     stream: async (...call) =>
       current(true)
         .stream(...call)
+        .catch(doubt),
+    openPost: async (...request) =>
+      current(true)
+        .openPost(...request)
         .catch(doubt),
     close: () => connection.close(),
   };

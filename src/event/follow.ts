@@ -2,10 +2,7 @@ import type { Clock } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import type { LogEntry } from "./event.ts";
 import type { EventLog } from "./event-log.ts";
-import type { Listener } from "./session-log.ts";
-
-/** After this much silence a reader is told that the stream lives. */
-const HEARTBEAT_MS = 15_000;
+import { createDoorbell, HEARTBEAT_MS } from "./doorbell.ts";
 
 /** Where a reader is. */
 export interface FollowCheckpoint {
@@ -66,55 +63,4 @@ function seqAhead(sessionId: string, afterSeq: number, lastSeq: number): DomainE
     `after_seq ${afterSeq} is beyond the end of the log of session ${sessionId}, ${lastSeq}; watch again from 0`,
     { session_id: sessionId, last_seq: String(lastSeq) },
   );
-}
-
-interface Doorbell extends Listener {
-  /** Throws what ended the stream. */
-  check(): void;
-  /** True when it rang since the last wait, false after that much silence. */
-  wait(timeoutMs: number): Promise<boolean>;
-  close(): void;
-}
-
-/** Remembers a ring that came while nobody waited; so none is ever lost. */
-function createDoorbell(signal: AbortSignal, clock: Clock): Doorbell {
-  let hasRung = false;
-  let failure: Error | undefined;
-  let wake: (() => void) | undefined;
-  const onAbort = (): void => wake?.();
-  signal.addEventListener("abort", onAbort);
-  const check = (): void => {
-    signal.throwIfAborted();
-    if (failure !== undefined) throw failure;
-  };
-  return {
-    check,
-    ring() {
-      hasRung = true;
-      wake?.();
-    },
-    fail(error) {
-      failure = error;
-      wake?.();
-    },
-    async wait(timeoutMs) {
-      if (!hasRung && failure === undefined && !signal.aborted) {
-        await new Promise<void>((resolve) => {
-          const cancel = clock.after(timeoutMs, resolve);
-          wake = () => {
-            cancel();
-            resolve();
-          };
-        });
-        wake = undefined;
-      }
-      check();
-      const rang = hasRung;
-      hasRung = false;
-      return rang;
-    },
-    close() {
-      signal.removeEventListener("abort", onAbort);
-    },
-  };
 }

@@ -115,7 +115,6 @@ describe("a search", () => {
     "^a",
     "(a",
     "a)",
-    '"',
     '""a',
     "a'--",
     "a;DROP TABLE messages",
@@ -131,12 +130,10 @@ describe("a search", () => {
     const session = await addSession();
     await say(session, "x");
     const id = await say(session, `here it is: ${query} .`);
-    const ids = await found(query).catch((error: unknown) => error);
-    if (query === '"') expect(ids).toMatchObject({ reason: "INVALID_QUERY" });
-    else expect(ids).toEqual([id]);
+    expect(await found(query)).toEqual([id]);
   });
 
-  it.each(["!?", '"', "***", "  ", "\u{1F426}", "=", "\u0301".repeat(0) + "-", "\u0000"])(
+  it.each(["!?", '"', "***", "  ", "\u{1F426}", "=", "-", "\u0000"])(
     "refuses %j, which holds no word",
     async (query) => {
       await expect(found(query)).rejects.toMatchObject({ code: "invalid", reason: "INVALID_QUERY" });
@@ -220,24 +217,34 @@ describe("a search", () => {
   });
 });
 
+async function countUnindexed(): Promise<number | undefined> {
+  return (await db.get<{ n: number }>({ sql: "SELECT count(*) AS n FROM unindexed_messages", params: [] }))?.n;
+}
+
+/** With the matches in brackets. */
+async function snippet(text: string, query: string): Promise<string> {
+  const id = await say(await addSession(), text);
+  const row = await db.get<{ key: number }>({ sql: "SELECT key FROM messages WHERE id = ?", params: [id] });
+  const pieces = await readSnippet(db, { query, sessionKey: undefined, roles: [] }, row?.key ?? 0);
+  return pieces.map((piece) => (piece.isMatch ? `[${piece.text}]` : piece.text)).join("");
+}
+
 describe("the index", () => {
   it("is written in the background, about once a second, and no more after its end", async () => {
     const session = await addSession();
-    const count = async () =>
-      (await db.get<{ n: number }>({ sql: "SELECT count(*) AS n FROM unindexed_messages", params: [] }))?.n;
     searchIndex.start();
     await say(session, "one");
-    expect(await count()).toBe(1);
+    expect(await countUnindexed()).toBe(1);
     await clock.advance(1000);
-    expect(await count()).toBe(0);
+    expect(await countUnindexed()).toBe(0);
     await say(session, "two");
     await clock.advance(1000);
-    expect(await count()).toBe(0);
+    expect(await countUnindexed()).toBe(0);
     await searchIndex.close();
     expect(clock.timers()).toBe(0);
     await say(session, "three");
     await clock.advance(5000);
-    expect(await count()).toBe(1);
+    expect(await countUnindexed()).toBe(1);
   });
 
   it("gives up catching up when nobody waits any more", async () => {
@@ -248,13 +255,6 @@ describe("the index", () => {
 });
 
 describe("a snippet", () => {
-  async function snippet(text: string, query: string): Promise<string> {
-    const id = await say(await addSession(), text);
-    const row = await db.get<{ key: number }>({ sql: "SELECT key FROM messages WHERE id = ?", params: [id] });
-    const pieces = await readSnippet(db, { query, sessionKey: undefined, roles: [] }, row?.key ?? 0);
-    return pieces.map((piece) => (piece.isMatch ? `[${piece.text}]` : piece.text)).join("");
-  }
-
   it("shows a short text whole, with each match", async () => {
     expect(await snippet("The Fox and the fôx.", "fox")).toBe("The [Fox] and the [fôx].");
     expect(await snippet("to be or not to be", '"to be" not')).toBe("[to be] or [not] [to be]");

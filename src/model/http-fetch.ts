@@ -2,6 +2,7 @@ import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request a
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import type { Clock } from "../clock.ts";
 import { readBody } from "./http-body.ts";
+import { type Proxies, proxyEnvOf } from "./proxies.ts";
 
 /** What a provider's package calls instead of the global fetch. */
 export interface HttpFetch {
@@ -21,23 +22,24 @@ const ERROR_BODY_TIMEOUT_MS = 5_000;
  * everybody, gives up by itself after 300 s of silence, and costs a quarter more per chunk of a stream (measured: 200
  * streams of 100 chunks/s). Follows no redirects: they would take the key to another host.
  */
-export function createHttpFetch(clock: Clock): HttpFetch {
-  const http = new HttpAgent({ keepAlive: true });
-  const https = new HttpsAgent({ keepAlive: true });
+export function createHttpFetch(clock: Clock, proxies: Proxies): HttpFetch {
+  const options = { keepAlive: true, proxyEnv: proxyEnvOf(proxies) };
+  const http = new HttpAgent(options);
+  const https = new HttpsAgent(options);
 
   async function fetch(input: string | URL | Request, init: RequestInit = {}): Promise<Response> {
     const url = new URL(input instanceof Request ? input.url : input);
-    const options = { method: init.method ?? "GET", headers: Object.fromEntries(new Headers(init.headers)) };
+    const head = { method: init.method ?? "GET", headers: Object.fromEntries(new Headers(init.headers)) };
     const request =
       url.protocol === "https:"
-        ? requestHttps(url, { ...options, agent: https })
-        : requestHttp(url, { ...options, agent: http });
+        ? requestHttps(url, { ...head, agent: https })
+        : requestHttp(url, { ...head, agent: http });
     const answer = await send(request, init, clock);
     const status = answer.statusCode ?? 0;
-    const head = { status, headers: toHeaders(answer) };
-    if (status < 200 || status > 299) return new Response(await readError(answer, clock), head);
+    const answerHead = { status, headers: toHeaders(answer) };
+    if (status < 200 || status > 299) return new Response(await readError(answer, clock), answerHead);
     // A Response takes only a web stream as its body, which costs more than all the rest; the package wants an iterable.
-    return Object.defineProperty(new Response(null, head), "body", { value: readBody(answer, clock) });
+    return Object.defineProperty(new Response(null, answerHead), "body", { value: readBody(answer, clock) });
   }
 
   return {

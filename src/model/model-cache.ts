@@ -3,6 +3,7 @@ import { DomainError } from "../errors.ts";
 import { createDemoModel } from "./demo.ts";
 import type { Model } from "./model.ts";
 import { createOpenaiChatModel } from "./openai-chat.ts";
+import type { Proxies } from "./proxies.ts";
 
 /** Everything a client depends on. Profiles fit. */
 export interface ModelConfig {
@@ -36,19 +37,21 @@ interface Entry {
   cancelIdle: (() => void) | undefined;
 }
 
-function createModel({ provider, baseUrl, apiKey }: ModelConfig, clock: Clock): Model {
-  switch (provider) {
-    case "demo":
-      return createDemoModel({ clock });
-    case "openai_chat":
-      return createOpenaiChatModel({ baseUrl, apiKey, clock });
-  }
+type CreateModel = (config: ModelConfig, clock: Clock) => Model;
+
+/** Makes clients that call their providers through these proxies. */
+export function createModelsVia(proxies: Proxies): CreateModel {
+  return ({ provider, baseUrl, apiKey }, clock) => {
+    switch (provider) {
+      case "demo":
+        return createDemoModel({ clock });
+      case "openai_chat":
+        return createOpenaiChatModel({ baseUrl, apiKey, proxies, clock });
+    }
+  };
 }
 
-export function createModelCache(
-  clock: Clock,
-  create: (config: ModelConfig, clock: Clock) => Model = createModel,
-): ModelCache {
+export function createModelCache(clock: Clock, create: CreateModel): ModelCache {
   const entries = new Map<string, Entry>();
   const closing = new Set<Promise<void>>();
   let isClosed = false;

@@ -129,12 +129,22 @@ test("without a key none is sent, and nothing of the environment's", async () =>
   vi.stubEnv("OPENAI_API_KEY", "sk-environment");
   vi.stubEnv("OPENAI_ORG_ID", "org-environment");
   vi.stubEnv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1");
+  vi.stubEnv("OPENAI_CUSTOM_HEADERS", "X-Environment: environment\nAuthorization: Bearer environment");
   const upstream = await startUpstream(stream(chunk({}, "stop"), DONE));
   const model = createOpenaiChatModel({ baseUrl: upstream.baseUrl });
-  closers.push(() => model.close(), upstream.stop);
+  const withKey = createOpenaiChatModel({ baseUrl: upstream.baseUrl, apiKey: KEY });
+  closers.push(
+    () => model.close(),
+    () => withKey.close(),
+    upstream.stop,
+  );
   await call(model);
+  await call(withKey);
   vi.unstubAllEnvs();
-  expect(JSON.stringify(upstream.requests[0]!.headers)).not.toMatch(/authorization|environment/);
+  const [without, sent] = upstream.requests.map(({ headers }) => headers);
+  expect(JSON.stringify(without)).not.toMatch(/authorization|environment/);
+  expect(JSON.stringify(sent)).not.toMatch(/environment/);
+  expect(sent?.authorization).toBe(`Bearer ${KEY}`);
 });
 
 test("text, reasoning, usage and the end come in order", async () => {

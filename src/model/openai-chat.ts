@@ -6,6 +6,7 @@ import { createChunkReader } from "./openai-chat-answer.ts";
 import { StreamFailure, toModelError } from "./openai-chat-error.ts";
 import { toChatRequest } from "./openai-chat-request.ts";
 import { createPieceQueue, type PieceQueue } from "./piece-queue.ts";
+import { NO_PROXIES, type Proxies } from "./proxies.ts";
 import { createEventDecoder } from "./server-sent-events.ts";
 
 export interface OpenaiChatOptions {
@@ -13,6 +14,7 @@ export interface OpenaiChatOptions {
   readonly baseUrl?: string | undefined;
   /** Not needed by a server of one's own. */
   readonly apiKey?: string | undefined;
+  readonly proxies?: Proxies;
   readonly clock?: Clock;
 }
 
@@ -23,9 +25,10 @@ const NO_TIMEOUT_MS = 2 ** 31 - 1;
 const AFTER_FINISH_MS = 5_000;
 
 /** A model behind Chat Completions: OpenAI's, or any server that speaks the same. */
-export function createOpenaiChatModel({ baseUrl, apiKey, clock = systemClock }: OpenaiChatOptions): Model {
+export function createOpenaiChatModel(options: OpenaiChatOptions): Model {
+  const { baseUrl, apiKey, proxies = NO_PROXIES, clock = systemClock } = options;
   const url = baseUrl === undefined || baseUrl === "" ? OPENAI_URL : baseUrl;
-  const http = createHttpFetch(clock);
+  const http = createHttpFetch(clock, proxies);
   /** Calls under way, and their ends, which never reject. */
   const calls = new Map<Call, Promise<void>>();
   let client: Promise<OpenAI> | undefined;
@@ -164,19 +167,23 @@ function checkContentType(response: Response): void {
 async function createClient(baseURL: string, apiKey: string | undefined, http: HttpFetch): Promise<OpenAI> {
   const { OpenAI } = await import("openai");
   const hasKey = apiKey !== undefined && apiKey !== "";
+  // All of them: the package takes more from the environment (OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID), and would send it to
+  // whatever server this is, and in place of the key.
+  const headers = {
+    accept: "application/json",
+    "content-type": "application/json",
+    "user-agent": "parley",
+    ...(hasKey && { authorization: `Bearer ${apiKey}` }),
+  };
   return new OpenAI({
     baseURL,
-    // The package insists on a key; where there is none, none is sent.
+    // The package insists on a key; what is sent is decided above.
     apiKey: hasKey ? apiKey : "none",
-    ...(!hasKey && { defaultHeaders: { Authorization: null } }),
-    // Else taken from the environment, and sent to whatever server this is.
     adminAPIKey: null,
-    organization: null,
-    project: null,
     maxRetries: 0,
     timeout: NO_TIMEOUT_MS,
     logLevel: "off",
-    fetch: (input, init) => http.fetch(input, init),
+    fetch: (input, init) => http.fetch(input, { ...init, headers }),
   });
 }
 

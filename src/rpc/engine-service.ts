@@ -2,14 +2,17 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { EngineService } from "../../gen/ts/parley/v1/engine_service_pb.ts";
 import type { Backups } from "../backup/backups.ts";
+import type { Clock } from "../clock.ts";
 import type { EventLog } from "../event/event-log.ts";
 import type { Profiles } from "../profile/profile.ts";
+import type { SessionFeed } from "../session/session-feed.ts";
 import { countSessions } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
 import type { Tokens } from "../token/tokens.ts";
 import type { Tool } from "../tool/tool.ts";
 import type { TurnRunner } from "../turn/turn-runner.ts";
 import { createBackupMethods } from "./backup-methods.ts";
+import { createWatchMethods } from "./engine-watch.ts";
 import { profileToProto } from "./profile-proto.ts";
 import { sessionStateToProto } from "./session-proto.ts";
 import { createTokenMethods } from "./token-methods.ts";
@@ -25,6 +28,8 @@ export interface EngineServiceDeps {
   readonly startTimeMs: number;
   readonly tokens: Tokens;
   readonly backups: Backups;
+  readonly feed: SessionFeed;
+  readonly clock: Clock;
 }
 
 export function createEngineService(deps: EngineServiceDeps): Partial<ServiceImpl<typeof EngineService>> {
@@ -33,6 +38,7 @@ export function createEngineService(deps: EngineServiceDeps): Partial<ServiceImp
   return {
     ...createTokenMethods(deps),
     ...createBackupMethods(deps),
+    ...createWatchMethods(deps),
 
     getInfo: () => ({ version, logEpoch, startTime, tools: deps.tools.map((tool) => tool.name) }),
 
@@ -44,7 +50,7 @@ export function createEngineService(deps: EngineServiceDeps): Partial<ServiceImp
         runningTurns: deps.runner.count(),
         profiles: profiles.list().map((profile) => profileToProto(profile, profiles)),
         storeBytes: BigInt(await db.size()),
-        readers: deps.log.readerCount(),
+        readers: deps.log.readerCount() + deps.feed.readerCount(),
         memoryBytes: BigInt(process.memoryUsage.rss()),
         startTime,
       };

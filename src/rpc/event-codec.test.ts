@@ -4,7 +4,7 @@ import { SendMessageResponseSchema, WatchSessionResponseSchema } from "../../gen
 import { TurnEndReason } from "../../gen/ts/parley/v1/turn_pb.ts";
 import type { LogEntry } from "../event/event.ts";
 import { NO_USAGE } from "../usage/usage.ts";
-import { encodePayload, entryToProto, isTurnEnd } from "./event-codec.ts";
+import { encodePayload, entryToProto, isTurnOver } from "./event-codec.ts";
 import { createResponder } from "./watch.ts";
 
 const columns = { seq: 7, createTimeMs: 1_700_000_000_123, turnId: "turn_1" };
@@ -39,7 +39,9 @@ test("a stream's bytes say the same as its JSON", () => {
   }
 });
 
-test("the end of a turn is known by its first byte, and by its turn", () => {
-  expect([ended, step, delta].map((entry) => isTurnEnd(entry, "turn_1"))).toEqual([true, false, false]);
-  expect(isTurnEnd(ended, "turn_2")).toBe(false);
+test("the end of a turn is known by its first bytes, and by its turn; a cut of the history is the end of any", () => {
+  const payload = encodePayload({ kind: "history_cleared", firstMessageId: "", lastMessageId: "" });
+  expect(isTurnOver({ ...ended, turnId: "", payload }, "turn_1")).toBe(true);
+  expect([ended, step, delta].map((entry) => isTurnOver(entry, "turn_1"))).toEqual([true, false, false]);
+  expect(isTurnOver(ended, "turn_2")).toBe(false);
 });

@@ -47,11 +47,23 @@ export function encodeEntry(entry: LogEntry): Uint8Array {
 }
 
 // Its payload is the first field of a stored event that is not skippable.
-const [TURN_ENDED_TAG] = new BinaryWriter().tag(EventSchema.field.turnEnded.number, WireType.LengthDelimited).finish();
+const TURN_ENDED_TAG = tagOf(EventSchema.field.turnEnded.number);
+const HISTORY_CLEARED_TAG = tagOf(EventSchema.field.historyCleared.number);
 
-/** Whether an entry is the end of a turn; looks at one byte. */
-export function isTurnEnd(entry: LogEntry, turnId: string): boolean {
-  return entry.turnId === turnId && !("delta" in entry) && entry.payload[0] === TURN_ENDED_TAG;
+function tagOf(field: number): Uint8Array {
+  return new BinaryWriter().tag(field, WireType.LengthDelimited).finish();
+}
+
+function hasTag(entry: LogEntry, tag: Uint8Array): boolean {
+  return !("delta" in entry) && tag.every((byte, i) => entry.payload[i] === byte);
+}
+
+/**
+ * Whether nothing more of a turn comes after an entry; looks at its first bytes. A cut of the history is made when no turn
+ * runs: who has not seen the turn's end by then never will, since the turn went with it.
+ */
+export function isTurnOver(entry: LogEntry, turnId: string): boolean {
+  return (entry.turnId === turnId && hasTag(entry, TURN_ENDED_TAG)) || hasTag(entry, HISTORY_CLEARED_TAG);
 }
 
 function deltaToProto({ kind, messageId, text }: Extract<LogEntry, { delta: unknown }>["delta"]): PayloadInit {

@@ -4,7 +4,6 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import {
   SearchHitSchema,
   SessionOrder as OrderProto,
-  type ListSessionsRequest,
   type SearchHit,
   type SearchMessagesRequest,
   type SessionService,
@@ -19,16 +18,14 @@ import {
   type SessionOrder,
   type SessionPlace,
 } from "../session/list-sessions.ts";
-import type { SessionState } from "../session/session.ts";
 import { getSession } from "../session/session-store.ts";
-import { canonicalWorkspace } from "../workspace/workspace.ts";
 import { roleToProto } from "./message-proto.ts";
 import { MAX_PAGE_BYTES, readPage } from "./page.ts";
-import { sessionStateToProto, sessionToProto } from "./session-proto.ts";
+import { filterFromProto } from "./session-filter-proto.ts";
+import { sessionToProto } from "./session-proto.ts";
 
 type FindMethods = Pick<ServiceImpl<typeof SessionService>, "listSessions" | "searchMessages">;
 
-const STATES: readonly SessionState[] = ["idle", "running"];
 const ROLES: readonly Role[] = ["system", "user", "assistant", "tool"];
 
 const ORDERS: Readonly<Partial<Record<OrderProto, SessionOrder>>> = {
@@ -87,18 +84,6 @@ export function createFindMethods(deps: SearchDeps & { readonly profiles: Profil
       snippet: [...(await readSnippet(db, search, found.key))],
     });
   }
-}
-
-/** Throws DomainError `INVALID_WORKSPACE`. */
-async function filterFromProto(request: ListSessionsRequest): Promise<SessionFilter> {
-  return {
-    query: request.query,
-    labels: request.labels,
-    states: STATES.filter((state) => request.states.includes(sessionStateToProto(state))),
-    starred: request.starred,
-    workspace: request.workspace === "" ? "" : await canonicalWorkspace(request.workspace),
-    profile: request.profile,
-  };
 }
 
 /** The same for the same filter, in whatever order its labels came. */

@@ -16,7 +16,7 @@ import { listQueueAfter, placeInQueue } from "../turn/queue-store.ts";
 import { retryTurn, startTurn, type StartTurnDeps } from "../turn/start-turn.ts";
 import { getTurn, listTurnsBefore, type StoredTurn } from "../turn/turn-store.ts";
 import { actorOf } from "./actor.ts";
-import { isTurnEnd } from "./event-codec.ts";
+import { isTurnOver } from "./event-codec.ts";
 import { userPartsFromProto } from "./message-proto.ts";
 import { MAX_PAGE_BYTES, readPage } from "./page.ts";
 import { framingFromProto, wholeQueuedToProto } from "./queue-proto.ts";
@@ -34,7 +34,7 @@ export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceIm
         afterSeq: turn.firstSeq - 1,
         signal: context.signal,
         toResponse: createResponder(() => create(SendMessageResponseSchema), typeOf(context)),
-        isLast: (entry) => isTurnEnd(entry, turn.id),
+        isLast: (entry) => isTurnOver(entry, turn.id),
       });
     },
 

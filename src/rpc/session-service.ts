@@ -12,17 +12,20 @@ import { messagePages } from "./message-page.ts";
 import { messageToProto } from "./message-proto.ts";
 import { MAX_PAGE_BYTES, readPage } from "./page.ts";
 import { changesFromProto, sessionToProto, settingsFromProto } from "./session-proto.ts";
+import { createTransferMethods, type TransferDeps } from "./transfer-methods.ts";
 
 export function createSessionService(
   deps: SessionDeps &
     DeleteSessionDeps &
     Parameters<typeof createHistoryMethods>[0] &
-    Parameters<typeof createFindMethods>[0],
+    Parameters<typeof createFindMethods>[0] &
+    TransferDeps,
 ): Partial<ServiceImpl<typeof SessionService>> {
   const { db, profiles } = deps;
   return {
     ...createFindMethods(deps),
     ...createHistoryMethods(deps),
+    ...createTransferMethods(deps),
 
     createSession: async (request) => {
       const settings = settingsFromProto(request);

@@ -4,6 +4,7 @@ import { systemClock, type Clock } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import type { ListenAddress } from "../listen.ts";
 import { toConnectError } from "../rpc/interceptors/errors.ts";
+import { createBlobHandler, type BlobHandlerDeps } from "./blob-handler.ts";
 import { createJudge, type GuardOptions, type Judge, type RequestHead, type Verdict } from "./guard.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { linger } from "./linger.ts";
@@ -17,6 +18,8 @@ export interface AppDeps {
   /** Who may call and what becomes of errors: what `createInterceptors` returns. */
   readonly rpc: Pick<ConnectRouterOptions, "interceptors" | "requestGate">;
   readonly guard: GuardOptions;
+  /** Uploaded files, and whose they are to read; absent = there are none. */
+  readonly blobs?: Pick<BlobHandlerDeps, "blobs" | "findPrincipal">;
   /** Whether `/readyz` says so. */
   readonly isReady: () => boolean;
   /** Told of a failure that no caller can be told of; `where` is the request's path. */
@@ -62,6 +65,8 @@ export function createApp(deps: AppDeps): App {
     onError: deps.onError,
     onPeerGone: deps.onPeerGone,
   });
+  const { onError } = deps;
+  const blobs = deps.blobs === undefined ? undefined : createBlobHandler({ ...deps.blobs, limits, clock, onError });
   const plain = createLazyPlain(deps);
   const listeners: Listener[] = [];
 
@@ -74,7 +79,8 @@ export function createApp(deps: AppDeps): App {
         return answer(reply, verdict);
       }
       if (verdict.headers !== undefined) setHeaders(reply, verdict.headers);
-      if (!rpc(request, reply)) plain(request, reply);
+      if (rpc(request, reply) || blobs?.(request, reply) === true) return;
+      plain(request, reply);
     };
 
   return {

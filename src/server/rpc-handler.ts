@@ -12,6 +12,7 @@ import { isPeerGone } from "../rpc/interceptors/peer-gone.ts";
 import type { Limits } from "./limits.ts";
 import { cutLater, linger, onAnswered } from "./linger.ts";
 import type { ServerReply, ServerRequest } from "./listener.ts";
+import { boundWait, readBody } from "./request-body.ts";
 
 export interface RpcHandlerDeps {
   readonly routes: (router: ConnectRouter) => void;
@@ -48,18 +49,17 @@ export function createRpcHandler(deps: RpcHandlerDeps): (request: ServerRequest,
   };
 }
 
-type Bytes = Uint8Array<ArrayBuffer>;
-
 async function serve(
   handler: UniversalHandler,
   request: ServerRequest,
   reply: ServerReply,
   deps: RpcHandlerDeps,
 ): Promise<void> {
-  // Refusing a request must not destroy it: over HTTP/1.1 that would be the whole connection.
-  const body = request.iterator({ destroyOnReturn: false }) as AsyncIterator<Bytes>;
+  const body = readBody(request);
   const hasOneMessage = handler.method.methodKind === "unary" || handler.method.methodKind === "server_streaming";
-  const bounded = hasOneMessage ? boundWait(body, request, deps) : { [Symbol.asyncIterator]: () => body };
+  const bounded = hasOneMessage
+    ? boundWait(body, request, { ...deps, tooLate })
+    : { [Symbol.asyncIterator]: () => body };
   // The adapter's type calls its third argument parsed JSON; any byte stream is taken as the body.
   const answer = await handler(universalRequestFromNodeRequest(request, reply, bounded as never, undefined));
   // The one message has been read or refused; a stream of messages may go on until the answer ends.
@@ -79,27 +79,8 @@ function letGoWhenClosed(answer: UniversalServerResponse, reply: ServerReply): U
   return { ...answer, body: { [Symbol.asyncIterator]: () => body } };
 }
 
-/** The body, with an end put to a pause that is too long, and to a trickle that never ends. */
-function boundWait(
-  body: AsyncIterator<Bytes>,
-  request: ServerRequest,
-  { clock, limits }: RpcHandlerDeps,
-): AsyncIterable<Bytes> {
-  const deadlineMs = clock.monotonic() + limits.requestMs;
-  const next = (): Promise<IteratorResult<Bytes>> => {
-    if (request.complete) return body.next();
-    return new Promise((resolve, reject) => {
-      const waitMs = Math.max(0, Math.min(limits.bodyStallMs, deadlineMs - clock.monotonic()));
-      const cancel = clock.after(waitMs, () =>
-        reject(new ConnectError("the rest of the request did not come in time", Code.DeadlineExceeded)),
-      );
-      body.next().then(resolve, reject).finally(cancel);
-    });
-  };
-  // Leaving early must let go of the request, or the rest of its body could not be thrown away.
-  const leave = (): Promise<IteratorResult<Bytes>> =>
-    body.return?.() ?? Promise.resolve({ done: true, value: undefined });
-  return { [Symbol.asyncIterator]: () => ({ next, return: leave }) };
+function tooLate(): ConnectError {
+  return new ConnectError("the rest of the request did not come in time", Code.DeadlineExceeded);
 }
 
 function pathOf(url: string): string {

@@ -1,5 +1,5 @@
 import type { Database, Row, SqlValue, Statement } from "../store/database.ts";
-import { parseTitleQuery, toMatch } from "../message/search-query.ts";
+import { parseTitleQuery, toMatch, type SearchTerm } from "../message/search-query.ts";
 import type { SessionState } from "./session.ts";
 import { sessionFromRow, type SessionRow, type StoredSession } from "./session-store.ts";
 
@@ -45,8 +45,8 @@ const ORDERS: Readonly<Record<SessionOrder, { readonly by: string; readonly dire
 
 /** So many matches are looked up and sorted in less than 2 ms. */
 const FEW = 2000;
-/** Longer beginnings of words than these the index has no list of, so that asking for one row is as dear as for all. */
-const MAX_INDEXED_PREFIX = 5;
+/** So many sessions are looked at one by one in about as long. */
+const LOOK_AHEAD = 1000;
 
 interface Place extends Row {
   key: number;
@@ -95,17 +95,8 @@ async function findPlaces(db: Database, request: ListSessions): Promise<readonly
   };
   if (isActive) return db.all(select(request, { from: ACTIVE, ...inMatch }));
 
-  if (hasIndexedWords(filter)) {
-    const next = await db.all<Place>(select({ ...request, limit: 2 * limit + 50 }, { from: SESSIONS }));
-    const met = await db.all<Place>({
-      sql: `SELECT i.rowid AS key FROM json_each(?) AS next CROSS JOIN session_index AS i ON i.rowid = next.value
-        WHERE i.session_index MATCH ? LIMIT ?`,
-      params: [keysOf(next), match, limit],
-    });
-    const keys = new Set(met.map(({ key }) => key));
-    if (keys.size === limit) return next.filter(({ key }) => keys.has(key));
-  }
-  return db.all(select(request, { from: SESSIONS, ...inMatch }));
+  const met = await db.all<Place>(selectAhead(request));
+  return met.length === limit ? met : db.all(select(request, { from: SESSIONS, ...inMatch }));
 }
 
 const SESSIONS = "sessions AS s";
@@ -127,7 +118,7 @@ function select({ filter, order, after, limit }: ListSessions, source: Source): 
   const { states } = filter;
   const conditions = [
     ...(source.and === undefined ? [] : [source.and]),
-    ...(states.length === 0 ? [] : [`s.state IN (${states.map(() => "?").join(", ")})`]),
+    ...(states.length === 0 ? [] : [isIn(states)]),
     ...(after === undefined ? [] : [`(${by}, s.key) ${direction === "ASC" ? ">" : "<"} (?, ?)`]),
   ];
   return {
@@ -138,9 +129,43 @@ function select({ filter, order, after, limit }: ListSessions, source: Source): 
   };
 }
 
+/** Those that match among the next ones in order, asked each for itself. */
+function selectAhead({ filter, ...request }: ListSessions): Statement {
+  const { limit } = request;
+  const next = select(
+    { ...request, filter: { ...filter, states: [] }, limit: Math.max(LOOK_AHEAD, 4 * limit) },
+    { from: SESSIONS },
+  );
+  const { conditions, params } = conditionsOf(filter);
+  return {
+    sql: `SELECT s.key, next.ordered_by FROM (${next.sql}) AS next CROSS JOIN sessions AS s ON s.key = next.key
+      WHERE ${conditions.join(" AND ")} LIMIT ?`,
+    params: [...next.params, ...params, limit],
+  };
+}
+
+/** What a session must be, without the index. Says the same as `matchOf`, together with the states. */
+function conditionsOf({ query, starred, profile, workspace, labels, states }: SessionFilter) {
+  const all: (readonly [condition: string, ...params: SqlValue[]])[] = [
+    ...termsOf(query).map(({ words }) => ["instr(' ' || s.title_folded, ?) > 0", ` ${words.join(" ")}`] as const),
+    ...(starred === undefined ? [] : [["s.starred = ?", starred ? 1 : 0] as const]),
+    ...(profile === "" ? [] : [["s.profile = ?", profile] as const]),
+    ...(workspace === "" ? [] : [["s.workspace = ?", workspace] as const]),
+    ...Object.entries(labels).map(([name, value]) => [HAS_LABEL, name, value] as const),
+    ...(states.length === 0 ? [] : [[isIn(states), ...states] as const]),
+  ];
+  return { conditions: all.map(([condition]) => condition), params: all.flatMap(([, ...params]) => params) };
+}
+
+const HAS_LABEL = "EXISTS (SELECT 1 FROM json_each(s.labels) AS l WHERE l.key = ? AND l.value = ?)";
+
+function isIn(states: readonly SessionState[]): string {
+  return `s.state IN (${states.map(() => "?").join(", ")})`;
+}
+
 /** What the index is asked for; empty = everything. */
 function matchOf({ query, starred, profile, workspace, labels }: SessionFilter): string {
-  return toMatch(query === "" ? [] : parseTitleQuery(query), [
+  return toMatch(termsOf(query), [
     ...(starred === undefined ? [] : [`"=s${starred ? 1 : 0}"`]),
     ...(profile === "" ? [] : [`"=p${hex(profile)}"`]),
     ...(workspace === "" ? [] : [`"=w${hex(workspace)}"`]),
@@ -148,8 +173,8 @@ function matchOf({ query, starred, profile, workspace, labels }: SessionFilter):
   ]);
 }
 
-function hasIndexedWords({ query }: SessionFilter): boolean {
-  return query === "" || parseTitleQuery(query).every(({ words }) => (words.at(-1)?.length ?? 0) <= MAX_INDEXED_PREFIX);
+function termsOf(query: string): readonly SearchTerm[] {
+  return query === "" ? [] : parseTitleQuery(query);
 }
 
 function hex(text: string): string {

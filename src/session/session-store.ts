@@ -4,7 +4,7 @@ import type { Limits } from "../turn/turn.ts";
 import { DEFAULT_LIMITS } from "../turn/turn.ts";
 import { NO_USAGE, type Usage } from "../usage/usage.ts";
 import { sessionNotFound } from "../event/session-logs.ts";
-import { foldText } from "../words.ts";
+import { titleWords } from "../words.ts";
 import type { Session, SessionSettings, SessionState } from "./session.ts";
 
 export interface SessionRow extends Row {
@@ -104,7 +104,7 @@ export async function countSessions(db: Database): Promise<readonly { state: Ses
 function settingsParams(settings: SessionSettings) {
   return [
     settings.title,
-    foldText(settings.title),
+    titleWords(settings.title),
     settings.profile,
     settings.model,
     settings.systemPrompt,

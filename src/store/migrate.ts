@@ -1,5 +1,6 @@
 import type BetterSqlite3 from "better-sqlite3";
 import { DomainError } from "../errors.ts";
+import { titleWords } from "../words.ts";
 import { core } from "./migrations/0001-core.ts";
 import { queue } from "./migrations/0002-queue.ts";
 import { sessions } from "./migrations/0003-sessions.ts";
@@ -41,6 +42,8 @@ export function checkIdentity(db: BetterSqlite3.Database): void {
 /** Brings the database to the newest schema, each migration in a transaction of its own. */
 export function migrate(db: BetterSqlite3.Database): void {
   const version = storeVersion(db);
+  // For migrations alone: what is kept in the schema must work without the engine.
+  db.function("title_words", { deterministic: true }, (title) => titleWords(String(title)));
   for (const [index, sql] of MIGRATIONS.entries()) {
     if (index < version) continue;
     db.exec("BEGIN IMMEDIATE");

@@ -12,3 +12,8 @@ export const NEXT_REVISION: Statement = {
 
 /** The number that `NEXT_REVISION` has just given out, in SQL. */
 export const REVISION = "(SELECT value FROM engine_revision)";
+
+/** `NEXT_REVISION` for this many rows that come at once; the last one's number is `${REVISION}`, each has its own. */
+export function nextRevisions(count: number): Statement {
+  return { sql: "UPDATE engine_revision SET value = value + ?", params: [count], bumpsRevision: true };
+}

@@ -1,5 +1,6 @@
 import type { DeltaKind } from "../event/event.ts";
 import { MAX_MESSAGE_BYTES, type JsonObject, type Message, type MessageStatus, type Part } from "../message/message.ts";
+import { isToolArguments } from "../message/tool-arguments.ts";
 import type { ModelEvent, StopReason } from "../model/model.ts";
 import type { NewId } from "../id.ts";
 import { NO_USAGE, type Usage } from "../usage/usage.ts";
@@ -87,22 +88,8 @@ function parseArguments(json: string): JsonObject | undefined {
   if (json.trim() === "") return {};
   try {
     const value: unknown = JSON.parse(json);
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-    return isShowable(value, MAX_ARGUMENT_LEVELS) ? (value as JsonObject) : undefined;
+    return isToolArguments(value) ? value : undefined;
   } catch {
     return undefined;
   }
-}
-
-/**
- * Levels of objects and lists in a call's arguments. Each is up to three messages deep in an event, and readers of protobuf
- * stop at 100: one call that is deeper would make its whole log unreadable.
- */
-const MAX_ARGUMENT_LEVELS = 30;
-
-/** Whether `google.protobuf.Struct` can hold it: neither too deep, nor with a number like 1e999, which no JSON can tell again. */
-function isShowable(value: unknown, levels: number): boolean {
-  if (typeof value === "number") return Number.isFinite(value);
-  if (typeof value !== "object" || value === null) return true;
-  return levels > 0 && Object.values(value).every((inner) => isShowable(inner, levels - 1));
 }

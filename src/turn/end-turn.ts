@@ -69,7 +69,9 @@ export async function endTurn(
 async function advanceQueue(deps: TurnDeps, session: StoredSession, startsNext: boolean) {
   const steers = await listQueued(deps.db, session.key, "steer");
   const followUps = await listQueued(deps.db, session.key, "follow_up");
-  if (steers.length + followUps.length === 0) return { events: [], changes: [], next: undefined };
+  // Claimed where it is empty, too: who joins after this look would wait in a session that rests.
+  const claim = claimQueue(session.key, steers.length, followUps.length);
+  if (steers.length + followUps.length === 0) return { events: [], changes: [claim], next: undefined };
   const first = followUps[0]?.position ?? 0;
   const moved = steers.map((steer, i): StoredQueued => ({
     ...steer,
@@ -83,7 +85,7 @@ async function advanceQueue(deps: TurnDeps, session: StoredSession, startsNext: 
     next,
     events: [...(moved.length > 0 ? [queueJoined(...moved)] : []), ...(head === undefined ? [] : [queueLeft(head.id)])],
     changes: [
-      claimQueue(session.key, steers.length, followUps.length),
+      claim,
       ...moved.map(({ id, position }) => moveToFollowUps(id, position)),
       ...(head === undefined ? [] : [deleteQueued(head.id)]),
     ],

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { asksFor, hangsAfter, says } from "../../test/helpers/scripted-model.ts";
 import { deaf, echo, kinds, setUp } from "../../test/helpers/turn-engine.ts";
 import type { ModelRequest } from "../model/model.ts";
+import { openSqlite } from "../store/sqlite.ts";
 import type { Tool } from "../tool/tool.ts";
 import { followUp, removeQueued, steer } from "./queue.ts";
 import { listQueueAfter } from "./queue-store.ts";
@@ -217,6 +218,30 @@ test("a follow-up on an idle session is queued where the head is removed before 
   await until(engine, async () => (await waiting(engine)).length === 0 && (await engine.session())?.state === "idle");
   expect(said(engine.script.requests.at(-1))).toEqual(["a", "c"]);
 });
+
+test.each(["steer", "follow_up"])(
+  "a %s that comes in the moment in which its turn ends is not left behind",
+  async (kind) => {
+    const db = openSqlite(":memory:");
+    let beforeEnd: (() => Promise<unknown>) | undefined;
+    const all: typeof db.all = async (statement, stop) => {
+      const rows = await db.all(statement, stop);
+      // The end has read what waits, and has not been stored.
+      if (beforeEnd !== undefined && statement.params[1] === "follow_up") {
+        const late = beforeEnd;
+        beforeEnd = undefined;
+        await late();
+      }
+      return rows as never;
+    };
+    const engine = await setUp([says("a"), says("b")], {}, { ...db, all });
+    beforeEnd = () => (kind === "steer" ? saySteer(engine, "late") : sayNext(engine, "late"));
+    await engine.start("a");
+    await until(engine, async () => (await engine.session())?.state === "idle");
+    expect(await waiting(engine)).toEqual([]);
+    expect(said(engine.script.requests[1])).toEqual(["a", "late"]);
+  },
+);
 
 test("steers that their turn did not take up become the first follow-ups", async () => {
   const limits = { ...DEFAULT_LIMITS, maxSteps: 1 };

@@ -4,6 +4,7 @@ import type { Transport } from "@connectrpc/connect";
 import { Role } from "../../src/client/client.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { access, Access_Scope } from "../../gen/ts/parley/v1/access_pb.ts";
+import { upload } from "./files.ts";
 import { call, loadServices, makeRequest, nameOf, plainTransport } from "./methods.ts";
 import { createSession, noReaders, refusalOf, runTurn, stateOf, text, toRefusal, type Refusal } from "./observe.ts";
 import { startTestEngine, type TestEngine } from "./test-engine.ts";
@@ -19,6 +20,8 @@ interface Place {
   readonly messageId?: string;
   /** A message in its queue, where there is one. */
   readonly queuedId?: string;
+  /** An uploaded file that can be imported, where there is one. */
+  readonly blob?: string;
   /** A token, where one is needed. */
   readonly tokenId?: string;
 }
@@ -42,6 +45,7 @@ const noTurn = { code: "NOT_FOUND", reason: "TURN_NOT_FOUND" };
 const noMessage = { code: "NOT_FOUND", reason: "MESSAGE_NOT_FOUND" };
 const noProfile = { code: "NOT_FOUND", reason: "PROFILE_NOT_FOUND" };
 const turnChanged = { code: "FAILED_PRECONDITION", reason: "TURN_CHANGED" };
+const EMPTY_EXPORT = '{"format":"parley.sessions","version":1}\n{"end":{"sessions":0,"messages":0}}\n';
 const parts = text("echo: hello, as fast as you can");
 
 const ROWS: Readonly<Record<string, Row>> = {
@@ -65,6 +69,11 @@ const ROWS: Readonly<Record<string, Row>> = {
   "SessionService.ListMessages": {
     valid: ({ sessionId }) => ({ sessionId }),
     empty: ["session_id"],
+    unknown: { session_id: noSession },
+  },
+  "SessionService.SearchMessages": {
+    valid: ({ sessionId }) => ({ sessionId, query: "fail" }),
+    empty: ["query"],
     unknown: { session_id: noSession },
   },
   "SessionService.GetSnapshot": {
@@ -91,6 +100,23 @@ const ROWS: Readonly<Record<string, Row>> = {
     valid: ({ sessionId, messageId }) => ({ sessionId, messageId }),
     empty: ["session_id", "message_id"],
     unknown: { session_id: noSession, message_id: noMessage },
+  },
+  "SessionService.BatchDeleteSessions": {
+    valid: () => ({ sessionIds: ["ses_none"] }),
+    empty: ["session_ids"],
+    unknown: {},
+  },
+  "SessionService.ForkSession": {
+    valid: ({ sessionId }) => ({ sessionId }),
+    empty: ["session_id"],
+    unknown: { session_id: noSession, before_message_id: noMessage },
+  },
+  "SessionService.ExportSessions": { valid: ({ sessionId }) => ({ sessionIds: [sessionId] }), unknown: {} },
+  "SessionService.ImportSessions": {
+    valid: ({ blob = "0".repeat(64) }) => ({ blobs: [blob] }),
+    empty: ["blobs"],
+    unknown: {},
+    makePlace: async () => ({ ...place, blob: await upload(engine, EMPTY_EXPORT) }),
   },
   "MessageService.SendMessage": {
     valid: ({ sessionId }) => ({ sessionId, parts }),
@@ -158,6 +184,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   "EngineService.GetInfo": { valid: () => ({}), unknown: {} },
   "EngineService.CreateBackup": { valid: () => ({}), unknown: {} },
   "EngineService.GetStatus": { valid: () => ({}), unknown: {} },
+  "EngineService.WatchEngine": { valid: () => ({}), unknown: {} },
   "EngineService.CreateToken": {
     valid: () => ({ name: newTokenName(), scope: Access_Scope.READ }),
     empty: ["name", "scope"],
@@ -372,6 +399,7 @@ describe.each(rowsOf(({ input }) => input.field["pageToken"] !== undefined))(
         "MA",
         own.slice(1),
         `${own}xxxx`,
+        `${own}=`,
         own.toUpperCase(),
         Buffer.from("1.AAAAAAAAAAAA").toString("base64url"),
       ];
@@ -398,6 +426,7 @@ const INVALID_TOKEN = { code: "INVALID_ARGUMENT", reason: "INVALID_PAGE_TOKEN", 
 async function pageTokens(sessionId: string, busySessionId: string): Promise<Record<string, string>> {
   const sessions = await engine.sessions.listSessions({ pageSize: 1 });
   const messages = await engine.sessions.listMessages({ sessionId, pageSize: 1 });
+  const found = await engine.sessions.searchMessages({ query: "as", pageSize: 1 });
   const turns = await engine.messages.listTurns({ sessionId, pageSize: 1 });
   const queue = await engine.messages.listQueue({ sessionId: busySessionId, pageSize: 1 });
   await Promise.all([makeToken(Access_Scope.READ), makeToken(Access_Scope.READ)]);
@@ -405,6 +434,7 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
   return {
     "SessionService.ListSessions": sessions.nextPageToken,
     "SessionService.ListMessages": messages.nextPageToken,
+    "SessionService.SearchMessages": found.nextPageToken,
     "MessageService.ListTurns": turns.nextPageToken,
     "MessageService.ListQueue": queue.nextPageToken,
     "EngineService.ListTokens": tokens.nextPageToken,

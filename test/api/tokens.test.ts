@@ -60,6 +60,7 @@ async function drain(stream: AsyncIterable<unknown>, begun: () => void): Promise
 const STREAMS: Readonly<Record<string, (transport: Transport, sessionId: string) => AsyncIterable<unknown>>> = {
   "a watch of a quiet session": (transport, sessionId) =>
     createClient(MessageService, transport).watchSession({ sessionId }),
+  "a watch of all sessions": (transport) => createClient(EngineService, transport).watchEngine({}),
   "a message that is being answered": (transport, sessionId) =>
     createClient(MessageService, transport).sendMessage({
       sessionId,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createClient, Role } from "../../src/client/client.ts";
 import { type EngineProcess, makeTempDir, startEngineProcess } from "../helpers/engine-process.ts";
+import { ROOT } from "../third-party/place.ts";
 import { type Ran, run } from "../third-party/programs.ts";
 import { findPython, LANGUAGES } from "./languages.ts";
 
@@ -100,6 +101,31 @@ for (const language of LANGUAGES) {
     });
   });
 }
+
+describe("the example that shows the end of a session", () => {
+  it("begins in the middle of an answer, and shows everything once over kill -9", async () => {
+    const client = createClient({ dataDir: engine.dataDir, env: {} });
+    const { session } = await client.sessions.createSession({ resumeAfterRestart: true });
+    const sessionId = session!.id;
+    const parts = [{ content: { case: "text" as const, value: "write 100 words" } }];
+    for await (const { payload } of client.messages.sendMessage({ sessionId, parts })) {
+      if (payload.case === "event" && payload.value.payload.case === "textDelta") break;
+    }
+    let restarted: Promise<void> | undefined;
+    const { stdout } = await run(process.execPath, [join(ROOT, "examples/ts/tail.ts"), sessionId], {
+      env: { PARLEY_DATA_DIR: engine.dataDir, PARLEY_URL: "", PARLEY_TOKEN: "" },
+      isEnough: (shown) => {
+        const text = shown.toString();
+        if (text.split(" ").length > 40) restarted ??= restart();
+        return text.split("91. ").length > 1 && text.endsWith("\n");
+      },
+    });
+    await restarted;
+    const said = ["› write 100 words", ...(await answers())];
+    expect(stdout.toString()).toBe(said.map((text) => `${text}\n`).join(""));
+    client.close();
+  });
+});
 
 describe.skipIf(findPython() === undefined)("the control", () => {
   it("shows text twice where the place in the log is not kept", async () => {

@@ -47,11 +47,10 @@ export function scopeFromProto(scope: Access_Scope): Scope {
 }
 
 /**
- * Reads an `Authorization` header. For plain HTTP routes too, which no interceptor sees.
- * @public
+ * Reads an `Authorization` header.
  * @throws DomainError unauthenticated: `TOKEN_MISSING`, `TOKEN_INVALID`.
  */
-export function authenticate(authorization: string | null | undefined, findPrincipal: FindPrincipal): Principal {
+function authenticate(authorization: string | null | undefined, findPrincipal: FindPrincipal): Principal {
   const token = /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
   if (token === undefined) {
     throw new DomainError(
@@ -80,6 +79,16 @@ function authorize(principal: Principal, required: Scope): void {
     `this call needs a token of scope ${required}; the one that was sent has scope ${principal.scope}`,
     { required, scope: principal.scope },
   );
+}
+
+/**
+ * Decides who may send a plain HTTP request, which no interceptor sees.
+ * @throws DomainError as `authenticate` and `authorize`.
+ */
+export function admitAs(required: Scope, authorization: string | undefined, findPrincipal: FindPrincipal): Principal {
+  const principal = authenticate(authorization, findPrincipal);
+  authorize(principal, required);
+  return principal;
 }
 
 /**

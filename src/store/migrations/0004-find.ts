@@ -5,17 +5,16 @@
 
 /** Lower-case hex of any text is one word to the tokenizer, whatever is in the text. */
 const sessionWords = (row: string): string => `
-  replace(${row}.title_folded, '=', ' ')
-    || ' =s' || ${row}.starred || ' =p' || hex(${row}.profile) || ' =w' || hex(${row}.workspace)
+  ${row}.title_folded || ' =s' || ${row}.starred || ' =p' || hex(${row}.profile) || ' =w' || hex(${row}.workspace)
     || coalesce((SELECT group_concat(' =l' || hex(key) || 'x' || hex(value), '') FROM json_each(${row}.labels)), '')`;
 
 const changed = (...columns: readonly string[]): string =>
   columns.map((column) => `old.${column} <> new.${column}`).join(" OR ");
 
 export const find = `
--- The title as it is found and ordered by; older ones have only their ASCII letters folded until they are changed.
+-- The words of the title, as it is found and ordered by.
 ALTER TABLE sessions ADD COLUMN title_folded TEXT NOT NULL DEFAULT '';
-UPDATE sessions SET title_folded = lower(title);
+UPDATE sessions SET title_folded = title_words(title);
 
 CREATE INDEX sessions_by_create ON sessions (create_time_ms);
 CREATE INDEX sessions_by_update ON sessions (update_time_ms);

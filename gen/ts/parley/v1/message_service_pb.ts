@@ -800,7 +800,8 @@ export const RemoveQueuedResponseSchema: GenMessage<RemoveQueuedResponse> = /*@_
 export const MessageService: GenService<{
   /**
    * Starts a turn with a user message and streams its events until its `turn_ended`. Closing the stream detaches: the
-   * turn goes on. With an `idempotency_key` used before it replays the turn that key started. Fails as StartTurn does.
+   * turn goes on. With an `idempotency_key` used before it replays the turn that key started. Where the turn is removed
+   * meanwhile, the stream ends with `history_cleared` instead. Fails as StartTurn does.
    *
    * @generated from rpc parley.v1.MessageService.SendMessage
    */
@@ -812,7 +813,8 @@ export const MessageService: GenService<{
   /**
    * Starts a turn with a user message and returns at once. Fails with NOT_FOUND `SESSION_NOT_FOUND`,
    * FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`) or `TURN_CHANGED`, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-   * ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`.
+   * ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, and NOT_FOUND `TURN_NOT_FOUND` where the turn
+   * that the key started was removed.
    *
    * @generated from rpc parley.v1.MessageService.StartTurn
    */
@@ -868,7 +870,8 @@ export const MessageService: GenService<{
   },
   /**
    * Starts a new turn without a user message, going on from where the last one stopped. Fails as StartTurn does, and
-   * with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED or there is none.
+   * with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED, or there is none, and the last message is an
+   * answer, or there is none.
    *
    * @generated from rpc parley.v1.MessageService.RetryTurn
    */

@@ -68,11 +68,13 @@ const (
 // MessageServiceClient is a client for the parley.v1.MessageService service.
 type MessageServiceClient interface {
 	// Starts a turn with a user message and streams its events until its `turn_ended`. Closing the stream detaches: the
-	// turn goes on. With an `idempotency_key` used before it replays the turn that key started. Fails as StartTurn does.
+	// turn goes on. With an `idempotency_key` used before it replays the turn that key started. Where the turn is removed
+	// meanwhile, the stream ends with `history_cleared` instead. Fails as StartTurn does.
 	SendMessage(context.Context, *connect.Request[v1.SendMessageRequest]) (*connect.ServerStreamForClient[v1.SendMessageResponse], error)
 	// Starts a turn with a user message and returns at once. Fails with NOT_FOUND `SESSION_NOT_FOUND`,
 	// FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`) or `TURN_CHANGED`, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`.
+	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, and NOT_FOUND `TURN_NOT_FOUND` where the turn
+	// that the key started was removed.
 	StartTurn(context.Context, *connect.Request[v1.StartTurnRequest]) (*connect.Response[v1.StartTurnResponse], error)
 	// Streams a session's events after `after_seq`: what is stored, then what happens. The first message is a checkpoint.
 	// After 15 seconds of silence another one comes. Ends with NOT_FOUND `SESSION_NOT_FOUND` or `SESSION_DELETED`,
@@ -88,7 +90,8 @@ type MessageServiceClient interface {
 	// and none runs.
 	CancelTurn(context.Context, *connect.Request[v1.CancelTurnRequest]) (*connect.Response[v1.CancelTurnResponse], error)
 	// Starts a new turn without a user message, going on from where the last one stopped. Fails as StartTurn does, and
-	// with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED or there is none.
+	// with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED, or there is none, and the last message is an
+	// answer, or there is none.
 	RetryTurn(context.Context, *connect.Request[v1.RetryTurnRequest]) (*connect.Response[v1.RetryTurnResponse], error)
 	// Says something to the running turn, to be taken up after its running tool calls, before its next model call; the last
 	// answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND`, FAILED_PRECONDITION
@@ -263,11 +266,13 @@ func (c *messageServiceClient) RemoveQueued(ctx context.Context, req *connect.Re
 // MessageServiceHandler is an implementation of the parley.v1.MessageService service.
 type MessageServiceHandler interface {
 	// Starts a turn with a user message and streams its events until its `turn_ended`. Closing the stream detaches: the
-	// turn goes on. With an `idempotency_key` used before it replays the turn that key started. Fails as StartTurn does.
+	// turn goes on. With an `idempotency_key` used before it replays the turn that key started. Where the turn is removed
+	// meanwhile, the stream ends with `history_cleared` instead. Fails as StartTurn does.
 	SendMessage(context.Context, *connect.Request[v1.SendMessageRequest], *connect.ServerStream[v1.SendMessageResponse]) error
 	// Starts a turn with a user message and returns at once. Fails with NOT_FOUND `SESSION_NOT_FOUND`,
 	// FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`) or `TURN_CHANGED`, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`.
+	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, and NOT_FOUND `TURN_NOT_FOUND` where the turn
+	// that the key started was removed.
 	StartTurn(context.Context, *connect.Request[v1.StartTurnRequest]) (*connect.Response[v1.StartTurnResponse], error)
 	// Streams a session's events after `after_seq`: what is stored, then what happens. The first message is a checkpoint.
 	// After 15 seconds of silence another one comes. Ends with NOT_FOUND `SESSION_NOT_FOUND` or `SESSION_DELETED`,
@@ -283,7 +288,8 @@ type MessageServiceHandler interface {
 	// and none runs.
 	CancelTurn(context.Context, *connect.Request[v1.CancelTurnRequest]) (*connect.Response[v1.CancelTurnResponse], error)
 	// Starts a new turn without a user message, going on from where the last one stopped. Fails as StartTurn does, and
-	// with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED or there is none.
+	// with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED, or there is none, and the last message is an
+	// answer, or there is none.
 	RetryTurn(context.Context, *connect.Request[v1.RetryTurnRequest]) (*connect.Response[v1.RetryTurnResponse], error)
 	// Says something to the running turn, to be taken up after its running tool calls, before its next model call; the last
 	// answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND`, FAILED_PRECONDITION

@@ -37,7 +37,8 @@ class MessageService(Protocol):
     def send_message(self, request: SendMessageRequest, ctx: RequestContext[SendMessageRequest, SendMessageResponse], /) -> AsyncIterator[SendMessageResponse]:
         """
         Starts a turn with a user message and streams its events until its `turn_ended`. Closing the stream detaches: the
-        turn goes on. With an `idempotency_key` used before it replays the turn that key started. Fails as StartTurn does.
+        turn goes on. With an `idempotency_key` used before it replays the turn that key started. Where the turn is removed
+        meanwhile, the stream ends with `history_cleared` instead. Fails as StartTurn does.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -45,7 +46,8 @@ class MessageService(Protocol):
         """
         Starts a turn with a user message and returns at once. Fails with NOT_FOUND `SESSION_NOT_FOUND`,
         FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`) or `TURN_CHANGED`, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`.
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, and NOT_FOUND `TURN_NOT_FOUND` where the turn
+        that the key started was removed.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -81,7 +83,8 @@ class MessageService(Protocol):
     async def retry_turn(self, request: RetryTurnRequest, ctx: RequestContext[RetryTurnRequest, RetryTurnResponse], /) -> RetryTurnResponse:
         """
         Starts a new turn without a user message, going on from where the last one stopped. Fails as StartTurn does, and
-        with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED or there is none.
+        with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED, or there is none, and the last message is an
+        answer, or there is none.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -279,7 +282,8 @@ class MessageServiceClient(ConnectClient):
     ) -> AsyncIterator[SendMessageResponse]:
         """
         Starts a turn with a user message and streams its events until its `turn_ended`. Closing the stream detaches: the
-        turn goes on. With an `idempotency_key` used before it replays the turn that key started. Fails as StartTurn does.
+        turn goes on. With an `idempotency_key` used before it replays the turn that key started. Where the turn is removed
+        meanwhile, the stream ends with `history_cleared` instead. Fails as StartTurn does.
         """
         return self.execute_server_stream(
             request=request,
@@ -304,7 +308,8 @@ class MessageServiceClient(ConnectClient):
         """
         Starts a turn with a user message and returns at once. Fails with NOT_FOUND `SESSION_NOT_FOUND`,
         FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`) or `TURN_CHANGED`, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`.
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, and NOT_FOUND `TURN_NOT_FOUND` where the turn
+        that the key started was removed.
         """
         return await self.execute_unary(
             request=request,
@@ -429,7 +434,8 @@ class MessageServiceClient(ConnectClient):
     ) -> RetryTurnResponse:
         """
         Starts a new turn without a user message, going on from where the last one stopped. Fails as StartTurn does, and
-        with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED or there is none.
+        with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED, or there is none, and the last message is an
+        answer, or there is none.
         """
         return await self.execute_unary(
             request=request,
@@ -551,7 +557,8 @@ class MessageServiceSync(Protocol):
     def send_message(self, request: SendMessageRequest, ctx: RequestContext[SendMessageRequest, SendMessageResponse], /) -> Iterator[SendMessageResponse]:
         """
         Starts a turn with a user message and streams its events until its `turn_ended`. Closing the stream detaches: the
-        turn goes on. With an `idempotency_key` used before it replays the turn that key started. Fails as StartTurn does.
+        turn goes on. With an `idempotency_key` used before it replays the turn that key started. Where the turn is removed
+        meanwhile, the stream ends with `history_cleared` instead. Fails as StartTurn does.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -559,7 +566,8 @@ class MessageServiceSync(Protocol):
         """
         Starts a turn with a user message and returns at once. Fails with NOT_FOUND `SESSION_NOT_FOUND`,
         FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`) or `TURN_CHANGED`, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`.
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, and NOT_FOUND `TURN_NOT_FOUND` where the turn
+        that the key started was removed.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -595,7 +603,8 @@ class MessageServiceSync(Protocol):
     def retry_turn(self, request: RetryTurnRequest, ctx: RequestContext[RetryTurnRequest, RetryTurnResponse], /) -> RetryTurnResponse:
         """
         Starts a new turn without a user message, going on from where the last one stopped. Fails as StartTurn does, and
-        with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED or there is none.
+        with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED, or there is none, and the last message is an
+        answer, or there is none.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -791,7 +800,8 @@ class MessageServiceClientSync(ConnectClientSync):
     ) -> Iterator[SendMessageResponse]:
         """
         Starts a turn with a user message and streams its events until its `turn_ended`. Closing the stream detaches: the
-        turn goes on. With an `idempotency_key` used before it replays the turn that key started. Fails as StartTurn does.
+        turn goes on. With an `idempotency_key` used before it replays the turn that key started. Where the turn is removed
+        meanwhile, the stream ends with `history_cleared` instead. Fails as StartTurn does.
         """
         return self.execute_server_stream(
             request=request,
@@ -816,7 +826,8 @@ class MessageServiceClientSync(ConnectClientSync):
         """
         Starts a turn with a user message and returns at once. Fails with NOT_FOUND `SESSION_NOT_FOUND`,
         FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`) or `TURN_CHANGED`, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`.
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, and NOT_FOUND `TURN_NOT_FOUND` where the turn
+        that the key started was removed.
         """
         return self.execute_unary(
             request=request,
@@ -941,7 +952,8 @@ class MessageServiceClientSync(ConnectClientSync):
     ) -> RetryTurnResponse:
         """
         Starts a new turn without a user message, going on from where the last one stopped. Fails as StartTurn does, and
-        with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED or there is none.
+        with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED, or there is none, and the last message is an
+        answer, or there is none.
         """
         return self.execute_unary(
             request=request,

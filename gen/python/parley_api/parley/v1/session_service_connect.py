@@ -93,7 +93,7 @@ class SessionService(Protocol):
         """
         Adds a message to the end of an idle session's history without starting a turn. Fails with NOT_FOUND
         `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -570,7 +570,7 @@ class SessionServiceClient(ConnectClient):
         """
         Adds a message to the end of an idle session's history without starting a turn. Fails with NOT_FOUND
         `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
         """
         return await self.execute_unary(
             request=request,
@@ -823,7 +823,7 @@ class SessionServiceSync(Protocol):
         """
         Adds a message to the end of an idle session's history without starting a turn. Fails with NOT_FOUND
         `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1298,7 +1298,7 @@ class SessionServiceClientSync(ConnectClientSync):
         """
         Adds a message to the end of an idle session's history without starting a turn. Fails with NOT_FOUND
         `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
         """
         return self.execute_unary(
             request=request,

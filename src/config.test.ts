@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { readConfig } from "./config.ts";
+
+const WITH_PROVIDER = { HOME: "/home/me", OPENAI_API_KEY: "sk-1" };
+const proxiesOf = (env: Record<string, string>) => readConfig({ ...WITH_PROVIDER, ...env }).proxies;
+
+test("proxies are taken from the variables that other programs know, small letters first", () => {
+  expect(proxiesOf({})).toEqual({ http: "", https: "", exempt: "" });
+  const https_proxy = "http://small.test:1";
+  expect(proxiesOf({ HTTPS_PROXY: "http://large.test:1", https_proxy, NO_PROXY: ".corp,10.0.0.1" })).toEqual({
+    http: "",
+    https: https_proxy,
+    exempt: ".corp,10.0.0.1",
+  });
+  expect(proxiesOf({ HTTP_PROXY: "proxy.corp:3128" })).toMatchObject({ http: "http://proxy.corp:3128" });
+});
+
+test("a proxy that cannot be used is refused by its variable, without what it holds", () => {
+  for (const text of ["socks5://name:secret@proxy.corp", "http://", "::secret"]) {
+    const refused = {
+      reason: "INVALID_CONFIG",
+      message: expect.stringMatching(/^HTTPS_PROXY is(?!.*secret)/) as unknown,
+    };
+    expect(() => proxiesOf({ HTTPS_PROXY: text })).toThrow(expect.objectContaining(refused) as Error);
+  }
+});
+
+test("where there is no provider to call, variables of the machine are left alone", () => {
+  expect(readConfig({ HOME: "/home/me", HTTPS_PROXY: "socks5://proxy.corp" }).proxies.https).toBe("");
+});

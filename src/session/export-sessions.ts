@@ -1,0 +1,105 @@
+import { DomainError } from "../errors.ts";
+import type { MessageRow } from "../message/message-store.ts";
+import type { Database } from "../store/database.ts";
+import { endLine, EXPORTED_COLUMNS, headLine, messageLine, sessionLine } from "./export-format.ts";
+import { HistoryChanged, MAX_HISTORY_TRIES, openHistory, readHistory, sessionChanged } from "./history.ts";
+import { getSession } from "./session-store.ts";
+
+/** A piece of the file: large enough that its envelope costs nothing. */
+const PIECE_CHARS = 256 * 1024;
+
+/** The most bytes of a piece, as the contract says; the line of one message may be longer. */
+const MAX_PIECE_BYTES = 1024 * 1024;
+
+/** So much of a session is held back until it is read: one that is edited meanwhile is read again, and nobody notices. */
+const HELD_CHARS = 4 * 1024 * 1024;
+
+const COLUMNS = { columns: EXPORTED_COLUMNS, bytesOf: (row: MessageRow) => row.parts.length };
+
+/**
+ * Sessions as JSON lines, in pieces that are cut anywhere; each session as it is at one moment. No ids = all there are, the
+ * oldest first; one of those that is removed meanwhile is left out. Throws DomainError `SESSION_NOT_FOUND` (before the first
+ * piece where it is not there at all), and `SESSION_CHANGED` where a large one is edited while it is read.
+ */
+export async function* exportSessions(db: Database, sessionIds: readonly string[]): AsyncGenerator<Uint8Array> {
+  for (const id of sessionIds) await getSession(db, id);
+  const isAll = sessionIds.length === 0;
+  const counts = { sessions: 0, messages: 0 };
+  let text = headLine();
+  for (const id of isAll ? await listAllIds(db) : sessionIds) {
+    // Whoever asked for all asked for none in particular.
+    for await (const lines of readWhole(db, id, isAll)) {
+      counts.sessions += lines.sessions;
+      counts.messages += lines.messages;
+      text += lines.text;
+      if (text.length < PIECE_CHARS) continue;
+      yield* cut(text);
+      text = "";
+      await othersFirst();
+    }
+  }
+  yield* cut(text + endLine(counts));
+}
+
+/** Some lines of the file, and what they are. */
+interface Lines {
+  readonly text: string;
+  readonly sessions: number;
+  readonly messages: number;
+}
+
+/** A session's lines, all of one moment; none where it may be gone and is. */
+async function* readWhole(db: Database, sessionId: string, mayBeGone: boolean): AsyncGenerator<Lines> {
+  for (let tries = 1; ; tries++) {
+    let held: Lines[] | undefined = [];
+    let heldChars = 0;
+    try {
+      for await (const lines of readLines(db, sessionId)) {
+        if (held === undefined) {
+          yield lines;
+          continue;
+        }
+        held.push(lines);
+        heldChars += lines.text.length;
+        if (heldChars < HELD_CHARS) continue;
+        yield* held;
+        held = undefined;
+      }
+      if (held !== undefined) yield* held;
+      return;
+    } catch (error) {
+      const isUntold = held !== undefined;
+      if (isUntold && mayBeGone && error instanceof DomainError && error.reason === "SESSION_NOT_FOUND") return;
+      if (!(error instanceof HistoryChanged)) throw error;
+      if (!isUntold || tries === MAX_HISTORY_TRIES) throw sessionChanged(sessionId);
+    }
+  }
+}
+
+async function* readLines(db: Database, sessionId: string): AsyncGenerator<Lines> {
+  const history = await openHistory(db, sessionId);
+  yield { text: sessionLine(history.session), sessions: 1, messages: 0 };
+  for await (const rows of readHistory<MessageRow>(db, history, COLUMNS)) {
+    yield { text: rows.map(messageLine).join(""), sessions: 0, messages: rows.length };
+  }
+}
+
+async function listAllIds(db: Database): Promise<string[]> {
+  const rows = await db.all<{ id: string }>({
+    sql: "SELECT id FROM sessions ORDER BY create_time_ms, key",
+    params: [],
+  });
+  return rows.map(({ id }) => id);
+}
+
+function* cut(text: string): Generator<Uint8Array> {
+  const bytes = Buffer.from(text);
+  for (let start = 0; start < bytes.length; start += MAX_PIECE_BYTES) {
+    yield bytes.subarray(start, start + MAX_PIECE_BYTES);
+  }
+}
+
+/** Reading is quick and a fast client never makes it wait: turns must not. */
+function othersFirst(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

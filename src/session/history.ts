@@ -1,0 +1,77 @@
+import { DomainError } from "../errors.ts";
+import { sessionNotFound } from "../event/session-logs.ts";
+import type { MessageRow } from "../message/message-store.ts";
+import type { Database, Row } from "../store/database.ts";
+import { selectSession, sessionFromRow, type SessionRow, type StoredSession } from "./session-store.ts";
+
+/** What is read at once: some milliseconds, so that nobody who streams notices. */
+const PIECE_ROWS = 500;
+const PIECE_BYTES = 256 * 1024;
+
+/** A history that is edited while it is read is read again, so often at most. */
+export const MAX_HISTORY_TRIES = 5;
+
+/** What was said in a session, as it was at one moment. */
+export interface History {
+  readonly session: StoredSession;
+  /** The place of the last message, or of one after it. */
+  readonly endSeq: number;
+  /** Messages that were being made: they are no part of it. */
+  readonly openIds: ReadonlySet<string>;
+}
+
+/** What was said before was changed or removed while it was read; what was read so far fits nothing. */
+export class HistoryChanged extends Error {
+  override readonly name = "HistoryChanged";
+}
+
+/** Throws DomainError `SESSION_NOT_FOUND`. */
+export async function openHistory(db: Database, sessionId: string): Promise<History> {
+  const streaming = `SELECT m.id AS id FROM sessions AS s JOIN turns AS t ON t.id = s.running_turn_id
+    JOIN messages AS m ON m.session_key = s.key AND m.seq >= t.first_seq WHERE s.id = ? AND m.status = 'streaming'`;
+  const [[row] = [], open = []] = await db.read([selectSession(sessionId), { sql: streaming, params: [sessionId] }]);
+  if (row === undefined) throw sessionNotFound(sessionId);
+  const session = sessionFromRow(row as SessionRow);
+  return { session, endSeq: session.lastSeq, openIds: new Set(open.map(({ id }) => String(id))) };
+}
+
+/** Which columns of a message to read, and the size of what they hold. */
+export interface HistoryColumns<R> {
+  readonly columns: string;
+  bytesOf(row: R): number;
+}
+
+/**
+ * Reads a history piece by piece, the oldest first: all pieces of the one moment, or it throws `HistoryChanged`. What is
+ * added meanwhile, and a message that becomes whole, changes nothing.
+ */
+export async function* readHistory<R extends Pick<MessageRow, "id" | "seq">>(
+  db: Database,
+  { session, endSeq, openIds }: History,
+  { columns, bytesOf }: HistoryColumns<R>,
+): AsyncGenerator<R[]> {
+  for (let afterSeq = 0; ;) {
+    let bytes = 0;
+    const piece = {
+      sql: `SELECT ${columns} FROM messages WHERE session_key = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+      params: [session.key, afterSeq, endSeq, PIECE_ROWS],
+      stop: (row: Row) => (bytes += bytesOf(row as unknown as R)) >= PIECE_BYTES,
+    };
+    const edits = { sql: "SELECT history_edits FROM sessions WHERE key = ?", params: [session.key] };
+    const [rows = [], [now] = []] = await db.read([piece, edits]);
+    if (now?.["history_edits"] !== session.historyEdits) throw new HistoryChanged();
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    afterSeq = Number(last["seq"]);
+    yield (rows as unknown as R[]).filter(({ id }) => !openIds.has(id));
+  }
+}
+
+export function sessionChanged(sessionId: string): DomainError {
+  return new DomainError(
+    "precondition",
+    "SESSION_CHANGED",
+    `the history of session ${sessionId} was changed while it was read; try again`,
+    { session_id: sessionId },
+  );
+}

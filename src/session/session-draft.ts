@@ -1,0 +1,132 @@
+import { randomUUID } from "node:crypto";
+import type { Clock } from "../clock.ts";
+import type { EncodePayload } from "../event/event.ts";
+import { insertEvent } from "../event/event-store.ts";
+import type { Message } from "../message/message.ts";
+import { insertMessage } from "../message/message-store.ts";
+import type { Database, Statement } from "../store/database.ts";
+import {
+  dropAllDrafts,
+  dropDraft,
+  findDraftMessages,
+  insertDraft,
+  listDraftKeys,
+  publishDraft,
+  setDraftEnd,
+} from "./draft-store.ts";
+import type { NewSession } from "./draft-store.ts";
+import type { RemovedSessions } from "./removed-sessions.ts";
+
+export interface SessionDraftsDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly encode: EncodePayload;
+  readonly removed: RemovedSessions;
+  /** Throws DomainError `ENGINE_STOPPING` once the engine takes no new work. */
+  readonly checkRunning: () => void;
+  readonly onBug: (what: string, error: unknown) => void;
+}
+
+/** A message of a session in a draft, and its place there: from 1, without a gap. */
+export interface DraftMessage {
+  readonly sessionKey: number;
+  readonly seq: number;
+  readonly message: Message;
+}
+
+/** Sessions that nobody sees until all of them are there. */
+export interface SessionDraft {
+  /** Adds sessions; answers their keys, in order. */
+  addSessions(sessions: readonly NewSession[]): Promise<readonly number[]>;
+  /**
+   * Adds messages, each with the event that tells of it. They are one transaction: a few hundred, so that nobody who streams
+   * notices.
+   */
+  addMessages(messages: readonly DraftMessage[]): Promise<void>;
+  /** Those of these ids that messages of the draft have. */
+  messagesAmong(ids: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Makes the sessions appear, all in one transaction, together with these changes. */
+  publish(also: readonly Statement[]): Promise<void>;
+}
+
+/** Makes sessions of many messages, piece by piece. */
+export interface SessionDrafts {
+  /** Lets `fill` fill and publish a draft. Where it throws, what it made is taken back, in the background. */
+  make<T>(actor: string, fill: (draft: SessionDraft) => Promise<T>): Promise<T>;
+  /** Takes back what an engine that died was making. To be called before the first draft. */
+  dropLeftOver(): Promise<void>;
+  /** Waits for the drafts that are being made; once the engine stops they end with their next piece. */
+  close(): Promise<void>;
+}
+
+export function createSessionDrafts(deps: SessionDraftsDeps): SessionDrafts {
+  const { db, removed, onBug } = deps;
+  const open = new Set<Promise<unknown>>();
+
+  async function fillAndClear<T>(actor: string, fill: (draft: SessionDraft) => Promise<T>): Promise<T> {
+    const name = randomUUID();
+    try {
+      return await fill(createDraft(deps, name, actor));
+    } catch (error) {
+      // Where the disk refuses even this, the next start does it.
+      await db
+        .transact(dropDraft(name), { essential: true })
+        .catch((cause: unknown) => onBug("dropping a draft", cause));
+      removed.sweep();
+      throw error;
+    }
+  }
+
+  return {
+    make: async (actor, fill) => {
+      const mine = fillAndClear(actor, fill);
+      open.add(mine);
+      try {
+        return await mine;
+      } finally {
+        open.delete(mine);
+      }
+    },
+    dropLeftOver: () => db.transact(dropAllDrafts(), { essential: true }),
+    close: async () => {
+      await Promise.allSettled(open);
+    },
+  };
+}
+
+function createDraft(
+  { db, clock, encode, checkRunning }: SessionDraftsDeps,
+  name: string,
+  actor: string,
+): SessionDraft {
+  let sessionCount = 0;
+  let lastKey = 0;
+
+  function statementsOf({ sessionKey, seq, message }: DraftMessage): readonly Statement[] {
+    const payload = encode({ kind: "message_completed", message });
+    const event = { seq, createTimeMs: clock.now(), turnId: message.turnId, actor, payload };
+    return [insertMessage(sessionKey, message, seq), insertEvent(sessionKey, event)];
+  }
+
+  return {
+    addSessions: async (sessions) => {
+      checkRunning();
+      await db.transact(sessions.flatMap((session) => insertDraft(name, session, clock.now())));
+      const keys = await listDraftKeys(db, name, lastKey);
+      sessionCount += sessions.length;
+      lastKey = keys.at(-1) ?? lastKey;
+      return keys;
+    },
+    addMessages: async (messages) => {
+      checkRunning();
+      const ends = new Map(messages.map(({ sessionKey, seq }) => [sessionKey, seq]));
+      const moved = [...ends].map(([key, lastSeq]) => setDraftEnd(key, lastSeq));
+      await db.transact([...messages.flatMap(statementsOf), ...moved]);
+    },
+    messagesAmong: (ids) => findDraftMessages(db, name, ids),
+    publish: async (also) => {
+      checkRunning();
+      await db.transact([...publishDraft(name, sessionCount), ...also]);
+    },
+  };
+}
