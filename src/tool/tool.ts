@@ -1,12 +1,58 @@
 import type { JsonObject } from "../message/message.ts";
 
-/** What a tool may use of the engine while it runs. */
-export interface ToolContext {
+/** What a call can do, from nothing outside of its session to what nobody can tell. Decides together with the session's mode. */
+export type RiskLevel = "none" | "read" | "edit" | "safe" | "destructive" | "unknown";
+
+/** What a call can do, and why one thinks so, in words for the human who is asked. */
+export interface Risk {
+  readonly level: RiskLevel;
+  readonly reason: string;
+}
+
+/** What permission rules and protected paths are held against. A call is allowed by rules only where each of its subjects is. */
+export type Subject =
+  /** A file or folder. `path` is canonical; `given` as the model wrote it, resolved against the workspace without following links. */
+  | { readonly kind: "path"; readonly access: "read" | "write"; readonly path: string; readonly given: string }
+  /** One plain command of a shell command, as words after quoting is undone. */
+  | { readonly kind: "command"; readonly words: readonly string[] }
+  | { readonly kind: "host"; readonly host: string };
+
+/** What a call is, before it is decided on. */
+export interface Assessment {
+  readonly risk: Risk;
+  readonly subjects: readonly Subject[];
+  /** True: only a human may let it run, this once; no rule can (what cannot be understood is asked about). */
+  readonly onlyOnce?: boolean;
+}
+
+/** Where a session's tools work. */
+export interface ToolPlace {
   readonly sessionId: string;
+  /** The canonical folder that the session may touch. */
+  readonly workspace: string;
+}
+
+/** What a tool may use of the engine while it runs. */
+export interface ToolContext extends ToolPlace {
   readonly turnId: string;
   readonly callId: string;
   /** Aborted when the turn is cancelled or the engine stops. A tool ends soon after. */
   readonly signal: AbortSignal;
+  /** Shows output while the call runs. */
+  emitOutput(stream: "stdout" | "stderr", data: string): void;
+}
+
+/** What a call came to. */
+export interface ToolResult {
+  /** What the model is told. Too long for a message: its head and tail are told, and all of it becomes a blob. */
+  readonly text: string;
+  /** Pictures that the model is shown. */
+  readonly images?: readonly ToolImage[];
+}
+
+export interface ToolImage {
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
 }
 
 /** Something a model can ask to be done. */
@@ -15,6 +61,13 @@ export interface Tool {
   readonly description: string;
   /** JSON Schema of type object; what the model is told of the arguments. */
   readonly parameters: Readonly<Record<string, unknown>>;
+  /**
+   * What a call would do; reads at most, changes nothing. Throws with a message for the model where the arguments are wrong:
+   * the call fails then without anybody being asked.
+   */
+  assess(args: JsonObject, place: ToolPlace): Assessment | Promise<Assessment>;
+  /** What would change, as a unified diff; absent for tools that change no files. */
+  preview?(args: JsonObject, place: ToolPlace): Promise<string>;
   /** Does it. Returns what the model is told; throws with a message for the model where it fails. */
-  run(args: JsonObject, context: ToolContext): Promise<string>;
+  run(args: JsonObject, context: ToolContext): Promise<ToolResult>;
 }
