@@ -5,13 +5,17 @@ import { parseArgs } from "node:util";
 import { createChildren } from "./children.ts";
 import { createSession } from "./figure/create-session.ts";
 import type { Figure } from "./figure/figure.ts";
+import { find } from "./figure/find.ts";
 import { firstToken } from "./figure/first-token.ts";
 import { fullSpeed } from "./figure/full-speed.ts";
 import { manyTurns } from "./figure/many-turns.ts";
 import { memory } from "./figure/memory.ts";
 import { replay } from "./figure/replay.ts";
+import { removal } from "./figure/removal.ts";
 import { slowDisk } from "./figure/slow-disk.ts";
+import { snapshot } from "./figure/snapshot.ts";
 import { start } from "./figure/start.ts";
+import { transfer } from "./figure/transfer.ts";
 import { watchers } from "./figure/watchers.ts";
 import { describeHost, measureSync, scratchFolder } from "./host.ts";
 import { formatTable, skipped, type Row } from "./row.ts";
@@ -25,6 +29,10 @@ const FIGURES: Readonly<Record<string, Figure>> = {
   watchers,
   memory,
   "create-session": createSession,
+  find,
+  snapshot,
+  removal,
+  transfer,
   "slow-disk": slowDisk,
 };
 

@@ -1,17 +1,25 @@
 // A program: makes the load. Its parent sends a job's name and input and gets the result; what a job opened stays open.
 import { createSessions } from "./load/calls.ts";
+import { lists, searches } from "./load/find.ts";
 import { firstTokens } from "./load/first-token.ts";
 import { holdWatchers } from "./load/hold.ts";
 import { replay } from "./load/replay.ts";
+import { snapshots } from "./load/snapshot.ts";
+import { exportAll, forks } from "./load/transfer.ts";
 import { turnsAtEngine, turnsAtUpstream } from "./load/turns.ts";
 import { unaryCalls } from "./load/unary.ts";
 import { watchTurn } from "./load/watchers.ts";
 
 const jobs = {
   createSessions,
+  exportAll,
   firstTokens,
+  forks,
   holdWatchers,
+  lists,
   replay,
+  searches,
+  snapshots,
   turnsAtEngine,
   turnsAtUpstream,
   unaryCalls,

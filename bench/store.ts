@@ -1,19 +1,16 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import Sqlite from "better-sqlite3";
 import { insertEvent, setLogEnd } from "../src/event/event-store.ts";
 import type { EventPayload } from "../src/event/event.ts";
 import type { Message } from "../src/message/message.ts";
 import { insertMessage } from "../src/message/message-store.ts";
 import { encodePayload } from "../src/rpc/event-codec.ts";
 import { insertSession } from "../src/session/session-store.ts";
-import { migrate } from "../src/store/migrate.ts";
 import type { Statement } from "../src/store/database.ts";
 import { insertTurn, setTurnEnded, type StoredTurn } from "../src/turn/turn-store.ts";
 import { DEFAULT_LIMITS } from "../src/turn/turn.ts";
 import type { Usage } from "../src/usage/usage.ts";
-import { scratchFolder } from "./host.ts";
-import { sha256, textOf } from "./tokens.ts";
+import { indexMessages, keptStore } from "./kept-store.ts";
+import { textOf } from "./tokens.ts";
 
 /** Counts up when what is made here changes; a store of another count is made anew. */
 const GENERATION = 1;
@@ -21,7 +18,7 @@ const SESSIONS = 10_000;
 /** Each turn has seven events. The first session is the one that is replayed; together they have a million. */
 const LONG_TURNS = 14_286;
 const TURNS = 13;
-const EVENTS_PER_TURN = 7;
+export const EVENTS_PER_TURN = 7;
 
 const USAGE: Usage = { inputTokens: 120, outputTokens: 25, reasoningTokens: 0, cachedInputTokens: 0, modelCalls: 1 };
 const ANSWER = textOf({ tokens: 25, perSecond: 0 });
@@ -38,21 +35,13 @@ export interface LargeStore {
 
 /** Makes the store where none of this schema is kept from an earlier run. */
 export function largeStore(): LargeStore {
-  const dataDir = join(scratchFolder(), `store-${GENERATION}-${schemaHash().slice(0, 12)}`);
-  if (!existsSync(dataDir)) {
-    // Of an older schema; they are large.
-    for (const name of readdirSync(scratchFolder())) {
-      if (name.startsWith("store-")) rmSync(join(scratchFolder(), name), { recursive: true, force: true });
+  const dataDir = keptStore("large", GENERATION, (filling) => {
+    let turn = 1;
+    for (let key = 1; key <= SESSIONS; key++) {
+      turn = fillSession(filling.run, key, turn, key === 1 ? LONG_TURNS : TURNS);
     }
-    const unfinished = `${dataDir}.${process.pid}`;
-    mkdirSync(unfinished, { recursive: true });
-    try {
-      fill(join(unfinished, "parley.db"));
-      renameSync(unfinished, dataDir);
-    } finally {
-      rmSync(unfinished, { recursive: true, force: true });
-    }
-  }
+    indexMessages(filling);
+  });
   return {
     dataDir,
     database: join(dataDir, "parley.db"),
@@ -62,43 +51,18 @@ export function largeStore(): LargeStore {
   };
 }
 
-function schemaHash(): string {
-  const db = new Sqlite(":memory:");
-  migrate(db);
-  const schema = db.prepare("SELECT sql FROM sqlite_schema ORDER BY name").pluck().all();
-  db.close();
-  return sha256(JSON.stringify(schema));
-}
-
 /** As long as the engine's own. */
-function idOf(prefix: string, number: number): string {
+export function idOf(prefix: string, number: number): string {
   return `${prefix}_0${String(number).padStart(24, "0")}`;
 }
 
-function fill(path: string): void {
-  const db = new Sqlite(path);
-  db.pragma("journal_mode = WAL");
-  db.pragma("synchronous = OFF");
-  migrate(db);
-  const prepared = new Map<string, Sqlite.Statement>();
-  const run = ({ sql, params }: Statement): void => {
-    let statement = prepared.get(sql);
-    if (statement === undefined) {
-      statement = db.prepare(sql);
-      prepared.set(sql, statement);
-    }
-    statement.run(params);
-  };
-  db.transaction(() => {
-    let turn = 1;
-    for (let key = 1; key <= SESSIONS; key++) turn = fillSession(run, key, turn, key === 1 ? LONG_TURNS : TURNS);
-  })();
-  db.pragma("wal_checkpoint(TRUNCATE)");
-  db.close();
-}
-
-/** Answers the number of the next turn. */
-function fillSession(run: (statement: Statement) => void, key: number, firstTurn: number, turns: number): number {
+/** Makes a session of so many turns. Answers the number of the next turn. */
+export function fillSession(
+  run: (statement: Statement) => void,
+  key: number,
+  firstTurn: number,
+  turns: number,
+): number {
   const sessionId = idOf("ses", key);
   const settings = {
     title: `Session ${key}`,

@@ -2,7 +2,6 @@ import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { DomainError } from "./errors.ts";
 import { type ListenAddress, readListenAddress, type TlsFiles } from "./listen.ts";
-import { NO_PROXIES, type Proxies } from "./model/proxies.ts";
 import type { Profile } from "./profile/profile.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
@@ -35,8 +34,17 @@ export interface Config {
   readonly titles: "model" | "off";
   readonly profiles: readonly Profile[];
   readonly defaultProfile: string;
-  /** What providers are called through. */
-  readonly proxies: Proxies;
+  readonly proxies: ProxyConfig;
+}
+
+/** What providers are called through; empty = they are called directly. */
+interface ProxyConfig {
+  /** For `http:` URLs. */
+  readonly http: string;
+  /** For `https:` URLs. */
+  readonly https: string;
+  /** Hosts that are called directly all the same, as NO_PROXY names them. */
+  readonly exempt: string;
 }
 
 /** What the command line may say; undefined = not said. */
@@ -75,7 +83,7 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     profiles,
     defaultProfile: profiles.some(({ name }) => name === "openai") ? "openai" : "demo",
     // Where nobody is called, a variable of the machine that we cannot use is nobody's fault.
-    proxies: profiles.every(({ provider }) => provider === "demo") ? NO_PROXIES : readProxies(env),
+    proxies: readProxies(profiles.every(({ provider }) => provider === "demo") ? {} : env),
   };
 }
 
@@ -176,7 +184,7 @@ function readProfiles(env: Environment): readonly Profile[] {
 }
 
 /** The variables that other programs know too; as there, small letters come first. */
-function readProxies(env: Environment): Proxies {
+function readProxies(env: Environment): ProxyConfig {
   const url = (name: string): string => {
     const [source, text] = env[name.toLowerCase()] ? [name.toLowerCase(), env[name.toLowerCase()]] : [name, env[name]];
     if (text === undefined || text === "") return "";

@@ -73,6 +73,22 @@ export function lockDataDir(path: string): () => void {
   return () => lock.close();
 }
 
+/** Whether an engine, or a command that works on its store, has the folder for itself at this moment. */
+export function isDataDirLocked(path: string): boolean {
+  const file = join(path, "lock.db");
+  if (!existsSync(file)) return false;
+  const lock = new Sqlite(file, { readonly: true, timeout: 0 });
+  try {
+    lock.prepare("SELECT count(*) FROM sqlite_schema").get();
+    return false;
+  } catch (error) {
+    if ((error as { code?: string }).code === "SQLITE_BUSY") return true;
+    throw error;
+  } finally {
+    lock.close();
+  }
+}
+
 /** Makes an empty file that its owner alone can read; SQLite takes it for a new database, and gives its mode to what it puts beside it. */
 export function makePrivate(file: string): void {
   try {
@@ -105,7 +121,8 @@ export function removeEngineFile(path: string): void {
   rmSync(join(path, "engine.json"), { force: true });
 }
 
-function readEngineFile(path: string): EngineFile | undefined {
+/** What the last engine wrote; one that was killed leaves it behind. */
+export function readEngineFile(path: string): EngineFile | undefined {
   try {
     return JSON.parse(readFileSync(join(path, "engine.json"), "utf8")) as EngineFile;
   } catch {

@@ -11,7 +11,7 @@ export interface Disk {
   syncFolder(folder: string): void;
 }
 
-export const systemDisk: Disk = {
+const systemDisk: Disk = {
   write: (file, text) => writeFileSync(file, text, { mode: 0o600, flag: "wx", flush: true }),
   rename: renameSync,
   remove: (file) => rmSync(file, { force: true }),

@@ -21,11 +21,16 @@ import { createEventLog } from "./event/event-log.ts";
 import { readLogEpoch } from "./event/log-epoch.ts";
 import { newId } from "./id.ts";
 import { createInTurn } from "./in-turn.ts";
+import { createLogOutput } from "./log-output.ts";
 import { createIdempotency } from "./idempotency/idempotency.ts";
 import { createSearchIndex } from "./message/search-index.ts";
 import { createModelCache, createModelsVia } from "./model/model-cache.ts";
 import { createProfiles } from "./profile/profile.ts";
 import { encodePayload } from "./rpc/event-codec.ts";
+import { createExpiry, type ExpiryDeps } from "./request/expire-requests.ts";
+import { createRequestBells } from "./request/request-bells.ts";
+import { createRequestFeed } from "./request/request-changes.ts";
+import { forgetOldRequests } from "./request/request-store.ts";
 import { createHealthService } from "./rpc/health.ts";
 import { createInterceptors } from "./rpc/interceptors/interceptors.ts";
 import { createTokenFinder } from "./rpc/interceptors/principal.ts";
@@ -102,7 +107,7 @@ interface Base {
  * nothing is left open then.
  */
 export async function startEngine(config: Config, parts: EngineParts = {}): Promise<Engine> {
-  const logger = parts.logger ?? pino({ level: config.logLevel }, pino.destination(2));
+  const logger = parts.logger ?? pino({ level: config.logLevel }, createLogOutput(2));
   const onBug = (what: string, error: unknown): void => logger.error({ err: error }, what);
   const closers = createClosers();
   const base: Base = { config, parts, clock: parts.clock ?? systemClock, logger, closers, onBug };
@@ -149,7 +154,20 @@ async function openStore({ config, parts, clock, logger, closers, onBug }: Base)
   await blobs.dropLeftOver();
   const feed = createSessionFeed(db);
   closers.add(() => feed.close());
-  return { token, db, log, logEpoch: await readLogEpoch(db), removed, searchIndex, idempotency, tokens, feed, blobs };
+  const requests = await openRequests({ db, log, clock, onBug }, closers);
+  const logEpoch = await readLogEpoch(db);
+  return { token, db, log, logEpoch, removed, searchIndex, idempotency, tokens, feed, blobs, ...requests };
+}
+
+/** What waits for a human. What expired while no engine ran has ended when this resolves. */
+async function openRequests(deps: Omit<ExpiryDeps, "bells">, closers: Closers) {
+  const bells = createRequestBells(deps.clock);
+  const requestFeed = createRequestFeed(deps.db);
+  closers.add(() => requestFeed.close());
+  const expiry = createExpiry({ ...deps, bells });
+  closers.add(() => expiry.close());
+  await expiry.start();
+  return { bells, requestFeed, expiry };
 }
 
 function startCheckAfterCrash(file: string, clock: Clock, logger: Logger, onBug: Base["onBug"]): () => Promise<void> {
@@ -200,7 +218,7 @@ async function serve(
     logEpoch,
     clock,
     storeBytes: () => db.size(),
-    copyStore: (file, check) => db.copyTo(file, check),
+    copyStore: (file, progress) => db.copyTo(file, progress),
   });
   const checkRunning = (): void => {
     if (isStopping) throw engineStopping();
@@ -248,6 +266,7 @@ async function serve(
     () => sweepTombstones(db, clock.now()),
     store.blobs.sweep,
     () => db.transact([forgetOldImports(clock.now())]),
+    () => db.transact([forgetOldRequests(clock.now())]),
   ];
   closers.add(startHousekeeping(clock, sweeps, onBug));
   closers.add(() => {
@@ -255,6 +274,7 @@ async function serve(
     health.stop();
     store.log.stopReaders(engineStopping());
     store.feed.stopReaders(engineStopping());
+    store.bells.stop(engineStopping());
   });
   health.setServing(true);
   store.removed.sweep();

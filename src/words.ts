@@ -9,20 +9,25 @@ const WORD = new RegExp(`[${UNSPACED_SCRIPTS}]|[[${WORD_CHARACTERS}]--[${UNSPACE
 
 const ACCENTS = /[\u0300-\u036f]/g;
 
+/** A text without case and accents. */
+export function foldLetters(text: string): string {
+  const lower = text.toLowerCase();
+  if (isAscii(lower)) return lower;
+  // Decomposed, a letter stands apart from its accent; composed again, since some scripts are decomposed altogether.
+  return lower.normalize("NFD").replace(ACCENTS, "").normalize("NFC").replaceAll("ς", "σ");
+}
+
 /**
  * A text as it is found: without case and accents, and with a space around each character that is a word by itself. What is
  * indexed and what is asked for both go through here, so that they meet.
  */
 export function foldText(text: string): string {
-  const lower = text.toLowerCase();
-  if (isAscii(lower)) return lower;
-  // Decomposed, a letter stands apart from its accent; composed again, since some scripts are decomposed altogether.
-  const bare = lower.normalize("NFD").replace(ACCENTS, "").normalize("NFC").replaceAll("ς", "σ");
-  return bare.replace(UNSPACED, " $& ");
+  const folded = foldLetters(text);
+  return isAscii(folded) ? folded : folded.replace(UNSPACED, " $& ");
 }
 
 /** Every character is a byte then. */
-export function isAscii(text: string): boolean {
+function isAscii(text: string): boolean {
   return Buffer.byteLength(text) === text.length;
 }
 

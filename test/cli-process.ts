@@ -1,5 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
 const LAUNCHER = join(ROOT, "bin/parley");
@@ -73,13 +73,16 @@ export async function parley(
 export interface SeenInTerminal {
   /** With colours and cursor movements, line ends as `\n`. */
   readonly raw: string;
-  /** Without them. */
+  /** What a human sees at the end, with all that scrolled away, in lines as they would be copied. */
   readonly seen: string;
   readonly code: number;
 }
 
 export type TerminalStep =
+  /** Until a human sees it. */
   | { readonly wait: string }
+  /** Until nobody sees it any more. */
+  | { readonly gone: string }
   | { readonly send: string }
   /** Beside it, to its end: a command and its arguments. */
   | { readonly run: readonly string[] }
@@ -90,24 +93,38 @@ export function beside(...args: readonly string[]): TerminalStep {
   return { run: [LAUNCHER, ...args] };
 }
 
-/** Runs a command in a pseudo-terminal and plays a human. Throws where something was not seen that was waited for. */
+/** Runs `bin/parley` in a pseudo-terminal and plays a human. Throws where something was not seen that was waited for. */
 export async function inTerminal(
   args: readonly string[],
   steps: readonly TerminalStep[],
   env?: Readonly<Record<string, string>>,
 ): Promise<SeenInTerminal> {
-  const child = spawn("python3", [TERMINAL, JSON.stringify(steps), LAUNCHER, ...args], { env: cleanEnv(env) });
+  return commandInTerminal([LAUNCHER, ...args], steps, env);
+}
+
+/** The same for a shell in which `parley` is a command. */
+export async function shellInTerminal(
+  command: readonly string[],
+  steps: readonly TerminalStep[],
+): Promise<SeenInTerminal> {
+  return commandInTerminal(command, steps, { PATH: `${dirname(LAUNCHER)}:${process.env["PATH"]}` });
+}
+
+async function commandInTerminal(
+  command: readonly string[],
+  steps: readonly TerminalStep[],
+  env?: Readonly<Record<string, string>>,
+): Promise<SeenInTerminal> {
+  const child = spawn("python3", [TERMINAL, JSON.stringify(steps), ...command], { env: cleanEnv(env) });
   let output = "";
   let errors = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
   await new Promise((resolve) => child.once("close", resolve));
   if (errors !== "") throw new Error(errors);
-  const { seen, code, missed } = JSON.parse(output) as { seen: string; code: number; missed: string | null };
-  const raw = seen.replaceAll("\r\n", "\n");
-  if (missed !== null) throw new Error(`"${missed}" was not seen in: ${JSON.stringify(raw)}`);
-  // oxlint-disable-next-line no-control-regex -- colours and cursor movements begin with escape
-  return { raw, seen: raw.replace(/\u001B\[[0-9;?]*[A-Za-z]/g, ""), code };
+  const ended = JSON.parse(output) as { raw: string; seen: string; code: number; missed: string | null };
+  if (ended.missed !== null) throw new Error(`"${ended.missed}" was not seen in:\n${ended.seen}`);
+  return { raw: ended.raw.replaceAll("\r\n", "\n"), seen: ended.seen, code: ended.code };
 }
 
 /** Runs a line of shell with `parley` as a command in it. */

@@ -1,12 +1,13 @@
 """Runs a command in a pseudo-terminal and plays a human: reads steps as JSON from argv[1], prints what was seen as JSON.
 
-A step is {"wait": text} (until it has been seen, after what was waited for before), {"send": text}, {"run": command} (beside it, to its end)
-or {"size": [rows, columns]}.
+A step is {"wait": text} (until a human sees it), {"gone": text} (until no more), {"send": text}, {"run": command} (beside it, to
+its end) or {"size": [rows, columns]}.
 """
-import fcntl, json, os, pty, re, select, signal, struct, subprocess, sys, termios, time
+import fcntl, json, os, pty, select, signal, struct, subprocess, sys, termios, time
+from cli_screen import Screen
 
 steps, command = json.loads(sys.argv[1]), sys.argv[2:]
-seen, mark, status = b"", 0, None
+seen, screen, status = b"", Screen(), None
 pid, terminal = pty.fork()
 if pid == 0:
     os.execvp(command[0], command)
@@ -22,31 +23,25 @@ def read(timeout):
     except OSError:
         return False
     seen += chunk
+    screen.feed(chunk)
     return chunk != b""
 
 
-def find(text):
-    """Looks at what a human would read: without colours and cursor movements."""
-    global mark
-    plain = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", seen)
-    found = plain.find(text, mark)
-    if found >= 0:
-        mark = found + len(text)
-    return found >= 0
-
-
-def wait_for(text, limit=15):
+def wait_for(text, is_there, limit=15):
     end = time.monotonic() + limit
-    while not find(text):
+    while (text in screen.text()) != is_there:
         if time.monotonic() > end or not read(0.1):
-            return find(text)
+            return (text in screen.text()) == is_there
     return True
 
 
 failed = None
 for step in steps:
-    if "wait" in step and not wait_for(step["wait"].encode()):
+    if "wait" in step and not wait_for(step["wait"], True):
         failed = step["wait"]
+        break
+    if "gone" in step and not wait_for(step["gone"], False):
+        failed = "not " + step["gone"]
         break
     if "send" in step:
         os.write(terminal, step["send"].encode())
@@ -55,6 +50,7 @@ for step in steps:
         if beside.returncode != 0:
             sys.exit(f"{step['run']} ended with {beside.returncode}: {beside.stderr}")
     if "size" in step:
+        screen.resize(*step["size"])
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *step["size"], 0, 0))
         os.kill(pid, signal.SIGWINCH)
 end = time.monotonic() + 10
@@ -67,4 +63,4 @@ try:
         _, status = os.waitpid(pid, 0)
 except ChildProcessError:
     pass
-print(json.dumps({"seen": seen.decode(errors="replace"), "code": os.waitstatus_to_exitcode(status), "missed": failed}))
+print(json.dumps({"raw": seen.decode(errors="replace"), "seen": screen.text(), "code": os.waitstatus_to_exitcode(status), "missed": failed}))

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { visible, visibleLine } from "../src/cli/visible.ts";
+import { visible, visibleLine } from "../src/cli/terminal/visible.ts";
 
 test.for([
   ["\u001B]0;title\u0007", "␛]0;title␇"],

@@ -209,7 +209,7 @@ describe("the other commands", () => {
     await parley(["run", "echo: first", ...here()]);
     await parley(["run", "echo: second", ...here()]);
     const lines = (await parley(["sessions", "list", "--limit", "2", ...here()])).stdout.trimEnd().split("\n");
-    expect(lines.map((line) => line.replace(/^(\S+) .* (\S+)$/, "$2"))).toEqual(["second", "first"]);
+    expect(lines.map((line) => line.replace(/^(\S+) .* (\S+)$/, "$2"))).toEqual(["Second", "First"]);
     const ids = lines.map((line) => line.split(" ")[0] ?? "");
     const deleted = await parley(["sessions", "delete", ...ids, ...here()]);
     expect(deleted.stdout).toBe(ids.map((id) => `deleted ${id}\n`).join(""));

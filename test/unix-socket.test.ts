@@ -44,6 +44,13 @@ function post(path: string, token: string, host: string): Promise<number> {
   });
 }
 
+/** A method as grpc-js makes it from a proto. */
+type UnaryMethod = (
+  request: object,
+  metadata: grpc.Metadata,
+  done: (error: Error | null, answer: { logEpoch: string }) => void,
+) => void;
+
 describe("an engine on a socket", () => {
   test("says where it is, lets only its owner reach it, and removes it at its end", async () => {
     const folder = join(makeTempDir("socket"), "made", "by-the-engine");
@@ -134,12 +141,11 @@ describe("an engine on a socket", () => {
       loadSync("parley/v1/engine_service.proto", { includeDirs: [join(ROOT, "proto")], keepCase: false }),
     ) as unknown as { parley: { v1: { EngineService: grpc.ServiceClientConstructor } } };
     const client = new loaded.parley.v1.EngineService(`unix:${path}`, grpc.credentials.createInsecure());
+    const methods = client as unknown as Record<string, UnaryMethod>;
     const metadata = new grpc.Metadata();
     metadata.set("authorization", `Bearer ${engine.token}`);
     const info = await new Promise<{ logEpoch: string }>((resolve, reject) => {
-      client["getInfo"]!({}, metadata, (error: Error | null, answer: { logEpoch: string }) =>
-        error === null ? resolve(answer) : reject(error),
-      );
+      methods["getInfo"]!({}, metadata, (error, answer) => (error === null ? resolve(answer) : reject(error)));
     });
     expect(info.logEpoch).not.toBe("");
     client.close();

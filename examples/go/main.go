@@ -58,6 +58,7 @@ func ask(ctx context.Context, label, text string) (*parleyv1.TurnEnded, error) {
 		case connect.CodeOf(err) == connect.CodeOutOfRange:
 			// The store is an older one now, restored from a backup: the same key finds the turn in it, or starts it again.
 			asked.turn = nil
+			fmt.Println()
 		case !isTransient(err) || (asked.turn == nil && failures == 10):
 			return nil, err
 		default:

@@ -118,6 +118,7 @@ def ask(question: Question) -> TurnEnded:
             if error.code == Code.OUT_OF_RANGE:
                 # The store is an older one now, restored from a backup: the same key finds the turn in it, or starts it again.
                 question.turn = None
+                print()
             elif not is_transient(error) or (question.turn is None and failures == 10):
                 raise
             else:

@@ -4,7 +4,7 @@
 //
 // Needs an engine (npm start); finds it as every client does: PARLEY_URL and PARLEY_TOKEN, else the data directory. Kill the
 // engine while it answers and start it again: the text goes on, nothing of it twice. Exit code: 0 the turn completed,
-// 1 it failed or was interrupted, 5 it reached a limit, 6 somebody cancelled it.
+// 1 it failed or was interrupted, 4 the engine refused, 5 it reached a limit, 6 somebody cancelled it.
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -65,6 +65,7 @@ async function ask(client: Client, sessionId: string, text: string): Promise<Tur
       // The store is an older one now, restored from a backup: the same key finds the turn in it, or starts it again.
       turn = await startTurn();
       printer = createPrinter();
+      process.stdout.write("\n");
     } else if (item.kind === "event" && item.event.turnId === turn.id) {
       const { payload } = item.event;
       if (payload.case === "turnEnded") return payload.value;

@@ -1,21 +1,8 @@
 // The reference of the API as Markdown: the pages of docs/api/, written by npm run generate.
 import { accessOf, methodLink, PACKAGE, pageOf, readBook, reasonsOf, scopeOf, shortName } from "./book.mjs";
-import { isRequired, limitsOf } from "./limits.mjs";
+import { COMMON_REASONS, PLAIN_ROUTES } from "./beside-protos.mjs";
+import { fieldsOrNothing, fieldTable } from "./fields.mjs";
 import { anchor, firstSentence, table } from "./markdown.mjs";
-
-/** What any method may fail with; interceptors and the port say these, so no method's comment does. */
-const COMMON_REASONS = [
-  ["INVALID_FIELD", "INVALID_ARGUMENT", "any method: a field breaks its limits"],
-  ["MALFORMED_REQUEST", "INVALID_ARGUMENT", "any method: the request cannot be decoded"],
-  ["INVALID_PAGE_TOKEN", "INVALID_ARGUMENT", "any list: a token of another list, or one changed on the way"],
-  ["TOKEN_MISSING", "UNAUTHENTICATED", "any method: no token was sent"],
-  ["TOKEN_INVALID", "UNAUTHENTICATED", "any method: the token opens nothing"],
-  ["SCOPE_INSUFFICIENT", "PERMISSION_DENIED", "any method: the token's scope does not allow it"],
-  ["REQUEST_TOO_LARGE", "RESOURCE_EXHAUSTED", "any method: more than 4 MiB"],
-  ["STORAGE_FULL", "RESOURCE_EXHAUSTED", "any method that stores: the disk is full"],
-  ["STORAGE_FAILED", "UNAVAILABLE", "any method that stores: the disk refuses"],
-  ["ENGINE_STOPPING", "UNAVAILABLE", "any method: the engine is about to stop"],
-];
 
 const NOTICE = "<!-- Generated from proto/parley/v1 by `npm run generate`; changes here are lost. -->\n";
 
@@ -57,6 +44,12 @@ ${services.join("\n\n")}
 ## Events
 
 ${table(["payload", "what happened"], events)}
+
+## Plain HTTP
+
+${table(["route", "scope", "what it does"], PLAIN_ROUTES)}
+
+Refusals are JSON, as those of methods in the Connect protocol.
 
 ## Reasons of errors
 
@@ -182,57 +175,6 @@ ${sections.join("\n\n")}
 
 [All services](README.md)
 `;
-}
-
-function fieldsOrNothing(book, message) {
-  if (message.fields.length === 0) return ": empty.";
-  return `: ${book.comment(message)}\n\n${fieldTable(book, message.fields)}`;
-}
-
-function fieldTable(book, fields) {
-  const rows = fields.map((field) => {
-    const limits = [memberOf(book, field), limitsOf(field, book.registry)].filter(Boolean).join(", ");
-    return [`\`${field.name}\``, typeOf(book, field), book.comment(field), limits];
-  });
-  const hasLimits = rows.some((row) => row[3] !== "");
-  const head = ["field", "type", "meaning", "limits"];
-  return hasLimits
-    ? table(head, rows)
-    : table(
-        head.slice(0, 3),
-        rows.map((row) => row.slice(0, 3)),
-      );
-}
-
-function memberOf(book, { oneof }) {
-  if (oneof === undefined) return "";
-  return `${isRequired(oneof, book.registry) ? "exactly one" : "at most one"} of \`${oneof.name}\``;
-}
-
-const SCALARS = {
-  1: "double",
-  2: "float",
-  3: "int64",
-  4: "uint64",
-  5: "int32",
-  8: "bool",
-  9: "string",
-  12: "bytes",
-  13: "uint32",
-};
-
-function typeOf(book, field) {
-  const named = (desc) => {
-    if (!desc.typeName.startsWith(`${PACKAGE}.`)) return desc.name;
-    return `[${shortName(desc)}](${book.link(desc)})`;
-  };
-  const single = (part) => {
-    if (part.message !== undefined) return named(part.message);
-    return part.enum === undefined ? SCALARS[part.scalar] : named(part.enum);
-  };
-  if (field.fieldKind === "list") return `${single(field)}, repeated`;
-  if (field.fieldKind === "map") return `map of ${SCALARS[field.mapKey]} to ${single(field)}`;
-  return field.proto.proto3Optional ? `${single(field)}, optional` : single(field);
 }
 
 /** A method's comment, with the methods that it names as links. */

@@ -32,13 +32,13 @@ async function shareFile(from: string, to: string): Promise<void> {
     if (code === "EEXIST" || code === "ENOENT") return;
     // Another disk, a file system without links, or too many of them.
     await copyFile(from, to, constants.COPYFILE_EXCL);
-    await syncFile(to);
+    await sync(to);
   }
 }
 
-/** Waits until a file's bytes are on the disk. */
-export async function syncFile(file: string): Promise<void> {
-  const handle = await open(file, "r");
+/** Waits until a file's bytes, or the names in a folder, are on the disk. */
+export async function sync(path: string): Promise<void> {
+  const handle = await open(path, "r");
   try {
     await handle.sync();
   } finally {

@@ -1,17 +1,19 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync } from "node:fs";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../clock.ts";
 import { makePrivate } from "../data-dir.ts";
-import { syncFolder, writeAtomically } from "../durable-file.ts";
 import { DomainError } from "../errors.ts";
-import { gatherBlobs, listBlobs } from "./blob-files.ts";
+import type { CopyProgress } from "../store/database.ts";
+import { gatherBlobs, listBlobs, sync } from "./blob-files.ts";
 import { BLOBS, FORMAT, hashFile, type BackupFile, MANIFEST, type Manifest, STORE } from "./manifest.ts";
 
 /**
  * What a backup leaves of the disk, at least: what runs must be able to end, and to make its own reserve of this size again.
  */
 const LEFT_BYTES = 16 * 1024 * 1024;
+
+const WRITE_NEW = { mode: 0o600, flag: "wx", flush: true } as const;
 
 /** What is to be copied. */
 export interface BackupSource {
@@ -22,7 +24,7 @@ export interface BackupSource {
   readonly clock: Clock;
   readonly storeBytes: () => Promise<number>;
   /** As `Database.copyTo`. */
-  readonly copyStore: (file: string, check: () => void) => Promise<void>;
+  readonly copyStore: (file: string, progress: CopyProgress) => Promise<void>;
 }
 
 /** A backup that is whole. */
@@ -56,12 +58,14 @@ export async function makeBackup(source: BackupSource, parent: string, signal?: 
     await mkdir(partial, { mode: 0o700 });
     const createTimeMs = await fill(source, partial, check);
     const manifest = await describe(source, partial, createTimeMs);
-    writeAtomically(join(partial, MANIFEST), `${JSON.stringify(manifest, undefined, 2)}\n`);
+    // None of these syncs in the way of anybody else's: the disk may take long for each.
+    await writeFile(join(partial, MANIFEST), `${JSON.stringify(manifest, undefined, 2)}\n`, WRITE_NEW);
+    await sync(partial);
     signal?.throwIfAborted();
     const path = join(parent, name);
     await rename(partial, path);
     partial = undefined;
-    syncFolder(parent);
+    await sync(parent);
     return { path, createTimeMs, bytes: manifest.files.reduce((sum, { bytes }) => sum + bytes, 0) };
   } catch (error) {
     if (partial !== undefined) await rm(partial, { recursive: true, force: true });
@@ -76,8 +80,9 @@ async function fill({ dataDir, clock, copyStore }: BackupSource, folder: string,
   // Before and after: what the store names at its moment was there at one of the two.
   await gatherBlobs(from, to);
   makePrivate(file);
-  await copyStore(file, check);
-  const createTimeMs = clock.now();
+  let createTimeMs = clock.now();
+  await copyStore(file, { check, onMoment: () => (createTimeMs = clock.now()) });
+  await sync(file);
   await gatherBlobs(from, to);
   return createTimeMs;
 }
@@ -88,7 +93,7 @@ async function describe(source: BackupSource, folder: string, createTimeMs: numb
   for (const path of [STORE, ...blobs.map((blob) => `${BLOBS}/${blob}`)]) {
     files.push({ path, ...(await hashFile(join(folder, path))) });
   }
-  for (const path of await foldersIn(folder)) syncFolder(path);
+  for (const path of await foldersIn(folder)) await sync(path);
   const { version, schemaVersion, logEpoch } = source;
   return { format: FORMAT, version, schemaVersion, logEpoch, createTime: new Date(createTimeMs).toISOString(), files };
 }

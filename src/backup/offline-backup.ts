@@ -4,6 +4,7 @@ import Sqlite from "better-sqlite3";
 import type { Clock } from "../clock.ts";
 import { lockDataDir } from "../data-dir.ts";
 import { DomainError } from "../errors.ts";
+import type { CopyProgress } from "../store/database.ts";
 import { copyDatabase } from "../store/copy-database.ts";
 import { checkIdentity, storeVersion } from "../store/migrate.ts";
 import { type Backup, makeBackup, removePartialBackups } from "./make-backup.ts";
@@ -45,7 +46,7 @@ export async function makeOfflineBackup({ dataDir, parent, version, clock }: Off
         schemaVersion: storeVersion(db),
         logEpoch: readLogEpoch(db),
         storeBytes: async () => statSync(file).size,
-        copyStore: (target: string, check: () => void) => copyDatabase(db, target, check),
+        copyStore: (target: string, progress: CopyProgress) => copyDatabase(db, target, progress),
       };
       return await makeBackup(source, parent);
     } finally {

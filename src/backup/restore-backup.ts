@@ -9,7 +9,7 @@ import { syncFolder } from "../durable-file.ts";
 import { DomainError } from "../errors.ts";
 import { findDamage } from "../store/integrity.ts";
 import { checkIdentity } from "../store/migrate.ts";
-import { syncFile } from "./blob-files.ts";
+import { sync } from "./blob-files.ts";
 import { freeName } from "./make-backup.ts";
 import { backupInvalid, hashFile, type Manifest, readManifest, STORE } from "./manifest.ts";
 import { swapStore, undoCutOffSwap } from "./swap-store.ts";
@@ -85,7 +85,7 @@ function renew(file: string, backup: string, logEpoch: string): void {
 
 async function syncStaged(staged: string, manifest: Manifest): Promise<void> {
   const paths = manifest.files.map(({ path }) => join(staged, path));
-  for (const path of paths) await syncFile(path);
+  for (const path of paths) await sync(path);
   for (const folder of new Set([...paths.map((path) => dirname(path)), staged])) syncFolder(folder);
 }
 

@@ -1,6 +1,6 @@
 import { applyEvent, createTranscript, type Event, Role } from "../client/client.ts";
 import type { Context } from "./context.ts";
-import { createSpinner } from "./spinner.ts";
+import { createSpinner } from "./terminal/spinner.ts";
 
 /** Writes what the model says and nothing else to stdout, as it comes. */
 export interface Answer {

@@ -56,6 +56,10 @@ function unreachable(error: ConnectError, reason: string | undefined): string {
 /** What to do next, where the engine's own words do not say it. */
 const HINTS: Readonly<Record<string, string>> = {
   UNAUTHENTICATED: "set PARLEY_TOKEN to the engine's token, which `parley token` prints where it runs",
+  TOKEN_NOT_FOUND: "`parley tokens list` shows what there is",
+  TOKEN_NAME_TAKEN: "take another name, or revoke that one first",
+  TOKEN_REVOKED: "ask for a new one, or make one with `parley tokens create`",
+  SCOPE_INSUFFICIENT: "use a token of that scope, or the engine's own, which `parley token` prints",
   SESSION_NOT_FOUND: "`parley sessions list` shows what there is",
   SESSION_BUSY: "wait for its turn to end, or see it with `parley watch`",
   PROFILE_NOT_FOUND: "`parley status` shows the profiles",

@@ -1,4 +1,4 @@
-import { widthOf } from "./width.ts";
+import { widthOf } from "./terminal/width.ts";
 
 /** "3 s", "12 min", "4 h", "9 d": the largest unit alone, as nobody needs more of it. */
 export function formatSpan(spanMs: number): string {
@@ -7,6 +7,16 @@ export function formatSpan(spanMs: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
   return `${Math.floor(seconds / 86_400)} d`;
+}
+
+/** "2026-11-21 17:05", by the local clock: the same in every language, and in the order of time. */
+export function formatTime(time: Date): string {
+  const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
+  return `${day} ${two(time.getHours())}:${two(time.getMinutes())}`;
+}
+
+function two(number: number): string {
+  return String(number).padStart(2, "0");
 }
 
 export function formatBytes(bytes: bigint): string {

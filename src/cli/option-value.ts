@@ -14,3 +14,8 @@ export function toLimit(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("give a number, 0 for all.");
 }
+
+export function toCount(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("give a number, 0 or more.");
+}

@@ -1,6 +1,6 @@
 import type { Environment } from "../config.ts";
-import { createStyle, type Style } from "./style.ts";
-import { visible, visibleLine } from "./visible.ts";
+import { createStyle, type Style } from "./terminal/style.ts";
+import { visible, visibleLine } from "./terminal/visible.ts";
 
 /** One of the streams that a command writes to. */
 export interface Output {

@@ -1,5 +1,5 @@
 import type { Output } from "./output.ts";
-import { createSpinner } from "./spinner.ts";
+import { createSpinner, type Spinner } from "./terminal/spinner.ts";
 
 /** Blocks of text under each other, one empty line between two of different kinds. Text may come in pieces. */
 export interface Page {
@@ -10,16 +10,21 @@ export interface Page {
   /** Shows that something is waited for, until the next writing. */
   wait(label: string): void;
   stopWaiting(): void;
+  /** Shows what the block of this name will go on with, where the output can show what is not final. Empty = nothing. */
+  preview(block: string, text: string): void;
   /** Ends the line that is being written. */
   endLine(): void;
-  /** Leaves the next line to a human who types: the page goes on below it. */
-  yieldLine(): void;
-  /** Takes that line back: nothing was typed. */
-  takeLineBack(): void;
 }
 
-export function createPage(output: Output): Page {
-  const spinner = createSpinner(output);
+export interface PageOptions {
+  /** Where waiting is shown; a line of the output unless given. */
+  readonly spinner?: Spinner;
+  /** Where text is shown that follows what was written, and may still change. */
+  readonly onPreview?: (text: string) => void;
+}
+
+export function createPage(output: Output, options: PageOptions = {}): Page {
+  const spinner = options.spinner ?? createSpinner(output);
   let current: string | undefined;
   let isAtLineStart = true;
   // Line feeds at the end of a block are held back, so that one empty line follows it, never more.
@@ -67,11 +72,11 @@ export function createPage(output: Output): Page {
       spinner.start(label);
     },
     stopWaiting: () => spinner.stop(),
-    endLine,
-    yieldLine() {
-      begin("typed");
-      endLine();
+    preview(block, text) {
+      if (text !== "") spinner.stop();
+      const gap = block === current ? held : current === undefined ? "" : isAtLineStart ? "\n" : "\n\n";
+      options.onPreview?.(text === "" ? "" : gap + text);
     },
-    takeLineBack: () => (current = undefined),
+    endLine,
   };
 }

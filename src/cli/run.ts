@@ -16,6 +16,7 @@ import { UsageError } from "./failure.ts";
 import { tellState } from "./follow-state.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { turnEndText } from "./session-lines.ts";
+import { resolveSession } from "./session-ref.ts";
 import { tryAgain } from "./try-again.ts";
 
 export interface RunOptions {
@@ -65,7 +66,10 @@ function nonEmpty(text: string): string {
 }
 
 async function startTurn(client: Client, text: string, options: RunOptions, signal: AbortSignal): Promise<Turn> {
-  const sessionId = options.session ?? (await createSession(client, options, signal));
+  const { session: given } = options;
+  const sessionId = await (given === undefined
+    ? createSession(client, options, signal)
+    : resolveSession(client, given));
   const request = {
     sessionId,
     idempotencyKey: randomUUID(),

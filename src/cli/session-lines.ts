@@ -1,5 +1,14 @@
-import { type ToolResult, ToolCallState, type TurnEnded, TurnEndReason } from "../client/client.ts";
-import { shorten, widthOf } from "./width.ts";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import {
+  MessageStatus,
+  type RetryScheduled,
+  type ToolResult,
+  ToolCallState,
+  type TurnEnded,
+  TurnEndReason,
+} from "../client/client.ts";
+import { formatSpan } from "./format.ts";
+import { shorten, widthOf } from "./terminal/width.ts";
 import type { Output } from "./output.ts";
 
 export interface ShownCall {
@@ -60,3 +69,23 @@ export function turnEndLine(output: Output, end: TurnEnded, hint?: string): stri
   if (end.reason === TurnEndReason.CANCELLED) return style.dim(`■ ${text}`);
   return style.red(`✗ ${text}`) + style.dim(hint === undefined ? "" : `; ${hint}`);
 }
+
+/** Why a model call is made again, and when. */
+export function retryText({ attempt, maxAttempts, delay, error }: RetryScheduled): string {
+  const wait = formatSpan(delay === undefined ? 0 : Math.max(1000, durationMs(delay)));
+  return `${error?.message ?? "the model call failed"}; try ${attempt + 1} of ${maxAttempts} in ${wait}`;
+}
+
+/** That messages are gone, in words. */
+export function clearedText(firstMessageId: string): string {
+  return firstMessageId === ""
+    ? "⟲ the history was cleared: nothing above is in the session any more"
+    : "⟲ rewound: some of what stands above is not in the session any more";
+}
+
+/** What became of a message that is not whole: in a list of messages nothing else tells it. */
+export const CUT_OFF: Partial<Record<MessageStatus, string>> = {
+  [MessageStatus.CANCELLED]: "■ stopped here",
+  [MessageStatus.FAILED]: "✗ failed here",
+  [MessageStatus.INTERRUPTED]: "✗ cut off here",
+};

@@ -1,9 +1,10 @@
-import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
   applyEvent,
   createTranscript,
   type Event,
+  type GetSnapshotResponse,
   MessageStatus,
+  type OpenToolCall,
   type Part,
   QueuedKind,
   Role,
@@ -11,33 +12,44 @@ import {
   type Transcript,
   type TranscriptMessage,
 } from "../client/client.ts";
-import { formatSpan } from "./format.ts";
+import { wholeMessage } from "../client/transcript.ts";
 import type { Output } from "./output.ts";
 import { createPage, type Page } from "./page.ts";
-import { callLine, type ShownCall, turnEndLine } from "./session-lines.ts";
+import { requestLine } from "./request-lines.ts";
+import { createShownAnswer, type ShownAnswer } from "./shown-answer.ts";
+import { callLine, clearedText, CUT_OFF, retryText, type ShownCall, turnEndLine } from "./session-lines.ts";
 
 export interface SessionView {
   readonly page: Page;
   show(event: Event): void;
   /** A message from a list, whole. */
   showMessage(message: TranscriptMessage): void;
+  /** A session at one moment: events after it go on from there. */
+  showSnapshot(snapshot: GetSnapshotResponse): void;
   /** What follows is another log. */
   reset(): void;
 }
 
 export interface ViewOptions {
-  /** True for a message that its human sees already, since it was typed here. */
-  readonly isTyped?: (message: TranscriptMessage) => boolean;
+  /** A page of its own unless given. */
+  readonly page?: Page;
+  /** True: answers are Markdown, to be made legible. False: they are shown as they are. */
+  readonly isMarkdown?: boolean;
+  /** True: what waits is shown elsewhere. */
+  readonly hidesQueue?: boolean;
   /** What a human can do after a turn that did not complete. */
   readonly retryHint?: string;
 }
 
 /** Shows a session's events as a human reads them: the same to everyone who watches, at the same time or later. */
 export function createSessionView(output: Output, options: ViewOptions = {}): SessionView {
-  const page = createPage(output);
+  const page = options.page ?? createPage(output);
   const calls = new Map<string, ShownCall>();
   const { style } = output;
   let transcript: Transcript = createTranscript();
+  let answer: ShownAnswer | undefined;
+  // A message that was cut off is marked once it is known that its turn goes on; its end says it otherwise.
+  let cutOff: string | undefined;
 
   /** Writes what a message has more than before. */
   function showGrowth(before: TranscriptMessage | undefined, now: TranscriptMessage): void {
@@ -45,17 +57,38 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
     // Thoughts that arrive after the answer have no place any more.
     if (reasoning && !before?.text) page.write(`reasoning ${now.id}`, output.foreign(reasoning), style.dim);
     const text = added(before?.text, now.text);
-    if (text) page.write(`text ${now.id}`, output.foreign(text));
+    if (answer?.id !== now.id) {
+      answer?.end();
+      answer = createShownAnswer(output, page, now.id, options.isMarkdown === true);
+    }
+    if (text) answer.add(output.foreign(text));
+    if (now.status === MessageStatus.UNSPECIFIED) return;
+    answer.end();
+    answer = undefined;
+    cutOff = CUT_OFF[now.status];
+  }
+
+  function markCutOff({ payload }: Event): void {
+    if (cutOff === undefined || payload.case === "messageCompleted" || payload.case === "usageReported") return;
+    const isToldAnyway = payload.case === "turnEnded" || payload.case === "retryScheduled";
+    if (!isToldAnyway) page.line("end", style.dim(`${cutOff}; the turn goes on`));
+    cutOff = undefined;
   }
 
   function showUser(message: TranscriptMessage): void {
-    if (options.isTyped?.(message)) return;
     page.write(`user ${message.id}`, `${style.cyan("›")} ${output.foreign(message.text)}`);
+    page.endLine();
+  }
+
+  function showEdited({ id, role, text }: TranscriptMessage): void {
+    page.line("note", style.dim(`✎ what ${role === Role.USER ? "was said" : "was answered"} was edited; it is now:`));
+    page.write(`edited ${id}`, output.foreign(text));
     page.endLine();
   }
 
   function showChange(before: TranscriptMessage | undefined, now: TranscriptMessage): void {
     if (now.role === Role.USER) showUser(now);
+    else if (now.role === Role.SYSTEM) page.line("note", style.dim(`system: ${output.foreign(now.text)}`));
     else if (now.role === Role.ASSISTANT) showGrowth(before, now);
     for (const part of now.message?.parts ?? []) rememberCall(part);
   }
@@ -85,11 +118,12 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
       }
       case "toolCallEnded":
         return showResult(payload.value.result);
+      case "requestOpened":
+        return page.line("note", style.yellow(`? ${requestLine(output, payload.value.request)}`));
+      case "requestResolved":
+        return page.line("note", style.dim(requestLine(output, payload.value.request)));
       case "retryScheduled": {
-        const { attempt, maxAttempts, delay, error } = payload.value;
-        const wait = formatSpan(delay === undefined ? 0 : Math.max(1000, durationMs(delay)));
-        const text = `${error?.message ?? "the model call failed"}; try ${attempt + 1} of ${maxAttempts} in ${wait}`;
-        page.line("note", style.yellow(`↻ ${output.foreignLine(text)}`));
+        page.line("note", style.yellow(`↻ ${output.foreignLine(retryText(payload.value))}`));
         return page.wait("waiting to try again");
       }
       case "modelChanged":
@@ -97,7 +131,10 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
           "note",
           style.dim(output.foreignLine(`the model is ${payload.value.model} of ${payload.value.profile} now`)),
         );
+      case "historyCleared":
+        return page.line("note", style.dim(clearedText(payload.value.firstMessageId)));
       case "queueChanged":
+        if (options.hidesQueue === true) return undefined;
         for (const { kind, preview } of payload.value.queued) {
           const what = kind === QueuedKind.STEER ? "said to the turn" : "said for afterwards";
           page.line("note", style.dim(`${what}: ${output.foreignLine(preview)}`));
@@ -114,6 +151,7 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
       case "textDelta":
       case "reasoningDelta":
       case "messageCompleted":
+      case "messageUpdated":
       case "usageReported":
       case "sessionChanged":
       case undefined:
@@ -121,8 +159,38 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
     }
   }
 
+  function showMessage(message: TranscriptMessage): void {
+    if (transcript.messages.has(message.id)) return;
+    transcript.messages.set(message.id, message);
+    showChange(undefined, message);
+    for (const { content } of message.message?.parts ?? []) {
+      if (content.case === "toolResult") showResult(content.value);
+    }
+    const cut = CUT_OFF[message.status];
+    cutOff = undefined;
+    if (cut !== undefined) page.line("end", style.dim(cut));
+    page.endLine();
+  }
+
+  function showOpenCall({ callId, name, arguments: args, started }: OpenToolCall): void {
+    calls.set(callId, { name, args: JSON.stringify(args ?? {}) });
+    if (started) page.wait(`running ${name}`);
+  }
+
   return {
     page,
+    showMessage,
+    showSnapshot(snapshot) {
+      const { messages, partialMessage, toolCalls, runningTurn, requests } = snapshot;
+      for (const message of messages) showMessage(wholeMessage(message));
+      const known = createTranscript(snapshot);
+      const partial = partialMessage && known.messages.get(partialMessage.messageId);
+      if (partial !== undefined) showGrowth(undefined, partial);
+      transcript = known;
+      if (runningTurn !== undefined && partial === undefined) page.wait("waiting for the model");
+      for (const call of toolCalls) showOpenCall(call);
+      for (const request of requests) page.line("note", style.yellow(`? ${requestLine(output, request)}`));
+    },
     show(event) {
       const { payload } = event;
       const id = payload.case === "messageCompleted" ? payload.value.message?.id : undefined;
@@ -130,33 +198,22 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
         id ?? (payload.case === "textDelta" || payload.case === "reasoningDelta" ? payload.value.messageId : undefined);
       const known = before === undefined ? undefined : transcript.messages.get(before);
       const changed = applyEvent(transcript, event);
-      if (changed !== undefined) showChange(known, changed);
+      markCutOff(event);
+      if (changed !== undefined) {
+        if (payload.case === "messageUpdated") showEdited(changed);
+        else showChange(known, changed);
+      }
       showFact(event);
     },
-    showMessage(message) {
-      if (transcript.messages.has(message.id)) return;
-      transcript.messages.set(message.id, message);
-      showChange(undefined, message);
-      for (const { content } of message.message?.parts ?? []) {
-        if (content.case === "toolResult") showResult(content.value);
-      }
-      const cut = CUT_OFF[message.status];
-      if (cut !== undefined) page.line("end", style.dim(cut));
-      page.endLine();
-    },
     reset() {
+      answer?.end();
+      answer = undefined;
+      cutOff = undefined;
       transcript = createTranscript();
       calls.clear();
     },
   };
 }
-
-/** In a list of messages nothing else tells it. */
-const CUT_OFF: Partial<Record<MessageStatus, string>> = {
-  [MessageStatus.CANCELLED]: "■ stopped here",
-  [MessageStatus.FAILED]: "✗ failed here",
-  [MessageStatus.INTERRUPTED]: "✗ cut off here",
-};
 
 /** What to write so that what was shown becomes what is. A text that does not go on from it is shown whole. */
 function added(before: string | undefined, now: string): string {

@@ -13,6 +13,8 @@ export * from "../../gen/ts/parley/v1/message_service_pb.ts";
 export * from "../../gen/ts/parley/v1/profile_pb.ts";
 export * from "../../gen/ts/parley/v1/queue_pb.ts";
 export * from "../../gen/ts/parley/v1/profile_service_pb.ts";
+export * from "../../gen/ts/parley/v1/request_pb.ts";
+export * from "../../gen/ts/parley/v1/request_service_pb.ts";
 export * from "../../gen/ts/parley/v1/session_pb.ts";
 export * from "../../gen/ts/parley/v1/session_service_pb.ts";
 export * from "../../gen/ts/parley/v1/turn_pb.ts";

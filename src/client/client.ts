@@ -8,6 +8,7 @@ import {
 import { EngineService } from "../../gen/ts/parley/v1/engine_service_pb.ts";
 import { MessageService } from "../../gen/ts/parley/v1/message_service_pb.ts";
 import { ProfileService } from "../../gen/ts/parley/v1/profile_service_pb.ts";
+import { RequestService } from "../../gen/ts/parley/v1/request_service_pb.ts";
 import { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
 import type { Environment } from "../config.ts";
 import { isDiscovered, locateEngine } from "./locate-engine.ts";
@@ -41,6 +42,7 @@ export interface ClientOptions {
 export interface Client {
   readonly sessions: ServiceClient<typeof SessionService>;
   readonly messages: ServiceClient<typeof MessageService>;
+  readonly requests: ServiceClient<typeof RequestService>;
   readonly profiles: ServiceClient<typeof ProfileService>;
   readonly engine: ServiceClient<typeof EngineService>;
   /** Uploads at most 64 MiB, for an import to name. Throws as calls do, with `BLOB_TOO_LARGE` where it is more. */
@@ -60,6 +62,7 @@ export function createClient(options: ClientOptions = {}): Client {
   return {
     sessions: createServiceClient(SessionService, connection),
     messages: createServiceClient(MessageService, connection),
+    requests: createServiceClient(RequestService, connection),
     profiles: createServiceClient(ProfileService, connection),
     engine: createServiceClient(EngineService, connection),
     uploadBlob: (source, options) => postBlob(connection.openPost, source, options),

@@ -1,6 +1,5 @@
 import type { Client as ServiceClient } from "@connectrpc/connect";
 import type { GetSnapshotResponse, SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
-import type { FollowOptions } from "./follow-session.ts";
 import { createTranscript, type Transcript } from "./transcript.ts";
 
 /** A session as it is at one moment, and where to go on from there. */
@@ -9,7 +8,7 @@ export interface Picture {
   /** Its newest messages, with the one that is being made; older ones come from ListMessages with `nextPageToken`. */
   readonly transcript: Transcript;
   /** For `followSession`: what it yields, taken up by `applyEvent`, keeps the picture true. */
-  readonly from: Required<Pick<FollowOptions, "sessionId" | "afterSeq" | "logEpoch">>;
+  readonly from: { readonly sessionId: string; readonly afterSeq: bigint; readonly logEpoch: string };
 }
 
 /**

@@ -73,6 +73,8 @@ function changedMessage(transcript: Transcript, { payload, turnId }: Event): Tra
     case "stepStarted":
     case "toolCallRequested":
     case "toolCallStarted":
+    case "requestOpened":
+    case "requestResolved":
     case "usageReported":
     case "retryScheduled":
     case "modelChanged":

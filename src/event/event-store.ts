@@ -1,4 +1,5 @@
-import type { Statement } from "../store/database.ts";
+import type { SqlValue, Statement } from "../store/database.ts";
+import { insertRows } from "../store/insert-rows.ts";
 import type { LoggedEvent } from "./event.ts";
 import type { SeqRange } from "./seq-range.ts";
 
@@ -28,11 +29,24 @@ export function setLogEnd(sessionKey: number, before: number, after: number): St
   };
 }
 
+const EVENTS = "events (session_key, seq, create_time_ms, turn_id, actor, payload)";
+
 export function insertEvent(sessionKey: number, event: LoggedEvent): Statement {
-  return {
-    sql: "INSERT INTO events (session_key, seq, create_time_ms, turn_id, actor, payload) VALUES (?, ?, ?, ?, ?, ?)",
-    params: [sessionKey, event.seq, event.createTimeMs, event.turnId, event.actor, event.payload],
-  };
+  return { sql: `INSERT INTO ${EVENTS} VALUES (?, ?, ?, ?, ?, ?)`, params: rowOf(sessionKey, event) };
+}
+
+/** Several at once, of any sessions. */
+export function insertEvents(
+  events: readonly { readonly sessionKey: number; readonly event: LoggedEvent }[],
+): Statement[] {
+  return insertRows(
+    EVENTS,
+    events.map(({ sessionKey, event }) => rowOf(sessionKey, event)),
+  );
+}
+
+function rowOf(sessionKey: number, { seq, createTimeMs, turnId, actor, payload }: LoggedEvent): SqlValue[] {
+  return [sessionKey, seq, createTimeMs, turnId, actor, payload];
 }
 
 export interface RangeRow {

@@ -1,4 +1,5 @@
 import type { JsonObject, Message, Role, ToolOutcome } from "../message/message.ts";
+import type { Request } from "../request/request.ts";
 import type { Session } from "../session/session.ts";
 import type { QueuedMessage } from "../turn/queued-message.ts";
 import type { Turn, TurnEndReason, TurnError } from "../turn/turn.ts";
@@ -36,6 +37,8 @@ export type EventPayload =
       readonly text: string;
       readonly messageId: string;
     }
+  | { readonly kind: "request_opened"; readonly request: Request }
+  | { readonly kind: "request_resolved"; readonly request: Request }
   | {
       readonly kind: "usage_reported";
       readonly messageId: string;

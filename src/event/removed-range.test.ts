@@ -41,7 +41,12 @@ async function setUp() {
     closers.push(() => log.close());
     return log;
   };
-  return { db, open, log: open() };
+  return { clock, db, open, log: open() };
+}
+
+function completed(id: string): EventPayload {
+  const empty = { sessionId: ID, turnId: "", role: "assistant", status: "complete", parts: [], model: "" } as const;
+  return { kind: "message_completed", message: { id, ...empty, usage: undefined, createTimeMs: 0 } };
 }
 
 const cut = (log: EventLog, ...removed: readonly SeqRange[]) =>
@@ -110,6 +115,17 @@ test("text of messages that are taken out is gone from memory at once", async ()
   expect(page.entries).toHaveLength(2);
   await cut(log, { from: 1, to: 2 });
   expect(await seqsAfter(log, 0)).toEqual([3]);
+});
+
+test("a message that is being made stays in memory when the time of one that was taken out is over", async () => {
+  const { clock, log } = await setUp();
+  await log.append(ID, { events: [note("a")], delta: { kind: "text", messageId: "msg_1", text: "gone" } });
+  await log.append(ID, { events: [completed("msg_1")] });
+  await cut(log, { from: 1, to: 3 });
+  await log.append(ID, { events: [note("b")], delta: { kind: "text", messageId: "msg_2", text: "kept" } });
+  await clock.advance(60_000);
+  expect(log.look(ID, "msg_2")).toEqual({ lastSeq: 6, text: "kept", reasoning: "" });
+  expect((await log.append(ID, { events: [note("c")] })).firstSeq).toBe(7);
 });
 
 test("a page that was being read when its events were taken out does not show them", async () => {

@@ -48,7 +48,8 @@ export function createSessionLogs(db: Database): SessionLogs {
     },
     find: (sessionId) => logs.get(sessionId),
     forgetIfIdle(log) {
-      if (isForgettable(log)) logs.delete(log.id);
+      // A timer may hold one that was let go of, and in whose place there is another.
+      if (logs.get(log.id) === log && isForgettable(log)) logs.delete(log.id);
     },
     drop: (sessionId) => logs.delete(sessionId),
     all: () => logs.values(),

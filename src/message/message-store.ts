@@ -1,5 +1,6 @@
 import { DomainError } from "../errors.ts";
-import type { Database, Row, Statement } from "../store/database.ts";
+import type { Database, Row, SqlValue, Statement } from "../store/database.ts";
+import { insertRows } from "../store/insert-rows.ts";
 import type { Usage } from "../usage/usage.ts";
 import type { Message, MessageStatus, Part, Role } from "./message.ts";
 
@@ -34,24 +35,44 @@ export function messageFromRow(row: MessageRow): StoredMessage {
   };
 }
 
+const MESSAGES =
+  "messages (id, session_key, session_id, turn_id, seq, role, status, parts, model, usage, create_time_ms)";
+
+/** A message, the key of its session, and its place there. */
+export interface PlacedMessage {
+  readonly sessionKey: number;
+  readonly seq: number;
+  readonly message: Message;
+  /** Its JSON, where it comes from a row: thousands are copied at once. */
+  readonly stored?: Pick<MessageRow, "parts" | "usage">;
+}
+
 export function insertMessage(sessionKey: number, message: Message, seq: number): Statement {
   return {
-    sql: `INSERT INTO messages (id, session_key, session_id, turn_id, seq, role, status, parts, model, usage, create_time_ms)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    params: [
-      message.id,
-      sessionKey,
-      message.sessionId,
-      message.turnId,
-      seq,
-      message.role,
-      message.status,
-      JSON.stringify(message.parts),
-      message.model,
-      message.usage === undefined ? "" : JSON.stringify(message.usage),
-      message.createTimeMs,
-    ],
+    sql: `INSERT INTO ${MESSAGES} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    params: rowOf({ sessionKey, message, seq }),
   };
+}
+
+/** Several at once. */
+export function insertMessages(messages: readonly PlacedMessage[]): Statement[] {
+  return insertRows(MESSAGES, messages.map(rowOf));
+}
+
+function rowOf({ sessionKey, message, seq, stored }: PlacedMessage): SqlValue[] {
+  return [
+    message.id,
+    sessionKey,
+    message.sessionId,
+    message.turnId,
+    seq,
+    message.role,
+    message.status,
+    stored?.parts ?? JSON.stringify(message.parts),
+    message.model,
+    stored?.usage ?? (message.usage === undefined ? "" : JSON.stringify(message.usage)),
+    message.createTimeMs,
+  ];
 }
 
 /** Completes a message that was being made. Its claim is lost where it is complete already. */

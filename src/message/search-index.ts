@@ -8,8 +8,10 @@ import type { MessageStatus, Part, Role } from "./message.ts";
 const PACE_MS = 1000;
 
 /** One transaction writes so much: few milliseconds, so that nobody who streams notices. */
-const MESSAGES_AT_ONCE = 100;
-const BYTES_AT_ONCE = 64 * 1024;
+const MESSAGES_AT_ONCE = 50;
+const BYTES_AT_ONCE = 32 * 1024;
+/** After each piece the others have the engine for so many times as long as it took. */
+const REST_PER_WORK = 2;
 
 /**
  * Keeps the index that messages are searched by. What is to be indexed the store's triggers write down, in the transaction
@@ -40,68 +42,73 @@ export function createSearchIndex(
   clock: Clock,
   onBug: (what: string, error: unknown) => void,
 ): SearchIndex {
-  let piece: Promise<void> | undefined;
+  let piece: Promise<boolean> | undefined;
   let cancelTimer: (() => void) | undefined;
   let running: Promise<void> = Promise.resolve();
-  let isClosed = false;
+  const closing = new AbortController();
 
-  async function indexPiece(): Promise<void> {
+  /** True where there may be more. */
+  async function indexPiece(): Promise<boolean> {
     let bytes = 0;
     const rows = await db.all<UnindexedRow>(selectUnindexed, ({ parts }) => {
       bytes += parts === null ? 0 : Buffer.byteLength(parts);
       return bytes >= BYTES_AT_ONCE;
     });
     const last = rows.at(-1);
-    if (last === undefined) return;
+    if (last === undefined) return false;
     await db.transact([...rows.flatMap(toIndex), forget(last.place)]);
+    return rows.length === MESSAGES_AT_ONCE || bytes >= BYTES_AT_ONCE;
   }
 
   /** Pieces come one after another, whoever asks for them. */
-  function nextPiece(): Promise<void> {
+  function nextPiece(): Promise<boolean> {
     piece ??= indexPiece().finally(() => {
       piece = undefined;
     });
     return piece;
   }
 
-  async function indexUpTo(place: number, isStopped: () => boolean): Promise<void> {
-    while (!isStopped()) {
+  async function indexUpTo(place: number, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && !closing.signal.aborted) {
       const first = await db.get<{ place: number }>(selectFirst);
       if (first === undefined || first.place > place) return;
       await nextPiece();
     }
   }
 
-  async function indexAll(): Promise<void> {
+  /** Answers when to go on. */
+  async function indexSome(): Promise<number> {
+    const startMs = clock.monotonic();
     try {
-      await indexUpTo(Number.MAX_SAFE_INTEGER, () => isClosed);
+      return (await nextPiece()) ? REST_PER_WORK * (clock.monotonic() - startMs) : PACE_MS;
     } catch (error) {
       // What the disk refuses is refused to everybody, and still written down: the next time may do it.
       if (!(error instanceof DomainError)) onBug("indexing messages", error);
+      return PACE_MS;
     }
   }
 
-  function schedule(): void {
-    if (isClosed) return;
-    cancelTimer = clock.after(PACE_MS, () => {
-      running = indexAll().finally(schedule);
+  function schedule(waitMs: number): void {
+    if (closing.signal.aborted) return;
+    cancelTimer = clock.after(waitMs, () => {
+      running = indexSome().then(schedule);
     });
   }
 
   return {
-    start: schedule,
+    start: () => schedule(PACE_MS),
     catchUp: async (signal) => {
       const last = await db.get<{ place: number | null }>(selectLast);
       if (last === undefined || last.place === null) return;
       try {
-        await indexUpTo(last.place, () => signal.aborted || isClosed);
+        await indexUpTo(last.place, signal);
       } catch (error) {
         if (!(error instanceof DomainError)) throw error;
       }
       signal.throwIfAborted();
     },
     close: async () => {
-      isClosed = true;
+      closing.abort();
       cancelTimer?.();
       await running;
       await piece?.catch(() => undefined);

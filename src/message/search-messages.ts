@@ -1,4 +1,3 @@
-import type { Clock } from "../clock.ts";
 import type { Database, Row } from "../store/database.ts";
 import type { Part, Role } from "./message.ts";
 import { rolesFacet, searchableText, sessionFacet, type SearchIndex } from "./search-index.ts";
@@ -7,7 +6,6 @@ import { snippetOf, type SnippetPiece } from "./snippet.ts";
 
 export interface SearchDeps {
   readonly db: Database;
-  readonly clock: Clock;
   readonly searchIndex: SearchIndex;
 }
 
@@ -38,11 +36,6 @@ interface FoundRow extends Row {
   create_time_ms: number;
 }
 
-/** Everything in the index is in keys up to the last one; they are searched in stretches, so that the engine goes on between two. */
-const FIRST_STRETCH = 50_000;
-/** A stretch that took longer is followed by a shorter one, and the other way round. */
-const LONG_MS = 8;
-
 /**
  * Messages in which all that the query asks for is, before the one with `beforeKey` (undefined = from the newest), the last
  * stored first. Sees all that was committed before. Throws DomainError `INVALID_QUERY`.
@@ -56,19 +49,7 @@ export async function searchMessages(
 ): Promise<readonly Found[]> {
   const match = matchOf(search);
   await deps.searchIndex.catchUp(signal);
-  const found: FoundRow[] = [];
-  let before = beforeKey ?? (await lastKey(deps.db)) + 1;
-  let stretch = FIRST_STRETCH;
-  while (before > 1 && found.length < limit) {
-    const from = Math.max(before - stretch, 1);
-    const startMs = deps.clock.monotonic();
-    found.push(...(await deps.db.all<FoundRow>(selectFound(match, from, before, limit - found.length))));
-    const tookMs = deps.clock.monotonic() - startMs;
-    stretch = tookMs > LONG_MS ? Math.max(stretch / 2, 1000) : stretch * 2;
-    before = from;
-    if (tookMs > LONG_MS) await nextTurnOfLoop();
-    signal.throwIfAborted();
-  }
+  const found = await deps.db.all<FoundRow>(selectFound(match, beforeKey ?? Number.MAX_SAFE_INTEGER, limit));
   return found.map((row) => ({
     key: row.key,
     sessionId: row.session_id,
@@ -87,18 +68,13 @@ function matchOf({ query, sessionKey, roles }: Search): string {
   return toMatch(parseSearch(query), facets);
 }
 
-async function lastKey(db: Database): Promise<number> {
-  const row = await db.get<{ key: number | null }>({ sql: "SELECT max(key) AS key FROM messages", params: [] });
-  return row?.key ?? 0;
-}
-
 /** CROSS JOIN: the index leads, from its newest row on; what is no message of a session any more is left out. */
-function selectFound(match: string, from: number, before: number, limit: number) {
+function selectFound(match: string, before: number, limit: number) {
   return {
     sql: `SELECT m.key, m.session_id, s.title, m.id, m.role, m.create_time_ms
       FROM message_index AS i CROSS JOIN messages AS m ON m.key = i.rowid CROSS JOIN sessions AS s ON s.key = m.session_key
-      WHERE i.message_index MATCH ? AND i.rowid >= ? AND i.rowid < ? ORDER BY i.rowid DESC LIMIT ?`,
-    params: [match, from, before, limit],
+      WHERE i.message_index MATCH ? AND i.rowid < ? ORDER BY i.rowid DESC LIMIT ?`,
+    params: [match, before, limit],
   };
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createFakeClock } from "../../test/helpers/fake-clock.ts";
+import { DomainError } from "../errors.ts";
 import { newId } from "../id.ts";
 import { insertSession, getSession, removeSession } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
@@ -63,7 +64,7 @@ async function say(sessionKey: number, parts: string | readonly Part[], role: Ro
 
 async function found(query: string, more: Partial<Search> = {}, limit = 100): Promise<string[]> {
   const search = { query, sessionKey: undefined, roles: [], ...more };
-  const rows = await searchMessages({ db, clock, searchIndex }, search, undefined, limit, never);
+  const rows = await searchMessages({ db, searchIndex }, search, undefined, limit, never);
   return rows.map(({ messageId }) => messageId);
 }
 
@@ -76,6 +77,15 @@ describe("a search", () => {
     expect(await found("fox", {}, 1)).toEqual([second]);
     const third = await say(session, "FOX!");
     expect(await found("fox")).toEqual([third, second, first]);
+  });
+
+  it("would miss what was just committed if it did not catch up first", async () => {
+    const session = await addSession();
+    await say(session, "the quick brown fox");
+    const late: SearchIndex = { ...searchIndex, catchUp: () => Promise.resolve() };
+    const search = { query: "fox", sessionKey: undefined, roles: [] };
+    expect(await searchMessages({ db, searchIndex: late }, search, undefined, 10, never)).toEqual([]);
+    expect(await found("fox")).toHaveLength(1);
   });
 
   it("wants all words, in any order, case and accents", async () => {
@@ -209,7 +219,7 @@ describe("a search", () => {
     expect(await found("gone")).toEqual([]);
   });
 
-  it("finds all of many, over stretches and pieces, each once", async () => {
+  it("finds all of many, over many pieces, each once", async () => {
     const session = await addSession();
     const ids: string[] = [];
     for (let i = 0; i < 350; i++) ids.unshift(await say(session, `number ${i} of all ${"x".repeat(500)}`));
@@ -247,6 +257,36 @@ describe("the index", () => {
     expect(await countUnindexed()).toBe(1);
   });
 
+  it("is written piece by piece where there is much, and leaves time between them", async () => {
+    const session = await addSession();
+    for (let i = 0; i < 120; i++) await say(session, `number ${i}`);
+    searchIndex.start();
+    await clock.advance(999);
+    expect(await countUnindexed()).toBe(120);
+    await clock.advance(1);
+    expect(await countUnindexed()).toBe(0);
+  });
+
+  it("is left for later where the disk refuses it, and what is indexed is found all the same", async () => {
+    const session = await addSession();
+    const first = await say(session, "first word");
+    expect(await found("word")).toEqual([first]);
+    await say(session, "second word");
+    const full: Database = {
+      ...db,
+      transact: () => Promise.reject(new DomainError("exhausted", "STORAGE_FULL", "the disk is full")),
+    };
+    const stuck = createSearchIndex(full, clock, () => expect.unreachable("a full disk is no bug"));
+    const search = { query: "word", sessionKey: undefined, roles: [] };
+    const rows = await searchMessages({ db, searchIndex: stuck }, search, undefined, 10, never);
+    expect(rows.map(({ messageId }) => messageId)).toEqual([first]);
+    stuck.start();
+    await clock.advance(3000);
+    expect(await countUnindexed()).toBe(1);
+    await stuck.close();
+    expect(await found("word")).toHaveLength(2);
+  });
+
   it("gives up catching up when nobody waits any more", async () => {
     const session = await addSession();
     await say(session, "one");
@@ -269,6 +309,20 @@ describe("a snippet", () => {
     expect(shown).toMatch(/^…(before )+\[needle\] (after )+after…$/);
     expect(shown.length).toBeGreaterThan(150);
     expect(shown.length).toBeLessThan(230);
+  });
+
+  it.each([
+    ["word ", "needle", "[needle]"],
+    ["слово ", "ИГОЛКА", "[иголка]"],
+    ["今日は天気", "針", "[針]"],
+    ["🐦", "needle", "[needle]"],
+  ])("finds a match far in a long text of %j", async (filler, query, match) => {
+    for (const length of [16_380, 16_384, 16_390, 200_000]) {
+      const text = `${filler.repeat(length / filler.length)} ${query.toLowerCase()}`;
+      expect(await snippet(text, query)).toMatch(
+        new RegExp(`^….+ ?${match.replace("[", "\\[").replace("]", "\\]")}$`, "u"),
+      );
+    }
   });
 
   it("never cuts through a character", async () => {

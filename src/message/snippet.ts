@@ -1,4 +1,4 @@
-import { foldText, isAscii, wordsIn, type Word } from "../words.ts";
+import { foldLetters, wordsIn, type Word } from "../words.ts";
 import type { SearchTerm } from "./search-query.ts";
 
 export interface SnippetPiece {
@@ -16,6 +16,11 @@ const LENGTH = 200;
 const LEAD = 60;
 /** A cut moves at most so far to fall between two words. */
 const MAX_SHIFT = 24;
+
+/** A long text is first looked through in stretches, which is much faster than word by word. */
+const STRETCH = 16 * 1024;
+/** From the first stretch that may hold a match on, so many words are looked at: tens of milliseconds at most. */
+const MAX_WORDS = 20_000;
 
 /** The text around the first match, cut to about 200 characters, with every match in it told apart. */
 export function snippetOf(text: string, terms: readonly SearchTerm[]): readonly SnippetPiece[] {
@@ -35,8 +40,10 @@ export function snippetOf(text: string, terms: readonly SearchTerm[]): readonly 
 function* matchesIn(text: string, terms: readonly SearchTerm[], from = 0): Generator<Range, undefined> {
   const longest = Math.max(...terms.map(({ words }) => words.length));
   const recent: Word[] = [];
+  let count = 0;
   for (const word of wordsIn(text, from)) {
-    recent.push({ ...word, text: foldText(word.text).trim() });
+    if (++count > MAX_WORDS) return undefined;
+    recent.push({ ...word, text: foldLetters(word.text) });
     if (recent.length > longest) recent.shift();
     for (const term of terms) {
       const start = recent.at(-term.words.length);
@@ -54,14 +61,16 @@ function endsWith(recent: readonly Word[], { words, isPrefix }: SearchTerm): boo
   });
 }
 
-/** A place before which there is no match: in a long plain text it is found much faster than word by word. */
+/** A place before which there is no match. */
 function firstCandidate(text: string, terms: readonly SearchTerm[]): number {
-  if (!isAscii(text)) return 0;
-  const lower = text.toLowerCase();
-  const places = terms.map(({ words }) => lower.indexOf(words[0] ?? "")).filter((place) => place >= 0);
-  let place = places.length === 0 ? text.length : Math.min(...places);
-  while (place > 0 && /[a-z0-9]/.test(lower.charAt(place - 1))) place--;
-  return place;
+  const firsts = terms.map(({ words }) => words[0] ?? "");
+  // So that a word on the border of two stretches is whole in the first; folded, it may be shorter than it stands there.
+  const overlap = 4 * Math.max(...firsts.map(({ length }) => length)) + 16;
+  for (let at = 0; at < text.length; at += STRETCH) {
+    const stretch = foldLetters(text.slice(at, at + STRETCH + overlap));
+    if (firsts.some((word) => stretch.includes(word))) return at === 0 ? 0 : cutNear(text, at, -1);
+  }
+  return text.length;
 }
 
 function windowAround(text: string, match: Range): Range {

@@ -5,6 +5,8 @@ import type { Backups } from "../backup/backups.ts";
 import type { Clock } from "../clock.ts";
 import type { EventLog } from "../event/event-log.ts";
 import type { Profiles } from "../profile/profile.ts";
+import type { RequestFeed } from "../request/request-changes.ts";
+import { countOpen } from "../request/request-store.ts";
 import type { SessionFeed } from "../session/session-feed.ts";
 import { countSessions } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
@@ -29,10 +31,11 @@ export interface EngineServiceDeps {
   readonly tokens: Tokens;
   readonly backups: Backups;
   readonly feed: SessionFeed;
+  readonly requestFeed: RequestFeed;
   readonly clock: Clock;
 }
 
-export function createEngineService(deps: EngineServiceDeps): Partial<ServiceImpl<typeof EngineService>> {
+export function createEngineService(deps: EngineServiceDeps): ServiceImpl<typeof EngineService> {
   const { db, profiles, version, logEpoch } = deps;
   const startTime = timestampFromMs(deps.startTimeMs);
   return {
@@ -53,6 +56,7 @@ export function createEngineService(deps: EngineServiceDeps): Partial<ServiceImp
         readers: deps.log.readerCount() + deps.feed.readerCount(),
         memoryBytes: BigInt(process.memoryUsage.rss()),
         startTime,
+        openRequests: await countOpen(db),
       };
     },
   };

@@ -2,13 +2,18 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import {
   type EngineService,
+  EngineTopic,
   SessionFilterSchema,
+  type WatchEngineRequest,
   type WatchEngineResponseSchema,
 } from "../../gen/ts/parley/v1/engine_service_pb.ts";
-import type { Session as SessionProto } from "../../gen/ts/parley/v1/session_pb.ts";
+import { type CaughtUp, type Topic, watchTopics, type WatchTopicsDeps } from "../event/watch-topics.ts";
 import type { Profiles } from "../profile/profile.ts";
+import type { RequestChange } from "../request/request-changes.ts";
+import { requestTopic, type WatchRequestsDeps } from "../request/watch-requests.ts";
 import type { StoredSession } from "../session/session-store.ts";
-import { watchSessions, type Watched, type WatchSessionsDeps } from "../session/watch-sessions.ts";
+import { sessionTopic, type WatchedSession, type WatchSessionsDeps } from "../session/watch-sessions.ts";
+import { requestToProto } from "./request-proto.ts";
 import { filterFromProto } from "./session-filter-proto.ts";
 import { sessionToProto } from "./session-proto.ts";
 
@@ -18,40 +23,57 @@ const MAX_LIMIT = 5000;
 type WatchMethods = Pick<ServiceImpl<typeof EngineService>, "watchEngine">;
 type Payload = NonNullable<MessageInitShape<typeof WatchEngineResponseSchema>["payload"]>;
 
-/** Sessions are the only topic there is: who names none or that one gets them. */
-export function createWatchMethods(deps: WatchSessionsDeps & { readonly profiles: Profiles }): WatchMethods {
-  const toProto = createSessionToProto(deps.profiles);
+type Item = WatchedSession | RequestChange;
+type Deps = WatchSessionsDeps & WatchRequestsDeps & WatchTopicsDeps & { readonly profiles: Profiles };
+
+export function createWatchMethods(deps: Deps): WatchMethods {
+  const sessionOf = shared((session: StoredSession) => sessionToProto(session, deps.profiles));
+  const requestOf = shared(requestToProto);
+
+  function payloadOf(item: Item | CaughtUp): Payload {
+    switch (item.kind) {
+      case "session":
+        return { case: "session", value: sessionOf(item.session) };
+      case "gone":
+        return { case: "sessionGone", value: item.id };
+      case "request":
+        return { case: "request", value: requestOf(item.request) };
+      case "request_gone":
+        return { case: "requestGone", value: item.id };
+      case "caught_up":
+        return { case: "caughtUp", value: { hasMoreSessions: item.hasMore } };
+    }
+  }
+
   return {
-    watchEngine: async function* ({ sessions, sessionLimit }, { signal }) {
-      const filter = await filterFromProto(sessions ?? create(SessionFilterSchema));
-      const limit = sessionLimit === 0 ? DEFAULT_LIMIT : Math.min(sessionLimit, MAX_LIMIT);
-      for await (const items of watchSessions(deps, { filter, limit, signal })) {
-        for (const item of items) yield { payload: payloadOf(item, toProto) };
+    watchEngine: async function* (request, { signal }) {
+      for await (const items of watchTopics<Item>(deps, await topicsOf(deps, request), signal)) {
+        for (const item of items) yield { payload: payloadOf(item) };
       }
     },
   };
 }
 
-function payloadOf(item: Watched, toProto: (session: StoredSession) => SessionProto): Payload {
-  switch (item.kind) {
-    case "session":
-      return { case: "session", value: toProto(item.session) };
-    case "gone":
-      return { case: "sessionGone", value: item.id };
-    case "caught_up":
-      return { case: "caughtUp", value: { hasMoreSessions: item.hasMore } };
-  }
+/** Who names none gets all. */
+async function topicsOf(deps: Deps, { topics, sessions, sessionLimit }: WatchEngineRequest): Promise<Topic<Item>[]> {
+  const isWanted = (topic: EngineTopic): boolean => topics.length === 0 || topics.includes(topic);
+  const filter = await filterFromProto(sessions ?? create(SessionFilterSchema));
+  const limit = sessionLimit === 0 ? DEFAULT_LIMIT : Math.min(sessionLimit, MAX_LIMIT);
+  return [
+    ...(isWanted(EngineTopic.SESSIONS) ? [sessionTopic(deps, { filter, limit })] : []),
+    ...(isWanted(EngineTopic.REQUESTS) ? [requestTopic(deps)] : []),
+  ];
 }
 
 /** A thousand watchers of one change share its message: it is made once. */
-function createSessionToProto(profiles: Profiles): (session: StoredSession) => SessionProto {
-  const made = new WeakMap<StoredSession, SessionProto>();
-  return (session) => {
-    let proto = made.get(session);
-    if (proto === undefined) {
-      proto = sessionToProto(session, profiles);
-      made.set(session, proto);
+function shared<Item extends object, Made>(make: (item: Item) => Made): (item: Item) => Made {
+  const known = new WeakMap<Item, Made>();
+  return (item) => {
+    let made = known.get(item);
+    if (made === undefined) {
+      made = make(item);
+      known.set(item, made);
     }
-    return proto;
+    return made;
   };
 }

@@ -3,8 +3,10 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { EventSchema, type Event } from "../../gen/ts/parley/v1/event_pb.ts";
 import type { EventPayload, LogEntry } from "../event/event.ts";
+import { encodeCompleted } from "./message-bytes.ts";
 import { messageToProto, outcomeToProto, roleToProto, structOf, toolResultToProto } from "./message-proto.ts";
 import { queuedToProto } from "./queue-proto.ts";
+import { requestToProto } from "./request-proto.ts";
 import { sessionToProto } from "./session-proto.ts";
 import { endReasonToProto, turnErrorToProto, turnToProto } from "./turn-proto.ts";
 import { usageToProto } from "./usage-proto.ts";
@@ -21,6 +23,8 @@ const SKIPPABLE: ReadonlySet<EventPayload["kind"]> = new Set([
 
 /** The bytes a row of the log holds: an Event without what the row's own columns say. */
 export function encodePayload(payload: EventPayload): Uint8Array {
+  const completed = payload.kind === "message_completed" ? encodeCompleted(payload.message) : undefined;
+  if (completed !== undefined) return completed;
   return toBinary(
     EventSchema,
     create(EventSchema, { skippable: SKIPPABLE.has(payload.kind), payload: payloadToProto(payload) }),
@@ -105,6 +109,10 @@ function payloadToProto(payload: EventPayload): PayloadInit {
       const state = outcomeToProto(payload.outcome);
       return { case: "toolCallEnded", value: { callId, state, result: toolResultToProto(payload), messageId } };
     }
+    case "request_opened":
+      return { case: "requestOpened", value: { request: requestToProto(payload.request) } };
+    case "request_resolved":
+      return { case: "requestResolved", value: { request: requestToProto(payload.request) } };
     case "usage_reported": {
       const { messageId } = payload;
       const turnUsage = usageToProto(payload.turnUsage);

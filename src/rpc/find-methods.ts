@@ -8,7 +8,6 @@ import {
   type SearchMessagesRequest,
   type SessionService,
 } from "../../gen/ts/parley/v1/session_service_pb.ts";
-import type { Role } from "../message/message.ts";
 import { readSnippet, searchMessages, type Found, type Search, type SearchDeps } from "../message/search-messages.ts";
 import type { Profiles } from "../profile/profile.ts";
 import {
@@ -19,14 +18,12 @@ import {
   type SessionPlace,
 } from "../session/list-sessions.ts";
 import { getSession } from "../session/session-store.ts";
-import { roleToProto } from "./message-proto.ts";
+import { roleToProto, rolesFromProto } from "./message-proto.ts";
 import { MAX_PAGE_BYTES, readPage } from "./page.ts";
 import { filterFromProto } from "./session-filter-proto.ts";
 import { sessionToProto } from "./session-proto.ts";
 
 type FindMethods = Pick<ServiceImpl<typeof SessionService>, "listSessions" | "searchMessages">;
-
-const ROLES: readonly Role[] = ["system", "user", "assistant", "tool"];
 
 const ORDERS: Readonly<Partial<Record<OrderProto, SessionOrder>>> = {
   [OrderProto.CREATE_TIME_ASC]: "create_asc",
@@ -71,7 +68,7 @@ export function createFindMethods(deps: SearchDeps & { readonly profiles: Profil
 
   async function searchFromProto({ query, sessionId, roles }: SearchMessagesRequest): Promise<Search> {
     const sessionKey = sessionId === "" ? undefined : (await getSession(db, sessionId)).key;
-    return { query, sessionKey, roles: ROLES.filter((role) => roles.includes(roleToProto(role))) };
+    return { query, sessionKey, roles: rolesFromProto(roles) };
   }
 
   async function hitToProto(found: Found, search: Search): Promise<SearchHit> {

@@ -48,6 +48,15 @@ export function roleToProto(role: domain.Role): Role {
   return ROLES[role];
 }
 
+export function statusToProto(status: domain.MessageStatus): MessageStatus {
+  return STATUSES[status];
+}
+
+/** The same the other way round, for several; in an order of their own. */
+export function rolesFromProto(roles: readonly Role[]): domain.Role[] {
+  return (Object.keys(ROLES) as domain.Role[]).filter((role) => roles.includes(ROLES[role]));
+}
+
 export function outcomeToProto(outcome: domain.ToolOutcome): ToolCallState {
   return OUTCOMES[outcome];
 }

@@ -11,9 +11,10 @@ import {
 import { DomainError } from "../errors.ts";
 import { getSession } from "../session/session-store.ts";
 import { cancelTurn } from "../turn/cancel-turn.ts";
-import { followUp, removeQueued, steer } from "../turn/queue.ts";
+import { followUp, removeQueued } from "../turn/queue.ts";
 import { listQueueAfter, placeInQueue } from "../turn/queue-store.ts";
 import { retryTurn, startTurn, type StartTurnDeps } from "../turn/start-turn.ts";
+import { steer } from "../turn/steer.ts";
 import { getTurn, listTurnsBefore, type StoredTurn } from "../turn/turn-store.ts";
 import { actorOf } from "./actor.ts";
 import { isTurnOver } from "./event-codec.ts";

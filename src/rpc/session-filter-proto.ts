@@ -1,10 +1,7 @@
 import type { SessionFilter as SessionFilterProto } from "../../gen/ts/parley/v1/engine_service_pb.ts";
 import type { SessionFilter } from "../session/list-sessions.ts";
-import type { SessionState } from "../session/session.ts";
 import { canonicalWorkspace } from "../workspace/workspace.ts";
-import { sessionStateToProto } from "./session-proto.ts";
-
-const STATES: readonly SessionState[] = ["idle", "running"];
+import { sessionStatesFromProto } from "./session-proto.ts";
 
 /** What requests ask for that find sessions; those that follow them look for no words. */
 type Asked = Omit<SessionFilterProto, "$typeName" | "$unknown"> & { readonly query?: string };
@@ -14,7 +11,7 @@ export async function filterFromProto(asked: Asked): Promise<SessionFilter> {
   return {
     query: asked.query ?? "",
     labels: asked.labels,
-    states: STATES.filter((state) => asked.states.includes(sessionStateToProto(state))),
+    states: sessionStatesFromProto(asked.states),
     starred: asked.starred,
     workspace: asked.workspace === "" ? "" : await canonicalWorkspace(asked.workspace),
     profile: asked.profile,

@@ -5,6 +5,7 @@ import type { CreateSessionRequest, UpdateSessionRequest } from "../../gen/ts/pa
 import { modelNameInForce, type Profiles } from "../profile/profile.ts";
 import type * as domain from "../session/session.ts";
 import type { Session, SessionSettings } from "../session/session.ts";
+import type { WaitingOn } from "../session/waiting-on.ts";
 import { limitsFromProto, limitsToProto } from "./turn-proto.ts";
 import { usageToProto } from "./usage-proto.ts";
 
@@ -13,8 +14,21 @@ const STATES: Readonly<Record<domain.SessionState, SessionState>> = {
   running: SessionState.RUNNING,
 };
 
+function waitingOnToProto({ requestIds, sinceMs, deadlineMs }: WaitingOn) {
+  return {
+    requestIds: [...requestIds],
+    since: timestampFromMs(sinceMs),
+    ...(deadlineMs !== null && { deadline: timestampFromMs(deadlineMs) }),
+  };
+}
+
 export function sessionStateToProto(state: domain.SessionState): SessionState {
   return STATES[state];
+}
+
+/** The same the other way round, for several; in an order of their own. */
+export function sessionStatesFromProto(states: readonly SessionState[]): domain.SessionState[] {
+  return (Object.keys(STATES) as domain.SessionState[]).filter((state) => states.includes(STATES[state]));
 }
 
 /** `profiles` fills in the model in force; leave it out where the session names it already. */
@@ -39,6 +53,7 @@ export function sessionToProto(session: Session, profiles?: Profiles): SessionPr
     runningTurnId: session.runningTurnId,
     resumeAfterRestart: session.resumeAfterRestart,
     retryPartial: session.retryPartial,
+    ...(session.waitingOn !== undefined && { waitingOn: waitingOnToProto(session.waitingOn) }),
   });
 }
 

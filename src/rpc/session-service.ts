@@ -20,7 +20,7 @@ export function createSessionService(
     Parameters<typeof createHistoryMethods>[0] &
     Parameters<typeof createFindMethods>[0] &
     TransferDeps,
-): Partial<ServiceImpl<typeof SessionService>> {
+): ServiceImpl<typeof SessionService> {
   const { db, profiles } = deps;
   return {
     ...createFindMethods(deps),
@@ -45,8 +45,8 @@ export function createSessionService(
       return { session: sessionToProto(session, profiles) };
     },
 
-    deleteSession: async ({ sessionId }) => {
-      await deleteSession(deps, sessionId);
+    deleteSession: async ({ sessionId }, context) => {
+      await deleteSession(deps, sessionId, actorOf(context));
       return {};
     },
 

@@ -14,6 +14,7 @@ import { messagePages } from "./message-page.ts";
 import { messageToProto, roleToProto, structOf } from "./message-proto.ts";
 import { toPageToken } from "./page.ts";
 import { queuedToProto } from "./queue-proto.ts";
+import { requestToProto } from "./request-proto.ts";
 import { sessionToProto } from "./session-proto.ts";
 import { turnToProto } from "./turn-proto.ts";
 
@@ -31,6 +32,7 @@ export function snapshotToProto(
     toolCalls: snapshot.openCalls.map(openCallToProto),
     ...(runningTurn !== undefined && { runningTurn: turnToProto(runningTurn) }),
     queue: snapshot.queue.map(queuedToProto),
+    requests: snapshot.requests.map(requestToProto),
     lastSeq: BigInt(snapshot.lastSeq),
     logEpoch,
   };

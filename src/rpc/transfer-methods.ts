@@ -18,8 +18,8 @@ type TransferMethods = Pick<
 /** Sessions copied, taken out and brought in. */
 export function createTransferMethods(deps: TransferDeps): TransferMethods {
   return {
-    batchDeleteSessions: async ({ sessionIds }) => {
-      const { deletedIds, failures } = await batchDelete(deps, sessionIds);
+    batchDeleteSessions: async ({ sessionIds }, context) => {
+      const { deletedIds, failures } = await batchDelete(deps, sessionIds, actorOf(context));
       return { deletedIds: [...deletedIds], failures: [...failures] };
     },
 

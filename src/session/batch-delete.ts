@@ -21,13 +21,17 @@ export interface BatchDeleteDeps extends DeleteSessionDeps {
 }
 
 /** Removes several sessions, each as `deleteSession` does; what cannot be removed is told and stops no other. */
-export async function batchDelete(deps: BatchDeleteDeps, sessionIds: readonly string[]): Promise<BatchDeleted> {
+export async function batchDelete(
+  deps: BatchDeleteDeps,
+  sessionIds: readonly string[],
+  actor: string,
+): Promise<BatchDeleted> {
   const outcomes = new Map<string, DeleteFailure | undefined>();
   const left = [...sessionIds].values();
   // All take from the one list, so that one that waits keeps no other waiting.
   await Promise.all(
     Array.from({ length: AT_ONCE }, async () => {
-      for (const id of left) outcomes.set(id, await tryDelete(deps, id));
+      for (const id of left) outcomes.set(id, await tryDelete(deps, id, actor));
     }),
   );
   return {
@@ -36,9 +40,9 @@ export async function batchDelete(deps: BatchDeleteDeps, sessionIds: readonly st
   };
 }
 
-async function tryDelete(deps: BatchDeleteDeps, sessionId: string): Promise<DeleteFailure | undefined> {
+async function tryDelete(deps: BatchDeleteDeps, sessionId: string, actor: string): Promise<DeleteFailure | undefined> {
   try {
-    await deleteSession(deps, sessionId);
+    await deleteSession(deps, sessionId, actor);
     return undefined;
   } catch (error) {
     if (error instanceof DomainError) return { sessionId, reason: error.reason, message: error.message };

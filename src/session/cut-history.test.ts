@@ -58,6 +58,8 @@ test("a cleared history leaves nothing but the word of it, and numbers go on", a
   const after = await engine.clear();
   expect(after).toMatchObject({ runningTurnId: "", lastTurnId: "", usage: before.usage, systemPrompt: "be brief" });
   expect(after.lastSeq).toBe(before.lastSeq + 2);
+  // Who was reading it in pieces knows by this.
+  expect(after.historyEdits).toBe(before.historyEdits + 1);
   expect(after.updateTimeMs).toBeGreaterThan(before.updateTimeMs);
   expect(await engine.texts()).toEqual([]);
   expect(kinds(await engine.events())).toEqual(["history_cleared", "session_changed"]);

@@ -3,6 +3,7 @@ import type { EventLog } from "../event/event-log.ts";
 import type { EventPayload } from "../event/event.ts";
 import type { SeqRange } from "../event/seq-range.ts";
 import { modelNameInForce, type Profiles } from "../profile/profile.ts";
+import { listOpenOfSession } from "../request/request-store.ts";
 import type { Database } from "../store/database.ts";
 import { claimQueue, listQueued } from "../turn/queue-store.ts";
 import { queueJoined } from "../turn/queue-events.ts";
@@ -45,11 +46,13 @@ export async function cutHistory(
   const edited = await listEditedSince(db, key, fromSeq);
   const steers = await listQueued(db, key, "steer");
   const followUps = await listQueued(db, key, "follow_up");
+  const requests = await listOpenOfSession(db, key);
   const model = modelNameInForce(deps.profiles, session);
   const queued = [...steers, ...followUps];
   const before: EventPayload[] = [
     { kind: "history_cleared", firstMessageId, lastMessageId },
     ...(queued.length > 0 ? [queueJoined(...queued)] : []),
+    ...requests.map((request): EventPayload => ({ kind: "request_opened", request })),
     ...edited.map((message): EventPayload => ({ kind: "message_updated", message })),
   ];
   await log.append(id, {

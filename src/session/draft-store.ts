@@ -1,7 +1,7 @@
 import type { Database, Statement } from "../store/database.ts";
 import { nextRevisions, REVISION } from "../store/revision.ts";
 import type { SessionSettings } from "./session.ts";
-import { insertSession, SESSION_COLUMNS, type SessionOrigin } from "./session-store.ts";
+import { SESSION_COLUMNS, SESSION_MARKS, sessionParams, type SessionOrigin } from "./session-store.ts";
 
 /** A session that is to appear. */
 export interface NewSession {
@@ -10,19 +10,15 @@ export interface NewSession {
   readonly origin: SessionOrigin;
 }
 
-/**
- * Gives a session its key and hides it. A key is never given twice, so the row comes into `sessions` and leaves it again in
- * the same transaction: nobody sees it there, and what is found under its key later is this draft's.
- */
+/** Gives a session its key: the next one of \`sessions\`, which is never given again, whatever becomes of it. */
 export function insertDraft(draft: string, { id, settings, origin }: NewSession, nowMs: number): readonly Statement[] {
   return [
-    ...insertSession(id, settings, nowMs, origin),
+    { sql: "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'sessions'", params: [], claim: "session key" },
     {
-      sql: `INSERT INTO draft_sessions (key, draft, ${SESSION_COLUMNS}) SELECT key, ?, ${SESSION_COLUMNS} FROM sessions WHERE id = ?`,
-      params: [draft, id],
-      claim: "draft",
+      sql: `INSERT INTO draft_sessions (key, draft, ${SESSION_COLUMNS})
+        VALUES ((SELECT seq FROM sqlite_sequence WHERE name = 'sessions'), ?, ${SESSION_MARKS})`,
+      params: [draft, ...sessionParams(id, settings, nowMs, origin)],
     },
-    { sql: "DELETE FROM sessions WHERE id = ?", params: [id], claim: "draft" },
   ];
 }
 

@@ -1,4 +1,3 @@
-import type { MessageRow } from "../message/message-store.ts";
 import type { Session } from "./session.ts";
 
 /** The first line of an export. What reads a version must not guess at another. */
@@ -10,8 +9,14 @@ export interface ExportEnd {
   readonly messages: number;
 }
 
-/** The columns of a message that are exported. */
-export const EXPORTED_COLUMNS = "id, turn_id, seq, role, status, parts, model, usage, create_time_ms";
+/**
+ * A message's line, put together by the store: it is a third of the work of taking its columns out one by one. Ids, roles and states
+ * need no escaping; what is JSON already goes in as it is stored.
+ */
+export const MESSAGE_LINE = `'{"message":{"id":"' || id || '","turnId":"' || turn_id || '","role":"' || role
+  || '","status":"' || status || '","createTimeMs":' || create_time_ms
+  || CASE model WHEN '' THEN '' ELSE ',"model":' || json_quote(model) END
+  || CASE usage WHEN '' THEN '' ELSE ',"usage":' || usage END || ',"parts":' || parts || '}}' || char(10)`;
 
 export function headLine(): string {
   return `${JSON.stringify(EXPORT_HEAD)}\n`;
@@ -24,13 +29,6 @@ export function sessionLine(session: Session): string {
   const settings = { title, profile, model, systemPrompt, workspace, labels, limits, starred };
   const origin = { forkedFrom, usage, createTimeMs, updateTimeMs };
   return `${JSON.stringify({ session: { id, ...settings, resumeAfterRestart, retryPartial, ...origin } })}\n`;
-}
-
-/** Ids, roles and states need no escaping; what is JSON already goes in as it is stored. */
-export function messageLine(row: MessageRow): string {
-  const model = row.model === "" ? "" : `,"model":${JSON.stringify(row.model)}`;
-  const usage = row.usage === "" ? "" : `,"usage":${row.usage}`;
-  return `{"message":{"id":"${row.id}","turnId":"${row.turn_id}","role":"${row.role}","status":"${row.status}","createTimeMs":${row.create_time_ms}${model}${usage},"parts":${row.parts}}}\n`;
 }
 
 export function endLine(end: ExportEnd): string {

@@ -1,20 +1,26 @@
 import { DomainError } from "../errors.ts";
-import type { MessageRow } from "../message/message-store.ts";
 import type { Database } from "../store/database.ts";
-import { endLine, EXPORTED_COLUMNS, headLine, messageLine, sessionLine } from "./export-format.ts";
+import { endLine, headLine, MESSAGE_LINE, sessionLine } from "./export-format.ts";
 import { HistoryChanged, MAX_HISTORY_TRIES, openHistory, readHistory, sessionChanged } from "./history.ts";
 import { getSession } from "./session-store.ts";
 
 /** A piece of the file: large enough that its envelope costs nothing. */
-const PIECE_CHARS = 256 * 1024;
+const PIECE_BYTES = 256 * 1024;
 
 /** The most bytes of a piece, as the contract says; the line of one message may be longer. */
 const MAX_PIECE_BYTES = 1024 * 1024;
 
 /** So much of a session is held back until it is read: one that is edited meanwhile is read again, and nobody notices. */
-const HELD_CHARS = 4 * 1024 * 1024;
+const HELD_BYTES = 1024 * 1024;
 
-const COLUMNS = { columns: EXPORTED_COLUMNS, bytesOf: (row: MessageRow) => row.parts.length };
+/** A message's line, and what it is read by. */
+interface LineRow {
+  readonly id: string;
+  readonly seq: number;
+  readonly line: string;
+}
+
+const LINES = { columns: `id, seq, ${MESSAGE_LINE} AS line`, bytesOf: (row: LineRow) => row.line.length };
 
 /**
  * Sessions as JSON lines, in pieces that are cut anywhere; each session as it is at one moment. No ids = all there are, the
@@ -25,25 +31,28 @@ export async function* exportSessions(db: Database, sessionIds: readonly string[
   for (const id of sessionIds) await getSession(db, id);
   const isAll = sessionIds.length === 0;
   const counts = { sessions: 0, messages: 0 };
-  let text = headLine();
+  let pieces = [Buffer.from(headLine())];
+  let size = 0;
   for (const id of isAll ? await listAllIds(db) : sessionIds) {
     // Whoever asked for all asked for none in particular.
     for await (const lines of readWhole(db, id, isAll)) {
       counts.sessions += lines.sessions;
       counts.messages += lines.messages;
-      text += lines.text;
-      if (text.length < PIECE_CHARS) continue;
-      yield* cut(text);
-      text = "";
+      pieces.push(lines.bytes);
+      size += lines.bytes.length;
+      if (size < PIECE_BYTES) continue;
+      yield* cut(Buffer.concat(pieces));
+      pieces = [];
+      size = 0;
       await othersFirst();
     }
   }
-  yield* cut(text + endLine(counts));
+  yield* cut(Buffer.concat([...pieces, Buffer.from(endLine(counts))]));
 }
 
-/** Some lines of the file, and what they are. */
+/** Some lines of the file, and what they are. Bytes, not text: what is held back would make the heap grow for good. */
 interface Lines {
-  readonly text: string;
+  readonly bytes: Buffer<ArrayBuffer>;
   readonly sessions: number;
   readonly messages: number;
 }
@@ -52,7 +61,7 @@ interface Lines {
 async function* readWhole(db: Database, sessionId: string, mayBeGone: boolean): AsyncGenerator<Lines> {
   for (let tries = 1; ; tries++) {
     let held: Lines[] | undefined = [];
-    let heldChars = 0;
+    let heldBytes = 0;
     try {
       for await (const lines of readLines(db, sessionId)) {
         if (held === undefined) {
@@ -60,8 +69,8 @@ async function* readWhole(db: Database, sessionId: string, mayBeGone: boolean): 
           continue;
         }
         held.push(lines);
-        heldChars += lines.text.length;
-        if (heldChars < HELD_CHARS) continue;
+        heldBytes += lines.bytes.length;
+        if (heldBytes < HELD_BYTES) continue;
         yield* held;
         held = undefined;
       }
@@ -78,9 +87,10 @@ async function* readWhole(db: Database, sessionId: string, mayBeGone: boolean): 
 
 async function* readLines(db: Database, sessionId: string): AsyncGenerator<Lines> {
   const history = await openHistory(db, sessionId);
-  yield { text: sessionLine(history.session), sessions: 1, messages: 0 };
-  for await (const rows of readHistory<MessageRow>(db, history, COLUMNS)) {
-    yield { text: rows.map(messageLine).join(""), sessions: 0, messages: rows.length };
+  yield { bytes: Buffer.from(sessionLine(history.session)), sessions: 1, messages: 0 };
+  for await (const rows of readHistory<LineRow>(db, history, LINES)) {
+    const bytes = Buffer.from(rows.map(({ line }) => line).join(""));
+    yield { bytes, sessions: 0, messages: rows.length };
   }
 }
 
@@ -92,8 +102,7 @@ async function listAllIds(db: Database): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-function* cut(text: string): Generator<Uint8Array> {
-  const bytes = Buffer.from(text);
+function* cut(bytes: Buffer<ArrayBuffer>): Generator<Uint8Array> {
   for (let start = 0; start < bytes.length; start += MAX_PIECE_BYTES) {
     yield bytes.subarray(start, start + MAX_PIECE_BYTES);
   }

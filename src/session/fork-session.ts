@@ -79,8 +79,11 @@ async function copy(
   const [sessionKey = 0] = await draft.addSessions([{ id, settings, origin: { forkedFrom: session.id } }]);
   let seq = 0;
   for await (const rows of readHistory<MessageRow>(db, history, MESSAGE)) {
-    const messages = rows.map((row) => ({ ...messageFromRow(row), id: newId("msg"), sessionId: id }));
-    await draft.addMessages(messages.map((message) => ({ sessionKey, seq: ++seq, message })));
+    const messages = rows.map((stored) => {
+      const message = { ...messageFromRow(stored), id: newId("msg"), sessionId: id };
+      return { sessionKey, seq: ++seq, message, stored };
+    });
+    await draft.addMessages(messages);
   }
   await draft.publish(also);
 }

@@ -75,8 +75,8 @@ export function deleteHistoryFrom(sessionKey: number, seq: number): readonly Sta
     { sql: "DELETE FROM messages WHERE session_key = ? AND seq >= ?", params: [sessionKey, seq] },
     { sql: "DELETE FROM turns WHERE session_key = ? AND first_seq >= ?", params: [sessionKey, seq] },
     {
-      sql: `UPDATE sessions SET last_turn_id = coalesce((SELECT id FROM turns WHERE session_key = sessions.key
-        ORDER BY first_seq DESC LIMIT 1), '') WHERE key = ?`,
+      sql: `UPDATE sessions SET history_edits = history_edits + 1, last_turn_id = coalesce((SELECT id FROM turns
+        WHERE session_key = sessions.key ORDER BY first_seq DESC LIMIT 1), '') WHERE key = ?`,
       params: [sessionKey],
     },
   ];

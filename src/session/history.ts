@@ -1,6 +1,5 @@
 import { DomainError } from "../errors.ts";
 import { sessionNotFound } from "../event/session-logs.ts";
-import type { MessageRow } from "../message/message-store.ts";
 import type { Database, Row } from "../store/database.ts";
 import { selectSession, sessionFromRow, type SessionRow, type StoredSession } from "./session-store.ts";
 
@@ -45,7 +44,7 @@ export interface HistoryColumns<R> {
  * Reads a history piece by piece, the oldest first: all pieces of the one moment, or it throws `HistoryChanged`. What is
  * added meanwhile, and a message that becomes whole, changes nothing.
  */
-export async function* readHistory<R extends Pick<MessageRow, "id" | "seq">>(
+export async function* readHistory<R extends { readonly id: string; readonly seq: number }>(
   db: Database,
   { session, endSeq, openIds }: History,
   { columns, bytesOf }: HistoryColumns<R>,

@@ -1,3 +1,4 @@
+import type { PlacedMessage } from "../message/message-store.ts";
 import type { Message } from "../message/message.ts";
 import type { NewId } from "../id.ts";
 import type { Database } from "../store/database.ts";
@@ -6,7 +7,7 @@ import type { ImportedMessage, ImportedSession, ImportLine } from "./import-form
 import { invalidImport } from "./import-line.ts";
 import type { Imported } from "./import-store.ts";
 import type { NumberedLine } from "./lines.ts";
-import type { DraftMessage, SessionDraft } from "./session-draft.ts";
+import type { SessionDraft } from "./session-draft.ts";
 
 /** One transaction takes so much: some milliseconds, so that nobody who streams notices. */
 const MAX_SESSIONS = 100;
@@ -72,10 +73,10 @@ export function createImportBatch({ db, newId }: ImportBatchDeps, draft: Session
 
   async function addMessages(): Promise<void> {
     const ids = messages.map(({ item }) => item.id);
-    const taken = await idsTaken(db, "messages", ids);
+    const taken = await takenMessages(db, ids);
     const drafted = await draft.messagesAmong(ids);
     const inBatch = new Set<string>();
-    const added: DraftMessage[] = [];
+    const added: PlacedMessage[] = [];
     for (const { item, number, place } of messages) {
       if (inBatch.has(item.id) || drafted.has(item.id) || seenTaken.has(item.id)) {
         throw invalidImport(number, `there is a second message ${item.id} in the file`);
@@ -117,6 +118,19 @@ export function createImportBatch({ db, newId }: ImportBatchDeps, draft: Session
       return { renamed, sessionIds };
     },
   };
+}
+
+/** What is left of a removed session, or of an import that was cut off, holds no id: it only is not swept yet. */
+async function takenMessages(db: Database, ids: readonly string[]): Promise<Set<string>> {
+  const taken = await idsTaken(db, "messages", ids);
+  if (taken.size === 0) return taken;
+  const leftOver = {
+    sql: `DELETE FROM messages WHERE id IN (SELECT value FROM json_each(?))
+      AND session_key IN (SELECT session_key FROM removed_sessions)`,
+    params: [JSON.stringify([...taken])],
+  };
+  await db.transact([leftOver]);
+  return idsTaken(db, "messages", ids);
 }
 
 async function idsTaken(db: Database, table: "sessions" | "messages", ids: readonly string[]): Promise<Set<string>> {

@@ -90,6 +90,8 @@ function lastOf(key: number): readonly Statement[] {
   return [
     { sql: "DELETE FROM tool_calls WHERE session_key = ?", params: [key] },
     { sql: "DELETE FROM queued_messages WHERE session_key = ?", params: [key] },
+    // Those that were open are kept for a while, for who waits for them.
+    { sql: "DELETE FROM requests WHERE session_key = ? AND forget_time_ms IS NULL", params: [key] },
     { sql: "DELETE FROM removed_ranges WHERE session_key = ?", params: [key] },
     { sql: "DELETE FROM removed_sessions WHERE session_key = ?", params: [key] },
   ];

@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import type { EncodePayload } from "../event/event.ts";
-import { insertEvent } from "../event/event-store.ts";
-import type { Message } from "../message/message.ts";
-import { insertMessage } from "../message/message-store.ts";
+import { insertEvents } from "../event/event-store.ts";
+import { insertMessages, type PlacedMessage } from "../message/message-store.ts";
 import type { Database, Statement } from "../store/database.ts";
 import {
   dropAllDrafts,
@@ -27,22 +26,15 @@ export interface SessionDraftsDeps {
   readonly onBug: (what: string, error: unknown) => void;
 }
 
-/** A message of a session in a draft, and its place there: from 1, without a gap. */
-export interface DraftMessage {
-  readonly sessionKey: number;
-  readonly seq: number;
-  readonly message: Message;
-}
-
 /** Sessions that nobody sees until all of them are there. */
 export interface SessionDraft {
   /** Adds sessions; answers their keys, in order. */
   addSessions(sessions: readonly NewSession[]): Promise<readonly number[]>;
   /**
-   * Adds messages, each with the event that tells of it. They are one transaction: a few hundred, so that nobody who streams
+   * Adds messages, each with the event that tells of it; in a session their places go from 1 on without a gap. They are one transaction: a few hundred, so that nobody who streams
    * notices.
    */
-  addMessages(messages: readonly DraftMessage[]): Promise<void>;
+  addMessages(messages: readonly PlacedMessage[]): Promise<void>;
   /** Those of these ids that messages of the draft have. */
   messagesAmong(ids: readonly string[]): Promise<ReadonlySet<string>>;
   /** Makes the sessions appear, all in one transaction, together with these changes. */
@@ -102,10 +94,9 @@ function createDraft(
   let sessionCount = 0;
   let lastKey = 0;
 
-  function statementsOf({ sessionKey, seq, message }: DraftMessage): readonly Statement[] {
+  function eventOf({ sessionKey, seq, message }: PlacedMessage) {
     const payload = encode({ kind: "message_completed", message });
-    const event = { seq, createTimeMs: clock.now(), turnId: message.turnId, actor, payload };
-    return [insertMessage(sessionKey, message, seq), insertEvent(sessionKey, event)];
+    return { sessionKey, event: { seq, createTimeMs: clock.now(), turnId: message.turnId, actor, payload } };
   }
 
   return {
@@ -121,7 +112,7 @@ function createDraft(
       checkRunning();
       const ends = new Map(messages.map(({ sessionKey, seq }) => [sessionKey, seq]));
       const moved = [...ends].map(([key, lastSeq]) => setDraftEnd(key, lastSeq));
-      await db.transact([...messages.flatMap(statementsOf), ...moved]);
+      await db.transact([...insertMessages(messages), ...insertEvents(messages.map(eventOf)), ...moved]);
     },
     messagesAmong: (ids) => findDraftMessages(db, name, ids),
     publish: async (also) => {

@@ -1,8 +1,9 @@
+import { createSharedPages } from "../event/shared-pages.ts";
 import type { Listener } from "../event/session-log.ts";
 import type { Database } from "../store/database.ts";
 import { readChanges, readPosition, type ChangePage } from "./session-changes.ts";
 
-/** The changes of all sessions, for who watches them all. */
+/** The changes of all sessions, for who watches them all; and the bell for who watches whatever has a revision. */
 export interface SessionFeed {
   /** Where the changes are now, and the key of the newest session. */
   position(): Promise<{ readonly revision: number; readonly newestKey: number }>;
@@ -20,18 +21,13 @@ export interface SessionFeed {
 export function createSessionFeed(db: Database): SessionFeed {
   const listeners = new Set<Listener>();
   let stopped: Error | undefined;
-  // Those who keep up read after the same revision: one of them reads for all.
-  let last: { readonly after: number; readonly page: Promise<ChangePage> } | undefined;
+  const pages = createSharedPages(db, (after) => readChanges(db, after));
   const off = db.onRevision(() => {
-    last = undefined;
     for (const listener of listeners) listener.ring();
   });
   return {
     position: () => readPosition(db),
-    readAfter(after) {
-      if (last?.after !== after) last = { after, page: readChanges(db, after) };
-      return last.page;
-    },
+    readAfter: pages.readAfter,
     listen(listener) {
       if (stopped !== undefined) throw stopped;
       listeners.add(listener);
@@ -42,6 +38,9 @@ export function createSessionFeed(db: Database): SessionFeed {
       stopped = error;
       for (const listener of listeners) listener.fail(error);
     },
-    close: off,
+    close() {
+      off();
+      pages.close();
+    },
   };
 }

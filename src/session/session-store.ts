@@ -1,4 +1,4 @@
-import type { Database, Row, Statement } from "../store/database.ts";
+import type { Database, Row, SqlValue, Statement } from "../store/database.ts";
 import { NEXT_REVISION, REVISION } from "../store/revision.ts";
 import type { Limits } from "../turn/turn.ts";
 import { DEFAULT_LIMITS } from "../turn/turn.ts";
@@ -6,6 +6,7 @@ import { NO_USAGE, type Usage } from "../usage/usage.ts";
 import { sessionNotFound } from "../event/session-logs.ts";
 import { titleWords } from "../words.ts";
 import type { Session, SessionSettings, SessionState } from "./session.ts";
+import { waitingOnFromText } from "./waiting-on.ts";
 
 export interface SessionRow extends Row {
   key: number;
@@ -32,6 +33,7 @@ export interface SessionRow extends Row {
   reasoning_tokens: number;
   cached_input_tokens: number;
   model_calls: number;
+  waiting_on: string;
   create_time_ms: number;
   update_time_ms: number;
 }
@@ -75,6 +77,7 @@ export function sessionFromRow(row: SessionRow): StoredSession {
       cachedInputTokens: row.cached_input_tokens,
       modelCalls: row.model_calls,
     },
+    waitingOn: waitingOnFromText(row.waiting_on),
     createTimeMs: row.create_time_ms,
     updateTimeMs: row.update_time_ms,
   };
@@ -130,30 +133,28 @@ export const SESSION_COLUMNS = `id, title, title_folded, profile, model, system_
   resume_after_restart, retry_partial, forked_from, state, running_turn_id, last_turn_id, last_seq, input_tokens,
   output_tokens, reasoning_tokens, cached_input_tokens, model_calls, create_time_ms, update_time_ms`;
 
+/** One mark for each of `SESSION_COLUMNS`. */
+export const SESSION_MARKS = SESSION_COLUMNS.replaceAll(/\w+/g, "?");
+
+/** What `SESSION_COLUMNS` hold of a session that is new here. */
+export function sessionParams(id: string, settings: SessionSettings, nowMs: number, origin: SessionOrigin): SqlValue[] {
+  const { forkedFrom = "", usage = NO_USAGE, createTimeMs = nowMs, updateTimeMs = nowMs } = origin;
+  const { inputTokens, outputTokens, reasoningTokens, cachedInputTokens, modelCalls } = usage;
+  const used = [inputTokens, outputTokens, reasoningTokens, cachedInputTokens, modelCalls];
+  return [id, ...settingsParams(settings), forkedFrom, "idle", "", "", 0, ...used, createTimeMs, updateTimeMs];
+}
+
 export function insertSession(
   id: string,
   settings: SessionSettings,
   nowMs: number,
   origin: SessionOrigin = {},
 ): readonly Statement[] {
-  const { forkedFrom = "", usage = NO_USAGE, createTimeMs = nowMs, updateTimeMs = nowMs } = origin;
   return [
     NEXT_REVISION,
     {
-      sql: `INSERT INTO sessions (${SESSION_COLUMNS}, revision)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'idle', '', '', 0, ?, ?, ?, ?, ?, ?, ?, ${REVISION})`,
-      params: [
-        id,
-        ...settingsParams(settings),
-        forkedFrom,
-        usage.inputTokens,
-        usage.outputTokens,
-        usage.reasoningTokens,
-        usage.cachedInputTokens,
-        usage.modelCalls,
-        createTimeMs,
-        updateTimeMs,
-      ],
+      sql: `INSERT INTO sessions (${SESSION_COLUMNS}, revision) VALUES (${SESSION_MARKS}, ${REVISION})`,
+      params: sessionParams(id, settings, nowMs, origin),
     },
   ];
 }

@@ -1,5 +1,6 @@
 import type { Limits } from "../turn/turn.ts";
 import type { Usage } from "../usage/usage.ts";
+import type { WaitingOn } from "./waiting-on.ts";
 
 export type SessionState = "idle" | "running";
 
@@ -31,6 +32,8 @@ export interface Session extends SessionSettings {
   /** The number of its last event that is not a delta. */
   readonly lastSeq: number;
   readonly usage: Usage;
+  /** Undefined = it waits for no human. */
+  readonly waitingOn: WaitingOn | undefined;
   /** The session it was forked from; empty = none. */
   readonly forkedFrom: string;
   readonly createTimeMs: number;

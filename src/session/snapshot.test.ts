@@ -3,7 +3,8 @@ import { asksFor, hangsAfter, says } from "../../test/helpers/scripted-model.ts"
 import { deaf, setUp } from "../../test/helpers/turn-engine.ts";
 import { appendMessage } from "../message/append-message.ts";
 import type { Message } from "../message/message.ts";
-import { followUp, steer } from "../turn/queue.ts";
+import { followUp } from "../turn/queue.ts";
+import { steer } from "../turn/steer.ts";
 import { createSession } from "./create-session.ts";
 import { takeSnapshot, type Snapshot } from "./snapshot.ts";
 
@@ -111,9 +112,12 @@ test("of large messages there are as many as an answer takes, and always one", a
   // Larger in the store than on the wire: it is shown all the same.
   const settings = { ...(await engine.session())!, systemPrompt: "x".repeat(256 * KIB) };
   const { id } = await createSession(engine, { idempotencyKey: "", settings });
-  const parts = [{ kind: "text", text: "\u0000".repeat(1024 * KIB) }] as const;
-  await appendMessage(engine, { sessionId: id, idempotencyKey: "", role: "user", parts, actor: "" });
-  expect((await takeSnapshot(engine, { sessionId: id, maxMessages: 100 })).messages).toHaveLength(1);
+  for (const text of ["older", "\u0000".repeat(1024 * KIB)]) {
+    const parts = [{ kind: "text", text }] as const;
+    await appendMessage(engine, { sessionId: id, idempotencyKey: "", role: "user", parts, actor: "" });
+  }
+  const huge = await takeSnapshot(engine, { sessionId: id, maxMessages: 100 });
+  expect([huge.messages.length, huge.hasOlder]).toEqual([1, true]);
 });
 
 test("a snapshot and what the log tells after it are the whole, at whatever moment it is taken", async () => {

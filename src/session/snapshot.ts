@@ -8,6 +8,13 @@ import {
   type MessageRow,
   type StoredMessage,
 } from "../message/message-store.ts";
+import {
+  requestFromRow,
+  selectOpenOfSession,
+  sizeOfRow,
+  type RequestRow,
+  type StoredRequest,
+} from "../request/request-store.ts";
 import type { Database, Query, Row } from "../store/database.ts";
 import { queuedFromRow, selectQueue, type QueuedRow, type StoredQueued } from "../turn/queue-store.ts";
 import { callFromRow, selectOpenCalls, type CallRow, type ToolCall } from "../turn/tool-call-store.ts";
@@ -16,6 +23,8 @@ import { getSession, selectSession, sessionFromRow, type SessionRow, type Stored
 
 /** All parts of a snapshot together, so that its answer is below what every client can take. Source: api.md, "Services". */
 const MAX_BYTES = 3_000_000;
+/** Of which open requests may take so much, and the one by which they exceed it. */
+const MAX_REQUEST_BYTES = 700_000;
 
 /** A message that is being made, as far as it is. */
 export interface PartialMessage {
@@ -36,6 +45,8 @@ export interface Snapshot {
   /** Calls of the running turn that have no result. */
   readonly openCalls: readonly ToolCall[];
   readonly queue: readonly StoredQueued[];
+  /** Open ones, the oldest first; fewer where they are large. */
+  readonly requests: readonly StoredRequest[];
   /** The end of the log, deltas included. */
   readonly lastSeq: number;
 }
@@ -53,7 +64,12 @@ export async function takeSnapshot(
   let bytes = 0;
   const newest: Query = {
     ...selectNewestMessages(key, maxMessages + 1),
-    stop: (row) => (bytes += Buffer.byteLength(String(row["parts"]))) > MAX_BYTES,
+    // The one that is too much is read, too: it tells that there are older ones.
+    stop(row) {
+      const before = bytes;
+      bytes += Buffer.byteLength(String(row["parts"]));
+      return before > 0 && bytes > MAX_BYTES;
+    },
   };
   const queries = [
     selectSession(sessionId),
@@ -62,12 +78,13 @@ export async function takeSnapshot(
     selectRunningTurn(key),
     selectOpenCalls(key),
     selectQueue(key),
+    selectOpenOfSession(key, MAX_REQUEST_BYTES),
   ];
   return db.read(queries, (rows) => snapshotOf(rows, maxMessages, sessionId, log));
 }
 
 function snapshotOf(rows: readonly Row[][], maxMessages: number, sessionId: string, log: EventLog): Snapshot {
-  const [[sessionRow] = [], newest = [], [streaming] = [], [turn] = [], calls = [], queue = []] = rows;
+  const [[sessionRow] = [], newest = [], [streaming] = [], [turn] = [], calls = [], queue = [], requests = []] = rows;
   if (sessionRow === undefined) throw sessionNotFound(sessionId);
   const session = sessionFromRow(sessionRow as SessionRow);
   const open = streaming === undefined ? undefined : messageFromRow(streaming as MessageRow);
@@ -78,10 +95,11 @@ function snapshotOf(rows: readonly Row[][], maxMessages: number, sessionId: stri
     runningTurn: turn === undefined ? undefined : turnFromRow(turn as TurnRow),
     openCalls: calls.map((row) => callFromRow(row as CallRow)),
     queue: queue.map((row) => queuedFromRow(row as QueuedRow)),
+    requests: requests.map((row) => requestFromRow(row as RequestRow)),
     // What is not in memory has no deltas.
     lastSeq: moment?.lastSeq ?? session.lastSeq,
   };
-  const rest = MAX_BYTES - sizeOfRest(around);
+  const rest = MAX_BYTES - sizeOfRest(around) - requests.reduce((sum, row) => sum + sizeOfRow(row), 0);
   const messages = newestThatFit(newest as MessageRow[], maxMessages, rest).map(messageFromRow);
   return { ...around, messages: messages.toReversed(), hasOlder: messages.length < newest.length };
 }

@@ -2,6 +2,7 @@ import { tmpdir } from "node:os";
 import { afterEach, expect, test } from "vitest";
 import { createFakeClock } from "../../test/helpers/fake-clock.ts";
 import { createEventLog } from "../event/event-log.ts";
+import { type CaughtUp, watchTopics } from "../event/watch-topics.ts";
 import { newId } from "../id.ts";
 import { createIdempotency } from "../idempotency/idempotency.ts";
 import { createProfiles } from "../profile/profile.ts";
@@ -22,7 +23,7 @@ import {
 } from "./session-store.ts";
 import type { SessionSettings } from "./session.ts";
 import { updateSession } from "./update-session.ts";
-import { watchSessions, type Watched } from "./watch-sessions.ts";
+import { sessionTopic, type WatchedSession } from "./watch-sessions.ts";
 
 const ANY: SessionFilter = { query: "", labels: {}, states: [], starred: undefined, workspace: "", profile: "" };
 const SETTINGS: SessionSettings = {
@@ -75,8 +76,8 @@ function setUp(wrap: (db: Database) => Database = (db) => db) {
     },
     watch: (filter: Partial<SessionFilter> = {}, limit = 500) => {
       const controller = new AbortController();
-      const options = { filter: { ...ANY, ...filter }, limit, signal: controller.signal };
-      const stream = watchSessions({ db, feed, clock }, options);
+      const topic = sessionTopic({ db, feed }, { filter: { ...ANY, ...filter }, limit });
+      const stream = watchTopics({ feed, clock }, [topic], controller.signal);
       closers.unshift(() => controller.abort());
       return createWatcher(stream, controller);
     },
@@ -92,11 +93,14 @@ function setUp(wrap: (db: Database) => Database = (db) => db) {
 }
 
 /** A client: reads item by item, and keeps a picture of what it was told. */
-function createWatcher(stream: AsyncGenerator<readonly Watched[], never>, controller: AbortController) {
+function createWatcher(
+  stream: AsyncGenerator<readonly (WatchedSession | CaughtUp)[], never>,
+  controller: AbortController,
+) {
   const picture = new Map<string, StoredSession>();
   const told: string[] = [];
   let hasMore = false;
-  const take = (item: Watched): void => {
+  const take = (item: WatchedSession | CaughtUp): void => {
     if (item.kind === "session") {
       told.push(`${item.session.id} ${item.session.title}`);
       picture.set(item.session.id, item.session);

@@ -1,5 +1,4 @@
-import type { Clock } from "../clock.ts";
-import { createDoorbell, HEARTBEAT_MS, type Doorbell } from "../event/doorbell.ts";
+import type { Topic } from "../event/watch-topics.ts";
 import type { Database } from "../store/database.ts";
 import { listSessions, type SessionFilter, type SessionPlace } from "./list-sessions.ts";
 import type { SessionChange } from "./session-changes.ts";
@@ -7,16 +6,13 @@ import type { SessionFeed } from "./session-feed.ts";
 import type { StoredSession } from "./session-store.ts";
 
 /** What a watcher is told, in order. */
-export type Watched =
+export type WatchedSession =
   | { readonly kind: "session"; readonly session: StoredSession }
-  | { readonly kind: "gone"; readonly id: string }
-  /** All that there were have been told. Comes again after each silence. */
-  | { readonly kind: "caught_up"; readonly hasMore: boolean };
+  | { readonly kind: "gone"; readonly id: string };
 
 export interface WatchSessionsDeps {
   readonly db: Database;
   readonly feed: SessionFeed;
-  readonly clock: Clock;
 }
 
 export interface WatchSessions {
@@ -24,54 +20,31 @@ export interface WatchSessions {
   readonly filter: SessionFilter;
   /** How many to begin with at most. */
   readonly limit: number;
-  readonly signal: AbortSignal;
 }
 
 /** How many are read and handed on at once at the beginning. */
 const PAGE_SESSIONS = 200;
 const PAGE_BYTES = 128 * 1024;
 
-/**
- * The newest sessions that match, then for ever each that changes, whole, and the ids of those that are gone or match no
- * longer. A cursor, not a queue: who is behind gets only the last of several changes of a session, and costs nothing
- * meanwhile. Ends by throwing: `signal.reason`, `WATCH_BEHIND`, `ENGINE_STOPPING`.
- */
-export async function* watchSessions(
-  { db, feed, clock }: WatchSessionsDeps,
-  { filter, limit, signal }: WatchSessions,
-): AsyncGenerator<readonly Watched[], never> {
-  const doorbell = createDoorbell(signal, clock);
-  const unlisten = feed.listen(doorbell);
-  try {
-    // Before the list is read: what changes meanwhile comes again after it.
-    const { revision, newestKey } = await feed.position();
-    const picture = createPicture(filter);
-    const hasMore = yield* tellNewest(db, filter, limit, picture, doorbell);
-    if (hasMore) picture.mayKnow(newestKey);
-    const caughtUp = [{ kind: "caught_up", hasMore }] as const;
-    yield caughtUp;
-    let cursor = revision;
-    let toldMs = clock.monotonic();
-    for (;;) {
-      doorbell.check();
+/** The newest sessions that match, then each that changes, whole, and the ids of those that are gone or match no longer. */
+export function sessionTopic({ db, feed }: WatchSessionsDeps, { filter, limit }: WatchSessions): Topic<WatchedSession> {
+  const picture = createPicture(filter);
+  let cursor = 0;
+  return {
+    async *begin(check) {
+      // Before the list is read: what changes meanwhile comes again after it.
+      const { revision, newestKey } = await feed.position();
+      cursor = revision;
+      const hasMore = yield* tellNewest(db, filter, limit, picture, check);
+      if (hasMore) picture.mayKnow(newestKey);
+      return hasMore;
+    },
+    async next() {
       const page = await feed.readAfter(cursor);
       cursor = page.cursor;
-      const told = page.changes.flatMap((change) => picture.see(change));
-      if (told.length > 0) {
-        yield told;
-        toldMs = clock.monotonic();
-      }
-      if (page.hasMore) continue;
-      // Changes of sessions that do not match are silence, too.
-      const leftMs = toldMs + HEARTBEAT_MS - clock.monotonic();
-      if (leftMs > 0 && (await doorbell.wait(leftMs))) continue;
-      yield caughtUp;
-      toldMs = clock.monotonic();
-    }
-  } finally {
-    unlisten();
-    doorbell.close();
-  }
+      return { told: page.changes.flatMap((change) => picture.see(change)), hasMore: page.hasMore };
+    },
+  };
 }
 
 /** True: there are more than that. */
@@ -80,11 +53,11 @@ async function* tellNewest(
   filter: SessionFilter,
   limit: number,
   picture: Picture,
-  doorbell: Doorbell,
-): AsyncGenerator<readonly Watched[], boolean> {
+  check: () => void,
+): AsyncGenerator<readonly WatchedSession[], boolean> {
   let after: SessionPlace | undefined;
   for (let left = limit; ;) {
-    doorbell.check();
+    check();
     const wanted = Math.max(1, Math.min(left, PAGE_SESSIONS));
     const list = { filter, order: "create_desc", after, limit: wanted, maxBytes: PAGE_BYTES } as const;
     const page = await listSessions(db, list);
@@ -98,8 +71,8 @@ async function* tellNewest(
 
 /** Which sessions a watcher knows: so that each is told gone once, and none that it never knew. */
 interface Picture {
-  show(session: StoredSession): readonly Watched[];
-  see(change: SessionChange): readonly Watched[];
+  show(session: StoredSession): readonly WatchedSession[];
+  see(change: SessionChange): readonly WatchedSession[];
   /** It was not shown all that there were: it may know of others up to this key. */
   mayKnow(newestKey: number): void;
 }
@@ -109,13 +82,13 @@ function createPicture(filter: SessionFilter): Picture {
   const toldGone = new Set<number>();
   let knownKeys = 0;
 
-  function show(session: StoredSession): readonly Watched[] {
+  function show(session: StoredSession): readonly WatchedSession[] {
     shown.add(session.key);
     toldGone.delete(session.key);
     return [{ kind: "session", session }];
   }
 
-  function hide(key: number, id: string): readonly Watched[] {
+  function hide(key: number, id: string): readonly WatchedSession[] {
     const mayKnow = shown.delete(key) || (key <= knownKeys && !toldGone.has(key));
     if (!mayKnow) return [];
     if (key <= knownKeys) toldGone.add(key);

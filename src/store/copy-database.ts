@@ -1,39 +1,38 @@
-import { open } from "node:fs/promises";
+import { closeSync, fdatasyncSync, openSync } from "node:fs";
 import type BetterSqlite3 from "better-sqlite3";
+import type { CopyProgress } from "./database.ts";
 
 /** 256 KiB: about a millisecond in which nobody else gets a turn. */
 const PAGES_PER_STEP = 64;
 
-/** So much is written before it is synced, elsewhere, so that the end does not wait for all of it at once. */
-const STEPS_PER_SYNC = 32;
+/**
+ * 1 MiB is written before it is synced. Left to the end, or to another thread while the copy goes on, so much would wait for
+ * the disk that every commit of a turn waited behind it.
+ */
+const STEPS_PER_SYNC = 4;
 
 /**
  * Copies a database of one moment into an empty file, in steps between which everybody else gets a turn. What is written to
- * it meanwhile through the same connection is in the copy. `check` is called at each step, and stops it by throwing.
+ * it meanwhile through the same connection is in the copy.
  */
-export async function copyDatabase(db: BetterSqlite3.Database, file: string, check: () => void): Promise<void> {
-  const handle = await open(file, "r+");
-  let syncing: Promise<void> | undefined;
-  let failure: unknown;
+export async function copyDatabase(
+  db: BetterSqlite3.Database,
+  file: string,
+  { check, onMoment }: CopyProgress,
+): Promise<void> {
+  const descriptor = openSync(file, "r+");
   let steps = 0;
   try {
     await db.backup(file, {
       progress() {
-        if (failure !== undefined) throw failure;
         check();
-        if (++steps % STEPS_PER_SYNC === 0) {
-          syncing ??= handle
-            .datasync()
-            .catch((error: unknown) => (failure = error))
-            .then(() => (syncing = undefined));
-        }
+        if (++steps % STEPS_PER_SYNC === 0) fdatasyncSync(descriptor);
         return PAGES_PER_STEP;
       },
     });
-    await syncing;
-    await handle.datasync();
+    // Before anybody else gets a turn after the last step, which has synced what was left.
+    onMoment();
   } finally {
-    await syncing;
-    await handle.close();
+    closeSync(descriptor);
   }
 }

@@ -49,6 +49,14 @@ export interface DeferredWork {
   collect(): readonly Transaction[];
 }
 
+/** What a copy tells of itself. */
+export interface CopyProgress {
+  /** Called now and then; stops the copy by throwing. */
+  check(): void;
+  /** Called at the moment that the copy holds: it has all that was stored by now, and nothing later. */
+  onMoment(): void;
+}
+
 /**
  * The store. Asynchronous on the outside, so that writing may move to another thread or machine; a transaction is a list
  * of statements, so that no caller ever waits inside one. Throws DomainError `STORAGE_FULL` or `STORAGE_FAILED` where the
@@ -76,11 +84,8 @@ export interface Database {
   onRevision(ring: () => void): () => void;
   /** Bytes on the disk. */
   size(): Promise<number>;
-  /**
-   * Writes a copy of one moment into an empty file: everything that was stored when this resolves. Others go on meanwhile.
-   * `check` is called now and then, and stops it by throwing.
-   */
-  copyTo(file: string, check: () => void): Promise<void>;
+  /** Writes a copy of one moment into an empty file, while others go on. */
+  copyTo(file: string, progress: CopyProgress): Promise<void>;
   /** Commits what waits, then closes. */
   close(): Promise<void>;
 }

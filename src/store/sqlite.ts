@@ -141,9 +141,9 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
     onRevision: (ring) => committer.onRevision(ring),
     size: async () =>
       ["", "-wal"].reduce((sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0), 0),
-    copyTo: async (file, check) => {
+    copyTo: async (file, progress) => {
       try {
-        await copyDatabase(db, file, check);
+        await copyDatabase(db, file, progress);
       } catch (error) {
         throw sqliteCode(error) === "" ? error : storageRefusal(error);
       }

@@ -16,6 +16,8 @@ test.each([
   ["Why so slow?", "Why so slow?"],
   ["To be continued...", "To be continued..."],
   ['The "quoted" word', 'The "quoted" word'],
+  ['"A" or "B"', '"A" or "B"'],
+  ["'It's late'", "It's late"],
   ["東京の天気。", "東京の天気"],
   ["a\u0000b\u001b[31mc", "a b [31mc"],
   ["left\u202Eright\u200B", "leftright"],

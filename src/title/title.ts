@@ -18,7 +18,8 @@ function bare(line: string): string {
     .replace(/^[#>*_`\s-]+|[*_`\s]+$/g, "")
     .replace(/^title\s*:\s*/i, "")
     .replace(/^[*_`\s]+/, "");
-  const unquoted = unmarked.replace(/^["'“”„«‹‘’「『]+(.*?)["'“”»›‘’」』]+[.。]?$/u, "$1").trim();
+  // Quotes around all of it, not those of its first and its last word.
+  const unquoted = unmarked.replace(/^["'“”„«‹‘’「『]+([^"“”„«»「」『』]*)["'“”»›‘’」』]+[.。]?$/u, "$1").trim();
   return unquoted.replace(/(?<![.。])[.。]$/, "").trim();
 }
 

@@ -24,17 +24,21 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
+interface Situation {
+  readonly said: string;
+  readonly title: string;
+  readonly mode: "model" | "off";
+  /** Happens once, between the look at the session and what is stored by it. */
+  readonly meanwhile: () => Promise<unknown>;
+}
+
 /** A session in which the user has said something, and a model for its title. */
-async function setUp(
-  answers: readonly Answer[],
-  { said = "why is my Rust build slow?", title = "", mode = "model" as "model" | "off" } = {},
-) {
+async function setUp(answers: readonly Answer[], options: Partial<Situation> = {}) {
+  const { said = "why is my Rust build slow?", title = "", mode = "model" } = options;
   const db = openSqlite(":memory:");
   const clock = createFakeClock();
   const script = scriptModel(...answers);
-  const events: EventPayload[] = [];
-  const encode = (payload: EventPayload): Buffer => (events.push(payload), Buffer.from(JSON.stringify(payload)));
-  const log = createEventLog(db, encode, clock);
+  const log = createEventLog(db, (payload) => Buffer.from(JSON.stringify(payload)), clock);
   const bugs: unknown[] = [];
   const onBug = (_what: string, error: unknown): void => void bugs.push(error);
   const profiles = createProfiles([PROFILE], "p");
@@ -56,7 +60,13 @@ async function setUp(
   const turn = { id: "turn_1", sessionId: id, createTimeMs: clock.now() };
   const message = userMessage(deps, turn, [{ kind: "text", text: said }]);
   await log.append(id, { events: [], changes: (seq) => [insertMessage(key, message, seq)] });
-  const titles = createTitles(deps, mode);
+  let { meanwhile } = options;
+  const append: typeof log.append = async (...args) => {
+    await meanwhile?.();
+    meanwhile = undefined;
+    return log.append(...args);
+  };
+  const titles = createTitles({ ...deps, log: { ...log, append } }, mode);
   closers.push(
     titles.close,
     () => log.close(),
@@ -68,7 +78,13 @@ async function setUp(
     id,
     script,
     bugs,
-    events,
+    events: async () => {
+      const rows = await db.all<{ payload: Uint8Array }>({
+        sql: "SELECT payload FROM events ORDER BY seq",
+        params: [],
+      });
+      return rows.map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as EventPayload);
+    },
     titles,
     session,
     begin: async (model = "") => titles.begin(await session(), model),
@@ -91,6 +107,11 @@ async function made({ session }: Awaited<ReturnType<typeof setUp>>): Promise<str
   return (await session()).title;
 }
 
+/** Waits until what it cost is stored. */
+async function counted({ session }: Awaited<ReturnType<typeof setUp>>): Promise<void> {
+  await expect.poll(async () => (await session()).usage.modelCalls, { interval: 1 }).toBe(1);
+}
+
 test("a session without a title gets what its model calls it, as an event, and what that cost", async () => {
   const usage = { kind: "usage", usage: USAGE } as const;
   const it = await setUp([[...says('"Slow Rust ', 'build."\n'), usage]]);
@@ -98,7 +119,7 @@ test("a session without a title gets what its model calls it, as an event, and w
   expect(await made(it)).toBe("Slow Rust build");
   const session = await it.session();
   expect(session.usage).toEqual(USAGE);
-  expect(it.events).toMatchObject([
+  expect(await it.events()).toMatchObject([
     { kind: "usage_reported", messageId: "", usage: USAGE },
     { kind: "session_changed", session: { title: "Slow Rust build", usage: USAGE, lastSeq: 2, model: "m1" } },
   ]);
@@ -175,20 +196,34 @@ test("a title set by hand while the model is asked stays, and what was asked is 
   await asked(it);
   await it.rename("by hand");
   answer.resolve();
-  await expect.poll(async () => (await it.session()).usage.modelCalls, { interval: 1 }).toBe(1);
+  await counted(it);
   expect((await it.session()).title).toBe("by hand");
-  expect(it.events.map(({ kind }) => kind)).toEqual(["session_changed", "usage_reported"]);
+  expect((await it.events()).map(({ kind }) => kind)).toEqual(["session_changed", "usage_reported"]);
 });
 
-test("a title set by hand in the very moment of ours stays", async () => {
-  const it = await setUp([says("Of the model")]);
+test("a title set by hand between our look and our write stays, and no event tells another", async () => {
+  const rename = (): Promise<unknown> => it.rename("by hand");
+  const it = await setUp([says("Of the model")], { meanwhile: rename });
   await it.begin();
-  await asked(it);
-  // The answer is there, and is stored as soon as this test waits for anything.
-  const renamed = it.rename("by hand");
-  await renamed;
-  expect(await it.titled()).toBe("by hand");
+  await counted(it);
+  expect((await it.session()).title).toBe("by hand");
+  expect(titlesTold(await it.events())).toEqual(["by hand"]);
 });
+
+test("control: without the claim of what was looked at, an event tells a title that is none", async () => {
+  const rename = (): Promise<unknown> => it.rename("by hand");
+  const it = await setUp([says("Of the model")], { meanwhile: rename });
+  const enqueue = it.db.enqueue.bind(it.db);
+  it.db.enqueue = (transaction) =>
+    enqueue({ ...transaction, statements: transaction.statements.map(({ sql, params }) => ({ sql, params })) });
+  await it.begin();
+  await counted(it);
+  expect(titlesTold(await it.events())).toEqual(["by hand", "Of the model"]);
+});
+
+function titlesTold(events: readonly EventPayload[]): string[] {
+  return events.flatMap((event) => (event.kind === "session_changed" ? event.session.title : []));
+}
 
 test("of many beginnings at once one is made, and none where there is a title", async () => {
   const it = await setUp([says("One")]);
@@ -207,7 +242,7 @@ test("with titles off no model is called, and the title is the first words", asy
   const it = await setUp([], { mode: "off", said: "hello\nthere" });
   await it.begin();
   expect(await made(it)).toBe("hello there");
-  expect(it.events.map(({ kind }) => kind)).toEqual(["session_changed"]);
+  expect((await it.events()).map(({ kind }) => kind)).toEqual(["session_changed"]);
   expect((await it.session()).usage.modelCalls).toBe(0);
 });
 
@@ -237,6 +272,6 @@ test("a session that is deleted takes its call with it", async () => {
   it.log.remove(it.id);
   await it.titles.close();
   expect(it.script.leases()).toBe(0);
-  expect(it.events).toEqual([]);
+  expect(await it.events()).toEqual([]);
   expect(it.bugs).toEqual([]);
 });

@@ -4,8 +4,9 @@ import { deaf, echo, kinds, setUp } from "../../test/helpers/turn-engine.ts";
 import type { ModelRequest } from "../model/model.ts";
 import { openSqlite } from "../store/sqlite.ts";
 import type { Tool } from "../tool/tool.ts";
-import { followUp, removeQueued, steer } from "./queue.ts";
+import { followUp, removeQueued } from "./queue.ts";
 import { listQueueAfter } from "./queue-store.ts";
+import { steer } from "./steer.ts";
 import { getTurn, listTurnsBefore } from "./turn-store.ts";
 import { DEFAULT_LIMITS } from "./turn.ts";
 
@@ -242,6 +243,24 @@ test.each(["steer", "follow_up"])(
     expect(said(engine.script.requests[1])).toEqual(["a", "late"]);
   },
 );
+
+const hangs = (_request: ModelRequest, signal: AbortSignal) => hangsAfter("…", signal);
+
+test("a full queue that waits on an idle session has room for who starts it, and is untouched where it has none", async () => {
+  const engine = await setUp([hangs, hangs, hangs]);
+  await engine.start("a");
+  for (let i = 0; i < 20; i++) await sayNext(engine, `f${i}`);
+  await engine.cancel();
+  expect(await sayNext(engine, "one more", "k")).toMatchObject({ turn: undefined, position: 20 });
+  expect(await waiting(engine)).toHaveLength(20);
+  await until(engine, () => engine.script.requests.length === 2);
+  await saySteer(engine, "s");
+  await engine.cancel();
+  const before = [await waiting(engine), await engine.events()];
+  expect(before[0]).toHaveLength(21);
+  await expect(sayNext(engine, "too much", "k2")).rejects.toMatchObject({ reason: "QUEUE_FULL" });
+  expect([await waiting(engine), await engine.events()]).toEqual(before);
+});
 
 test("steers that their turn did not take up become the first follow-ups", async () => {
   const limits = { ...DEFAULT_LIMITS, maxSteps: 1 };

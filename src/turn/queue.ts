@@ -3,12 +3,11 @@ import type { Part } from "../message/message.ts";
 import { checkSize } from "../message/message-size.ts";
 import { getSession, type StoredSession } from "../session/session-store.ts";
 import { ClaimLost, type Statement } from "../store/database.ts";
-import { isOvertaken, startHead } from "./start-head.ts";
-import { startTurn, type StartTurnDeps } from "./start-turn.ts";
+import { startQueued, startTurn, type StartTurnDeps } from "./start-turn.ts";
 import { queueJoined, queueLeft } from "./queue-events.ts";
 import { countQueued, deleteQueued, findQueued, insertQueued, listQueued, type StoredQueued } from "./queue-store.ts";
 import type { Framing, QueuedKind, QueuedMessage } from "./queued-message.ts";
-import { findTurn, findTurnOfQueued, getTurn, type StoredTurn } from "./turn-store.ts";
+import { findTurn, findTurnOfQueued, type StoredTurn } from "./turn-store.ts";
 
 /** How many may wait; more would be forgotten by who sent them. Source: api.md, "Turns". */
 const CAPACITY: Readonly<Record<QueuedKind, number>> = { steer: 5, follow_up: 20 };
@@ -16,7 +15,7 @@ const CAPACITY: Readonly<Record<QueuedKind, number>> = { steer: 5, follow_up: 20
 /** When a full queue is worth another try. */
 const RETRY_AFTER_MS = 1000;
 
-interface Said {
+export interface Said {
   readonly sessionId: string;
   readonly idempotencyKey: string;
   readonly parts: readonly Part[];
@@ -29,39 +28,6 @@ export interface Queued {
   readonly id: string;
   readonly position: number;
   readonly duplicate: boolean;
-}
-
-/**
- * Queues a message for the running turn, to be taken up before its next model call; a replacement stops what the turn does
- * first. Throws DomainError `SESSION_NOT_FOUND`, `NO_TURN_RUNNING`, `TURN_CHANGED`, `QUEUE_FULL`, `MESSAGE_TOO_LARGE`,
- * `IDEMPOTENCY_KEY_REUSED`.
- */
-export async function steer(
-  deps: StartTurnDeps,
-  request: Said & { readonly framing: Framing; readonly expectedTurnId: string },
-): Promise<Queued> {
-  const { sessionId, idempotencyKey: key, parts, framing, expectedTurnId } = request;
-  checkSize(parts);
-  return deps.idempotency.once(
-    { scope: `Steer ${sessionId}`, key, content: { parts, framing, expectedTurnId } },
-    {
-      find: (id) => placeOf(deps, sessionId, id, true),
-      make: async (remember) => {
-        for (;;) {
-          const session = await getSession(deps.db, sessionId);
-          const turnId = await checkSteerable(deps, session, expectedTurnId);
-          try {
-            const id = await enqueue(deps, session, { ...request, kind: "steer", framing }, turnId, remember);
-            if (framing === "replacement") deps.runner.interrupt(turnId);
-            return await placeOf(deps, sessionId, id, false);
-          } catch (error) {
-            // The turn ended between our look and our write; another one may run.
-            if (!(error instanceof ClaimLost)) throw error;
-          }
-        }
-      },
-    },
-  );
 }
 
 /** What became of a follow-up: the turn it started, or its place in the queue. */
@@ -114,9 +80,10 @@ async function followUpOnce(
     return { turn, queuedId: "", position: 0, duplicate: false };
   }
   const said = { ...request, kind: "follow_up", framing: "plain" } as const;
-  const id = await enqueue(deps, session, said, session.runningTurnId, remember);
-  // It is queued now: whatever becomes of the head, it must not be queued again.
-  if (head !== undefined) await startHead(deps, request.sessionId);
+  const id =
+    head === undefined
+      ? await enqueue(deps, session, said, session.runningTurnId, remember)
+      : await joinAndStart(deps, session, head, said, remember);
   return findFollowedUp(deps, request.sessionId, id, false);
 }
 
@@ -162,43 +129,18 @@ export async function removeQueued(
   }
 }
 
-async function checkSteerable(deps: StartTurnDeps, session: StoredSession, expectedTurnId: string): Promise<string> {
-  const turnId = session.runningTurnId;
-  const turn = turnId === "" ? undefined : await getTurn(deps.db, session.id, turnId);
-  if (turn?.state !== "running") {
-    throw new DomainError(
-      "precondition",
-      "NO_TURN_RUNNING",
-      `session ${session.id} runs no turn to steer; send a message or a follow-up`,
-      {
-        session_id: session.id,
-      },
-    );
-  }
-  if (expectedTurnId === "" || expectedTurnId === turnId) return turnId;
-  throw new DomainError("precondition", "TURN_CHANGED", `expected_turn_id: session ${session.id} runs turn ${turnId}`, {
-    session_id: session.id,
-    turn_id: turnId,
-  });
-}
+type Queueing = Said & { readonly kind: QueuedKind; readonly framing: Framing };
 
-async function enqueue(
+/** Puts a message at the end of its queue while a turn runs, or none. Throws DomainError `QUEUE_FULL`, and `ClaimLost` where another one runs. */
+export async function enqueue(
   deps: StartTurnDeps,
   session: StoredSession,
-  said: Said & { readonly kind: QueuedKind; readonly framing: Framing },
+  said: Queueing,
   whileTurn: string,
   remember: (id: string) => readonly Statement[],
 ): Promise<string> {
-  const { kind, framing, parts, actor } = said;
-  const message: QueuedMessage = {
-    id: deps.newId("queued"),
-    sessionId: session.id,
-    kind,
-    framing,
-    parts,
-    actor,
-    createTimeMs: deps.clock.now(),
-  };
+  const message = toQueued(deps, session, said);
+  const { kind, actor } = said;
   try {
     await deps.log.append(session.id, {
       turnId: whileTurn,
@@ -208,13 +150,43 @@ async function enqueue(
     });
     return message.id;
   } catch (error) {
-    if (error instanceof ClaimLost) await checkRoom(deps, session, kind);
+    if (error instanceof ClaimLost) await checkRoom(deps, session, kind, CAPACITY[kind]);
     throw error;
   }
 }
 
-async function checkRoom(deps: StartTurnDeps, session: StoredSession, kind: QueuedKind): Promise<void> {
-  if ((await countQueued(deps.db, session.key, kind)) < CAPACITY[kind]) return;
+/** Joins the end of a queue that waits on an idle session, and starts its head: both, or neither. */
+async function joinAndStart(
+  deps: StartTurnDeps,
+  session: StoredSession,
+  head: StoredQueued,
+  said: Queueing,
+  remember: (id: string) => readonly Statement[],
+): Promise<string> {
+  const message = toQueued(deps, session, said);
+  const { kind, actor } = said;
+  try {
+    await startQueued(deps, session, head, {
+      actor,
+      events: [queueJoined(message)],
+      changes: (turnId) => [insertQueued(session, message, CAPACITY[kind], turnId), ...remember(message.id)],
+    });
+    return message.id;
+  } catch (error) {
+    // The head would have left.
+    if (error instanceof ClaimLost) await checkRoom(deps, session, kind, CAPACITY[kind] + 1);
+    throw error;
+  }
+}
+
+function toQueued(deps: StartTurnDeps, session: StoredSession, said: Queueing): QueuedMessage {
+  const { kind, framing, parts, actor } = said;
+  const [id, createTimeMs] = [deps.newId("queued"), deps.clock.now()];
+  return { id, sessionId: session.id, kind, framing, parts, actor, createTimeMs };
+}
+
+async function checkRoom(deps: StartTurnDeps, session: StoredSession, kind: QueuedKind, most: number): Promise<void> {
+  if ((await countQueued(deps.db, session.key, kind)) < most) return;
   throw new DomainError(
     "exhausted",
     "QUEUE_FULL",
@@ -223,10 +195,16 @@ async function checkRoom(deps: StartTurnDeps, session: StoredSession, kind: Queu
   );
 }
 
-async function placeOf(deps: StartTurnDeps, sessionId: string, id: string, duplicate: boolean): Promise<Queued> {
+/** Where a queued message is now. */
+export async function placeOf(deps: StartTurnDeps, sessionId: string, id: string, duplicate: boolean): Promise<Queued> {
   const session = await getSession(deps.db, sessionId);
   const queued = await findQueued(deps.db, session.key, id);
   if (queued === undefined) return { id, position: 0, duplicate };
   const all: readonly StoredQueued[] = await listQueued(deps.db, session.key, queued.kind);
   return { id, position: all.findIndex((other) => other.id === id) + 1, duplicate };
+}
+
+/** The session or its queue is not as it was when we looked: look again. */
+function isOvertaken(error: unknown): boolean {
+  return error instanceof ClaimLost || (error instanceof DomainError && error.reason === "SESSION_BUSY");
 }

@@ -85,18 +85,44 @@ async function begin(
   checkState(session, request.expectedTurnId);
   const { model, actor, expectedTurnId } = request;
   const opened = openTurn(deps, session, { parts, model, actor, queuedId: "" });
-  return run(deps, session, opened, expectedTurnId, () => remember(opened.turn.id));
+  return run(deps, session, opened, { expectedTurnId, changes: () => remember(opened.turn.id) });
 }
 
-/** Starts a turn with the queued message that is next on an idle session. Throws `SESSION_BUSY`, and `ClaimLost` where it was removed. */
+/** What joins the end of a queue in the moment in which its head starts. */
+export interface Joining {
+  readonly actor: string;
+  readonly events: readonly EventPayload[];
+  /** Told the turn that starts. */
+  changes(turnId: string): readonly Statement[];
+}
+
+/**
+ * Starts a turn with the queued message that is next on an idle session, and lets another one join. Throws `SESSION_BUSY`, and
+ * `ClaimLost` where the head was removed or the other has no room.
+ */
 export async function startQueued(
   deps: StartTurnDeps,
   session: StoredSession,
   queued: StoredQueued,
+  joining: Joining,
 ): Promise<StoredTurn> {
   const { parts, actor, id } = queued;
   const opened = openTurn(deps, session, { parts, model: "", actor, queuedId: id });
-  return run(deps, session, opened, "", () => [deleteQueued(id)], [queueLeft(id)]);
+  return run(deps, session, opened, {
+    joining,
+    leaving: [queueLeft(id)],
+    // The head first: it makes room.
+    changes: () => [deleteQueued(id), ...joining.changes(opened.turn.id)],
+  });
+}
+
+/** What is stored with the beginning of a turn. */
+interface Besides {
+  /** The last turn as the caller knows it; absent = not checked. */
+  readonly expectedTurnId?: string;
+  readonly joining?: Joining;
+  readonly leaving?: readonly EventPayload[];
+  changes(): readonly Statement[];
 }
 
 /** Stores the beginning of a turn and lets it run. */
@@ -104,18 +130,21 @@ async function run(
   deps: StartTurnDeps,
   session: StoredSession,
   { turn, events, changes }: OpenedTurn,
-  expectedTurnId: string,
-  more: () => readonly Statement[],
-  moreEvents: readonly EventPayload[] = [],
+  { expectedTurnId = "", joining, leaving = [], changes: moreChanges }: Besides,
 ): Promise<StoredTurn> {
+  const before = joining?.events ?? [];
   try {
     const { firstSeq } = await deps.log.append(session.id, {
-      turnId: turn.id,
-      actor: turn.actor,
-      events: (seq) => [...events(seq), ...moreEvents],
-      changes: (seq, nowMs) => [...setRunning(session.id, turn.id, expectedTurnId, nowMs), ...changes(seq), ...more()],
+      actor: joining?.actor ?? "",
+      events: before,
+      next: { turnId: turn.id, actor: turn.actor, events: (seq) => [...events(seq), ...leaving] },
+      changes: (seq, nowMs) => [
+        ...setRunning(session.id, turn.id, expectedTurnId, nowMs),
+        ...changes(seq + before.length),
+        ...moreChanges(),
+      ],
     });
-    const started = { ...turn, firstSeq };
+    const started = { ...turn, firstSeq: firstSeq + before.length };
     deps.runner.runNew(started, session);
     return started;
   } catch (error) {

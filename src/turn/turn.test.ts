@@ -3,6 +3,7 @@ import { asksFor, hangsAfter, says } from "../../test/helpers/scripted-model.ts"
 import { deaf, echo, kinds, setUp } from "../../test/helpers/turn-engine.ts";
 import { ModelError } from "../model/model.ts";
 import { deleteSession } from "../session/delete-session.ts";
+import { createRequestBells } from "../request/request-bells.ts";
 import { createRemovedSessions } from "../session/removed-sessions.ts";
 import { getSession } from "../session/session-store.ts";
 import type { Tool } from "../tool/tool.ts";
@@ -291,9 +292,10 @@ test("a session that is deleted takes its turn with it, and everything else in t
   const turn = await engine.start();
   const removed = createRemovedSessions(engine.db, (_what, error) => void engine.bugs.push(error));
   const stopTurn = (): Promise<unknown> => engine.cancel();
-  await deleteSession({ ...engine, removed, stopTurn }, engine.id);
+  const bells = createRequestBells(engine.clock);
+  await deleteSession({ ...engine, removed, stopTurn, bells }, engine.id, "");
   await removed.close();
-  await expect(deleteSession({ ...engine, removed, stopTurn }, engine.id)).rejects.toMatchObject({
+  await expect(deleteSession({ ...engine, removed, stopTurn, bells }, engine.id, "")).rejects.toMatchObject({
     reason: "SESSION_NOT_FOUND",
   });
   await expect(engine.start()).rejects.toMatchObject({ reason: "SESSION_NOT_FOUND" });

@@ -44,7 +44,7 @@ test("one backup at a time: another is refused meanwhile", async () => {
       (error: unknown) => toRefusal(error).reason,
     ),
   );
-  expect((await Promise.all(both)).sort()).toEqual(["BACKUP_RUNNING", "made"]);
+  expect((await Promise.all(both)).toSorted()).toEqual(["BACKUP_RUNNING", "made"]);
   await engine.engine.createBackup({});
 });
 

@@ -77,22 +77,26 @@ it("gives the same snapshot as plain JSON, and lowers a page size that is too la
 
 it("shows a turn that runs, its message so far and what waits, and watches on from there", async () => {
   const { id: sessionId } = await createSession(engine);
-  const { turn } = await engine.messages.startTurn({ sessionId, parts: text("write 100 words at 500 words a second") });
-  await engine.messages.followUp({ sessionId, parts: text(`echo: ${"later ".repeat(100)}`) });
+  const words = "write 100 words as fast as you can, and stall after 40 words";
+  const { turn } = await engine.messages.startTurn({ sessionId, parts: text(words) });
+  const { queuedId } = await engine.messages.followUp({ sessionId, parts: text(`echo: ${"later ".repeat(100)}`) });
   await watchUntil(engine, sessionId, ({ payload }) => payload.case === "textDelta");
   const picture = await openPicture(sessionId);
   const { runningTurn, partialMessage, queue, messages, session } = picture.snapshot;
   expect(runningTurn).toMatchObject({ id: turn!.id, state: TurnState.RUNNING });
   expect(session?.runningTurnId).toBe(turn!.id);
-  expect(messages.map(textOf)).toEqual(["write 100 words at 500 words a second"]);
+  expect(messages.map(textOf)).toEqual([words]);
   expect(partialMessage).toMatchObject({ turnId: turn!.id, role: Role.ASSISTANT, model: "demo" });
   expect(partialMessage!.text.length).toBeGreaterThan(0);
-  expect(queue).toMatchObject([{ parts: [], preview: expect.stringContaining("echo: later") as string }]);
-  let ended = 0;
-  await watchUntil(engine, sessionId, ({ payload }) => payload.case === "turnEnded" && ++ended === 2);
+  expect(queue).toMatchObject([{ id: queuedId, parts: [], preview: expect.stringContaining("echo: later") as string }]);
+  await engine.messages.cancelTurn({ sessionId, turnId: turn!.id });
   const stored = await listMessages(engine, sessionId);
   expect(await picture.catchUp()).toEqual(stored.map(textOf));
+  expect(stored[1]?.parts.map(({ content }) => content.value)).toEqual([
+    picture.transcript.messages.get(stored[1]!.id)?.text,
+  ]);
   expect(picture.events.every(({ seq }) => seq > picture.snapshot.lastSeq)).toBe(true);
+  expect((await engine.sessions.getSnapshot({ sessionId })).partialMessage).toBeUndefined();
   await noReaders(engine);
 });
 

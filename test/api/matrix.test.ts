@@ -22,6 +22,8 @@ interface Place {
   readonly queuedId?: string;
   /** An uploaded file that can be imported, where there is one. */
   readonly blob?: string;
+  /** An open request, where there is one. */
+  readonly requestId?: string;
   /** A token, where one is needed. */
   readonly tokenId?: string;
 }
@@ -44,6 +46,7 @@ const noSession = { code: "NOT_FOUND", reason: "SESSION_NOT_FOUND" };
 const noTurn = { code: "NOT_FOUND", reason: "TURN_NOT_FOUND" };
 const noMessage = { code: "NOT_FOUND", reason: "MESSAGE_NOT_FOUND" };
 const noProfile = { code: "NOT_FOUND", reason: "PROFILE_NOT_FOUND" };
+const noRequest = { code: "NOT_FOUND", reason: "REQUEST_NOT_FOUND" };
 const turnChanged = { code: "FAILED_PRECONDITION", reason: "TURN_CHANGED" };
 const EMPTY_EXPORT = '{"format":"parley.sessions","version":1}\n{"end":{"sessions":0,"messages":0}}\n';
 const parts = text("echo: hello, as fast as you can");
@@ -175,6 +178,48 @@ const ROWS: Readonly<Record<string, Row>> = {
     unknown: { session_id: noSession, queued_id: { code: "NOT_FOUND", reason: "QUEUED_NOT_FOUND" } },
     makePlace: () => makeBusyPlace(),
   },
+  "RequestService.CreateRequest": {
+    valid: ({ sessionId }) => ({ sessionId, title: "which one?", options: [{ id: "a", label: "this" }] }),
+    empty: ["title"],
+    unknown: { session_id: noSession },
+  },
+  "RequestService.GetRequest": {
+    valid: ({ requestId = "req_none" }) => ({ requestId }),
+    empty: ["request_id"],
+    unknown: { request_id: noRequest },
+    makePlace: () => makeAskingPlace(),
+  },
+  "RequestService.ListRequests": { valid: ({ sessionId }) => ({ sessionId }), unknown: { session_id: noSession } },
+  "RequestService.AwaitRequest": {
+    valid: ({ requestId = "req_none" }) => ({ requestId, wait: { nanos: 1000 } }),
+    empty: ["request_id"],
+    unknown: { request_id: noRequest },
+    makePlace: () => makeAskingPlace(),
+  },
+  "RequestService.RespondRequest": {
+    valid: ({ requestId = "req_none" }) => ({ requestId, answer: { content: { case: "text", value: "this" } } }),
+    empty: ["request_id", "answer"],
+    unknown: { request_id: noRequest },
+    makePlace: () => makeAskingPlace(),
+  },
+  "RequestService.DismissRequest": {
+    valid: ({ requestId = "req_none" }) => ({ requestId }),
+    empty: ["request_id"],
+    unknown: { request_id: noRequest },
+    makePlace: () => makeAskingPlace(),
+  },
+  "RequestService.CancelRequest": {
+    valid: ({ requestId = "req_none" }) => ({ requestId }),
+    empty: ["request_id"],
+    unknown: { request_id: noRequest },
+    makePlace: () => makeAskingPlace(),
+  },
+  "RequestService.ClaimRequest": {
+    valid: ({ requestId = "req_none" }) => ({ requestId, claimed: true }),
+    empty: ["request_id"],
+    unknown: { request_id: noRequest },
+    makePlace: () => makeAskingPlace(),
+  },
   "ProfileService.GetProfile": {
     valid: () => ({ name: "demo" }),
     empty: ["name"],
@@ -237,6 +282,12 @@ async function makeBusyPlace(): Promise<Place> {
   const { queuedId } = await engine.messages.followUp({ sessionId, parts });
   await engine.messages.followUp({ sessionId, parts });
   return { sessionId, turnId: turn!.id, queuedId };
+}
+
+/** A session that waits for a human. */
+async function makeAskingPlace(): Promise<Place> {
+  const { request } = await engine.requests.createRequest({ sessionId: place.sessionId, title: "which one?" });
+  return { ...place, requestId: request!.id };
 }
 
 let tokenCount = 0;
@@ -431,6 +482,8 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
   const queue = await engine.messages.listQueue({ sessionId: busySessionId, pageSize: 1 });
   await Promise.all([makeToken(Access_Scope.READ), makeToken(Access_Scope.READ)]);
   const tokens = await engine.engine.listTokens({ pageSize: 1 });
+  for (const title of ["one?", "two?"]) await engine.requests.createRequest({ sessionId, title });
+  const requests = await engine.requests.listRequests({ sessionId, pageSize: 1 });
   return {
     "SessionService.ListSessions": sessions.nextPageToken,
     "SessionService.ListMessages": messages.nextPageToken,
@@ -438,6 +491,7 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
     "MessageService.ListTurns": turns.nextPageToken,
     "MessageService.ListQueue": queue.nextPageToken,
     "EngineService.ListTokens": tokens.nextPageToken,
+    "RequestService.ListRequests": requests.nextPageToken,
     "ProfileService.ListProfiles": sessions.nextPageToken.toLowerCase(),
   };
 }

@@ -1,7 +1,18 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { type DescField, type DescMessage, type Message as ProtoMessage } from "@bufbuild/protobuf";
 import { reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
-import { EventSchema, MessageSchema, SessionSchema, TurnSchema, type Event } from "../../src/client/client.ts";
+import {
+  Access_Scope,
+  EventSchema,
+  MessageSchema,
+  Priority,
+  RequestSchema,
+  Role,
+  SessionSchema,
+  TokenSchema,
+  TurnSchema,
+  type Event,
+} from "../../src/client/client.ts";
 import { createSession, endOf, listMessages, listSessions, listTurns, replay, text, watchUntil } from "./observe.ts";
 import { startUpstream, type Upstream } from "./scripted-upstream.ts";
 import { startTestEngine, type TestEngine } from "./test-engine.ts";
@@ -12,6 +23,8 @@ interface Everything {
   readonly messages: readonly ProtoMessage[];
   readonly turns: readonly ProtoMessage[];
   readonly events: readonly Event[];
+  readonly tokens: readonly ProtoMessage[];
+  readonly requests: readonly ProtoMessage[];
 }
 
 /** What a store with ended turns only does not hold. */
@@ -25,8 +38,6 @@ const NOT_IN_EVENTS = [
   "Turn.error",
   "Turn.steps",
   "Turn.end_time",
-  // tool_call_ended is the only event of the message that holds the result.
-  "Part.tool_result",
   // What waits is shown by its beginning; ListQueue has it whole.
   "QueuedMessage.parts",
   // Text on its way: the whole message takes its place, at the latest with a restart.
@@ -55,11 +66,13 @@ beforeAll(async () => {
 
 /** Brings about every kind of fact there is. */
 async function fill(engine: TestEngine): Promise<string[]> {
+  await engine.engine.createToken({ name: "ci", scope: Access_Scope.READ, lifetime: { seconds: 3600n } });
   const { id } = await createSession(engine, {
     title: "title",
     profile: "openai",
     model: "m-1",
     systemPrompt: "be brief",
+    workspace: engine.dataDir,
     labels: { a: "1", b: "2" },
     limits: {
       maxSteps: 3,
@@ -113,7 +126,60 @@ async function fill(engine: TestEngine): Promise<string[]> {
   await endOf(engine, (await engine.messages.startTurn({ sessionId: other, parts: text("go") })).turn);
   upstream.script((answer) => answer.fail(401));
   await endOf(engine, (await engine.messages.startTurn({ sessionId: other, parts: text("go") })).turn);
-  return [id, other];
+  await askEverything(engine, id);
+  // A history that was written by hand, edited and cut.
+  const { id: written } = await createSession(engine, { title: "written" });
+  const said: string[] = [];
+  for (const words of ["question", "answer", "too much"]) {
+    const { message } = await engine.sessions.appendMessage({
+      sessionId: written,
+      role: Role.USER,
+      parts: text(words),
+    });
+    said.push(message!.id);
+  }
+  const [first = "", , last = ""] = said;
+  await engine.sessions.rewindSession({ sessionId: written, messageId: last });
+  await engine.sessions.updateMessage({ sessionId: written, messageId: first, parts: text("another question") });
+
+  const fork = (await engine.sessions.forkSession({ sessionId: id })).session!.id;
+  await engine.sessions.updateSession({ sessionId: fork, title: "fork" });
+  return [id, other, written, fork];
+}
+
+/** One request of each end, and one that is open. */
+async function askEverything(engine: TestEngine, sessionId: string): Promise<void> {
+  const { requests } = engine;
+  const options = ["a", "b"].map((optionId) => ({ id: optionId, label: `take ${optionId}`, description: "or not" }));
+  const optionA = { content: { case: "optionId" as const, value: "a" } };
+  const ask = async (question: object): Promise<string> => {
+    const { request } = await requests.createRequest({
+      sessionId,
+      title: "which one?",
+      body: "**This** or that.",
+      context: { of: ["a", 1, true, null] },
+      priority: Priority.HIGH,
+      tags: ["one", "two"],
+      lifetime: { seconds: 3600n },
+      ...question,
+    });
+    return request!.id;
+  };
+  const open = await ask({ options, defaultAnswer: optionA });
+  await requests.claimRequest({ requestId: open, claimed: true });
+  await requests.respondRequest({ requestId: await ask({ options }), answer: optionA });
+  await requests.respondRequest({ requestId: await ask({}), answer: { content: { case: "text", value: "neither" } } });
+  const form = { type: "object", properties: { name: { type: "string" } } };
+  const filled = { content: { case: "form" as const, value: { name: "Ada" } } };
+  const claimed = await ask({ form });
+  await requests.claimRequest({ requestId: claimed, claimed: true });
+  await requests.respondRequest({ requestId: claimed, answer: filled });
+  await requests.dismissRequest({ requestId: await ask({}), reason: "no time" });
+  await requests.cancelRequest({ requestId: await ask({ sessionId: "" }), reason: "found it" });
+  // The log tells what a session waits for with its next change.
+  await engine.sessions.updateSession({ sessionId, starred: true });
+  const brief = await ask({ options, defaultAnswer: optionA, lifetime: { nanos: 1_000_000 } });
+  await requests.awaitRequest({ requestId: brief });
 }
 
 async function readAll(engine: TestEngine, ids: readonly string[]): Promise<Everything> {
@@ -124,6 +190,8 @@ async function readAll(engine: TestEngine, ids: readonly string[]): Promise<Ever
     sessions: await listSessions(engine),
     messages: await flat(listMessages),
     turns: await flat(listTurns),
+    tokens: (await engine.engine.listTokens({})).tokens,
+    requests: (await engine.requests.listRequests({ states: [1, 2, 3, 4, 5] })).requests,
     events: events.filter(({ payload }) => payload.case !== "textDelta" && payload.case !== "reasoningDelta"),
   };
 }
@@ -159,6 +227,8 @@ describe.each([
   ["messages", MessageSchema, []],
   ["turns", TurnSchema, []],
   ["events", EventSchema, NOT_IN_EVENTS],
+  ["tokens", TokenSchema, []],
+  ["requests", RequestSchema, []],
 ] as const)("%s", (kind, schema, missing: readonly string[]) => {
   it("are the same after a restart", () => {
     expect(after[kind].length).toBeGreaterThan(0);

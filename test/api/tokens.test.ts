@@ -154,7 +154,7 @@ it("events tell whose token caused them", async () => {
   const engine = await start();
   const { id: sessionId } = await createSession(engine);
   const { name, secret } = await makeToken(engine);
-  await createClient(MessageService, connect(engine, secret)).startTurn({ sessionId, parts: text("echo: hi") });
+  await createClient(MessageService, connect(engine, secret)).startTurn({ sessionId, parts: text("stall") });
   const [started] = await replay(engine, sessionId);
   expect(started).toMatchObject({ actor: name, payload: { case: "turnStarted" } });
   await engine.messages.cancelTurn({ sessionId });

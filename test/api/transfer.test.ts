@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SessionState } from "../../src/client/client.ts";
 import { exported, importFile, upload } from "./files.ts";
 import {
   createSession,
@@ -92,6 +93,18 @@ describe("a fork", () => {
     expect(result).toBeGreaterThan(1);
     const { session } = await engine.sessions.forkSession({ sessionId: id, beforeMessageId: messages[result]!.id });
     expect(await listMessages(engine, session!.id)).toHaveLength(result - 1);
+  });
+
+  it("of a session that runs holds what is whole, and leaves the turn alone", async () => {
+    const { id } = await createSession(engine);
+    await runTurn(engine, id, "echo: before");
+    const { turn } = await engine.messages.startTurn({ sessionId: id, parts: text("stall") });
+    const { session } = await engine.sessions.forkSession({ sessionId: id });
+    expect(session).toMatchObject({ state: SessionState.IDLE, runningTurnId: "" });
+    expect((await listMessages(engine, session!.id)).map(textOf)).toEqual((await listMessages(engine, id)).map(textOf));
+    const lines = (await exported(engine, [id])).split("\n").filter((line) => line.startsWith('{"message"'));
+    expect(lines).toHaveLength((await listMessages(engine, id)).length);
+    await engine.messages.cancelTurn({ sessionId: id, turnId: turn!.id });
   });
 
   it("is made once for one key", async () => {

@@ -1,5 +1,5 @@
 import { create, getOption, ScalarType, type DescField, type DescMessage, type Message } from "@bufbuild/protobuf";
-import { DurationSchema, type Duration } from "@bufbuild/protobuf/wkt";
+import { DurationSchema, StructSchema, type Duration } from "@bufbuild/protobuf/wkt";
 import { field as fieldRules, type FieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { PartSchema } from "../../gen/ts/parley/v1/message_pb.ts";
 import { makeRequest } from "./methods.ts";
@@ -26,7 +26,7 @@ function* violationsOfField(field: DescField): Generator<Violation> {
   const set = (what: string, value: unknown): Violation => ({
     field: field.name,
     what,
-    apply: (request) => void (request[field.localName] = value),
+    apply: (request) => setField(request, field, value),
   });
   switch (field.fieldKind) {
     case "scalar":
@@ -41,6 +41,10 @@ function* violationsOfField(field: DescField): Generator<Violation> {
         for (const [what, value] of badDurations(rules)) yield set(what, value);
         return;
       }
+      if (field.message.typeName === StructSchema.typeName) {
+        yield set("is too large as JSON", { text: "x".repeat(64 * 1024) });
+        return;
+      }
       for (const inner of violationsOf(field.message)) {
         yield {
           field: `${field.name}.${inner.field}`,
@@ -48,7 +52,7 @@ function* violationsOfField(field: DescField): Generator<Violation> {
           apply(request) {
             const message = makeRequest(field.message, (request[field.localName] as object | undefined) ?? {});
             inner.apply(message);
-            request[field.localName] = message;
+            setField(request, field, message);
           },
         };
       }
@@ -60,6 +64,11 @@ function* violationsOfField(field: DescField): Generator<Violation> {
       yield* badMaps(field, rules, set);
       return;
   }
+}
+
+function setField(request: Target, { oneof, localName }: DescField, value: unknown): void {
+  if (oneof === undefined) request[localName] = value;
+  else request[oneof.localName] = { case: localName, value };
 }
 
 /** What fits no pattern that is anchored and bounded, as all of ours are. */

@@ -101,6 +101,21 @@ it("tells the same to every watcher of sessions whose turns all run at once", as
   await noReaders(engine);
 });
 
+it("a watcher that does not read gets the last of many changes, not each of them", async () => {
+  const engine = await start();
+  const { id: sessionId } = await createSession(engine, { systemPrompt: "x".repeat(100_000) });
+  const watcher = watch(engine);
+  await watcher.begin();
+  const changes = 150;
+  for (let i = 1; i <= changes; i++) await engine.sessions.updateSession({ sessionId, title: String(i) });
+  let told = 0;
+  await watcher.until(() => told++ > 0 && watcher.sessions.get(sessionId)?.title === String(changes));
+  // What the two ends of the connection had taken up before they stopped is told, too.
+  expect(told).toBeLessThan(changes / 2);
+  watcher.leave();
+  await noReaders(engine);
+});
+
 it("begins with as many as asked for, of those that match", async () => {
   const engine = await start();
   for (let i = 0; i < 6; i++) await createSession(engine, { labels: { n: String(i % 2) } });

@@ -8,8 +8,11 @@ import { promisify } from "node:util";
 // The version whose protos and cases these are; .ci/run installs it.
 const MODULE = "connectrpc.com/conformance@v1.0.7";
 
+/** Cases that hold the server to half a second. Eight calls of the suite at once, on few cores, take it from each other. */
+const TIMED = "Deadline Propagation/**";
+
 export type ConformanceResult =
-  | { readonly kind: "ran"; readonly exitCode: number; readonly output: string }
+  | ({ readonly kind: "ran" } & Ran)
   | { readonly kind: "missing"; readonly reason: string };
 
 const run = promisify(execFile);
@@ -36,14 +39,22 @@ export async function runConformance(write: (text: string) => void): Promise<Con
       "-o",
       image,
     ]);
-    return await runTool(tool, image, write);
+    const all = await runTool(tool, image, ["--skip", TIMED], write);
+    const timed = await runTool(tool, image, ["--run", TIMED, "--max-servers", "1", "--parallel", "1"], write);
+    return { kind: "ran", exitCode: all.exitCode || timed.exitCode, output: all.output + timed.output };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-function runTool(tool: string, image: string, write: (text: string) => void): Promise<ConformanceResult> {
+interface Ran {
+  readonly exitCode: number;
+  readonly output: string;
+}
+
+function runTool(tool: string, image: string, cases: readonly string[], write: (text: string) => void): Promise<Ran> {
   const options = [
+    ...cases,
     "--mode",
     "server",
     "--conf",
@@ -63,7 +74,7 @@ function runTool(tool: string, image: string, write: (text: string) => void): Pr
   child.stderr.on("data", take);
   return new Promise((resolve, reject) => {
     child.on("error", reject);
-    child.on("close", (code) => resolve({ kind: "ran", exitCode: code ?? 1, output }));
+    child.on("close", (code) => resolve({ exitCode: code ?? 1, output }));
   });
 }
 

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createClient, Role } from "../../src/client/client.ts";
+import { parley } from "../cli-process.ts";
 import { type EngineProcess, makeTempDir, startEngineProcess } from "../helpers/engine-process.ts";
 import { ROOT } from "../third-party/place.ts";
 import { type Ran, run } from "../third-party/programs.ts";
@@ -9,6 +10,9 @@ import { findPython, LANGUAGES } from "./languages.ts";
 
 /** Compiling the generated Go code the first time takes its while, and the modules may have to come from the proxy. */
 const BUILD_LIMIT_MS = 300_000;
+
+/** Engines start three times in some tests. */
+const RUN_LIMIT_MS = 60_000;
 
 let engine: EngineProcess;
 beforeAll(async () => {
@@ -46,25 +50,29 @@ async function answers(): Promise<string[]> {
 }
 
 /** Kills the engine once some of the answer is shown, and starts it again, on another port. */
-async function askAndKill(command: readonly string[]): Promise<Ran> {
+async function askAndKill(command: readonly string[], args: readonly string[] = [], between?: Repair): Promise<Ran> {
   let restarted: Promise<void> | undefined;
-  const ran = await ask(command, ["write 100 words"], {
+  const ran = await ask(command, [...args, "write 100 words"], {
     onText: (text) => {
-      if (text.split(" ").length > 20) restarted ??= restart();
+      if (text.split(" ").length > 20) restarted ??= restart(between);
     },
   });
   await restarted;
   return ran;
 }
 
-async function restart(): Promise<void> {
+/** What is done with a data directory while no engine runs on it. */
+type Repair = (dataDir: string) => Promise<void>;
+
+async function restart(between?: Repair): Promise<void> {
   const { dataDir } = engine;
   await engine.kill();
+  await between?.(dataDir);
   engine = await startEngineProcess({ dataDir });
 }
 
 for (const language of LANGUAGES) {
-  describe.skipIf(language.tool === undefined)(`the example in ${language.name}`, () => {
+  describe.skipIf(language.tool === undefined)(`the example in ${language.name}`, { timeout: RUN_LIMIT_MS }, () => {
     let command: readonly string[];
     beforeAll(async () => {
       command = await language.build();
@@ -89,6 +97,23 @@ for (const language of LANGUAGES) {
       // The partial answer that the kill left, then the turn that went on by itself.
       expect(said).toHaveLength(2);
       expect(stdout.toString()).toBe(said.map((text) => `${text}\n`).join(""));
+    });
+
+    it("asks again where the store is restored to before it asked", async () => {
+      const label = ["--label", `${language.name} restored`];
+      await ask(command, [...label, "echo: before"]);
+      const { stdout: folder } = await parley(["--data-dir", engine.dataDir, "backup"]);
+      const { status, stdout } = await askAndKill(command, label, async (dataDir) => {
+        expect(await parley(["--data-dir", dataDir, "restore", folder.trim()])).toMatchObject({ code: 0 });
+      });
+      expect(status).toBe(0);
+      const [before, answer, ...more] = await answers();
+      expect(before).toBe("before");
+      expect(more).toEqual([]);
+      // What was shown of the turn that is no more, then the answer to the one that took its place.
+      const [gone = "", ...rest] = stdout.toString().split(/(?<=\n)(?=I am no AI)/);
+      expect(gone).toMatch(/^I am no AI[^]+1\. quick/);
+      expect(rest).toEqual([`${answer}\n`]);
     });
 
     it("ends with the outcome of the turn, and says what the engine refuses", async () => {

@@ -68,7 +68,7 @@ describe.skipIf(executablePath === undefined)(
       await page.click("#new");
       await page.waitForSelector("nav li button[aria-current=true]");
       await say("echo: <b>bold?</b> & Grüße 👋");
-      await page.getByText("<b>bold?</b> & Grüße 👋", { exact: true }).waitFor();
+      await page.locator("#transcript").getByText("<b>bold?</b> & Grüße 👋", { exact: true }).waitFor();
       await say("write 100 words");
       await expect.poll(async () => (await shown()).at(-1)?.length ?? 0).toBeGreaterThan(100);
       await page.waitForSelector("nav li button[data-running=true]");

@@ -5,7 +5,7 @@
  *   PARLEY_DISK_TWINS      set: FILE.durable beside every FILE.db and FILE.db-wal holds what an fsync has made durable, and
  *                          nothing else. To cut the power: kill -9, put the twins in place of the files, start again.
  *   PARLEY_DISK_FSYNC_MS   how much longer every fsync takes
- *   PARLEY_DISK_QUOTA      how many bytes the files of the folder may have together; more is ENOSPC
+ *   PARLEY_DISK_QUOTA      how many bytes the files of the folder and those below it may have together; more is ENOSPC
  *
  * Not modelled: lost directory entries. Sectors that were written and not synced are the test's to mix in.
  */
@@ -191,17 +191,28 @@ static void delay_sync(int fd) {
   if (fsync_ms > 0 && file_of(fd) != NULL) nanosleep(&time, NULL);
 }
 
-static long long used(void) {
+/* Takes the descriptor over. */
+static long long used_below(int fd) {
   long long sum = 0;
-  DIR *entries = opendir(folder);
+  DIR *entries = fdopendir(fd);
   if (entries == NULL) return 0;
   for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
     struct stat status;
-    if (strstr(entry->d_name, SUFFIX) != NULL) continue;
-    if (fstatat(dirfd(entries), entry->d_name, &status, 0) == 0 && S_ISREG(status.st_mode)) sum += status.st_size;
+    if (strstr(entry->d_name, SUFFIX) != NULL || strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    if (fstatat(dirfd(entries), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (S_ISREG(status.st_mode)) sum += status.st_size;
+    if (S_ISDIR(status.st_mode)) {
+      int below = openat(dirfd(entries), entry->d_name, O_RDONLY | O_DIRECTORY);
+      if (below >= 0) sum += used_below(below);
+    }
   }
   closedir(entries);
   return sum;
+}
+
+static long long used(void) {
+  int fd = real_open(folder, O_RDONLY | O_DIRECTORY);
+  return fd < 0 ? 0 : used_below(fd);
 }
 
 /* Whether a write may make its file that long. */

@@ -133,7 +133,7 @@ async function watchTurn(
 ): Promise<{ reference: readonly Event[]; stored: string; seen: readonly Seen[] }> {
   const sessions = createServiceClient(SessionService, transport);
   const messages = createServiceClient(MessageService, transport);
-  const { session } = await sessions.createSession({ profile: "demo" });
+  const { session } = await sessions.createSession({ title: "a test", profile: "demo" });
   const sessionId = session?.id ?? "";
   const reference = watch({ name: "reference", messages, resume: RIGHT, dropAt: () => false }, sessionId);
   // One that goes on wrongly may have skipped the end.

@@ -72,8 +72,8 @@ async function withBallast(disk: SmallDisk): Promise<Figure[]> {
   const { engine, client } = await start(disk);
   await untilBallast(disk);
   const streaming = await newTurn(client, "write 100000 words at 4000 words a second");
-  const stalled = await newTurn(client, "stall after 5 words");
-  const late = await newTurn(client, "stall after 5 words");
+  const stalled = await newStalledTurn(client);
+  const late = await newStalledTurn(client);
   const witness = createWitness();
   const ended = watchToEnd(client, streaming, witness.take);
 
@@ -139,7 +139,7 @@ async function withBallast(disk: SmallDisk): Promise<Figure[]> {
 async function withoutBallast(disk: SmallDisk): Promise<Figure[]> {
   const { engine, client } = await start(disk);
   await untilBallast(disk);
-  const stalled = await newTurn(client, "stall after 5 words");
+  const stalled = await newStalledTurn(client);
   rmSync(join(disk.dir, "parley.db.ballast"));
   disk.fill();
   await refusalOf(() => createUntilRefused(client));
@@ -191,16 +191,38 @@ async function untilBallast({ dir }: SmallDisk): Promise<void> {
 
 /** Starts a turn in a session of its own; resolves once its answer has begun, or will never. */
 async function newTurn(client: Client, text: string): Promise<Turn> {
-  const { session } = await client.sessions.createSession({ profile: "demo" });
-  const sessionId = session?.id ?? "";
-  const { turn } = await client.messages.startTurn({ sessionId, parts: [{ content: { case: "text", value: text } }] });
-  if (turn === undefined) throw new Error("no turn");
+  const turn = await startTurn(client, text);
   await watchUntil(
     client,
-    sessionId,
+    turn.sessionId,
     ({ payload }) => payload.case === "textDelta" || payload.case === "turnEnded",
     () => undefined,
   );
+  return turn;
+}
+
+const STALLED_WORDS = 5;
+
+/** A turn with nothing more to store: all that it says has been shown, so it is on the disk. */
+async function newStalledTurn(client: Client): Promise<Turn> {
+  const turn = await startTurn(client, `stall after ${STALLED_WORDS} words`);
+  let said = "";
+  await watchUntil(
+    client,
+    turn.sessionId,
+    () => said.split(" ").length >= STALLED_WORDS,
+    ({ payload }) => {
+      if (payload.case === "textDelta") said += payload.value.text;
+    },
+  );
+  return turn;
+}
+
+async function startTurn(client: Client, text: string): Promise<Turn> {
+  const { session } = await client.sessions.createSession({ title: "a test", profile: "demo" });
+  const sessionId = session?.id ?? "";
+  const { turn } = await client.messages.startTurn({ sessionId, parts: [{ content: { case: "text", value: text } }] });
+  if (turn === undefined) throw new Error("no turn");
   return turn;
 }
 
@@ -242,7 +264,7 @@ async function replay(client: Client, sessionId: string): Promise<Event[]> {
 /** The log has room left that it wrote before; what fits into it is stored. */
 async function createUntilRefused(client: Client): Promise<never> {
   for (let i = 0; i < 1000; i++)
-    await client.sessions.createSession({ profile: "demo", systemPrompt: "x".repeat(200_000) });
+    await client.sessions.createSession({ title: "a test", profile: "demo", systemPrompt: "x".repeat(200_000) });
   throw new Error("never refused");
 }
 

@@ -24,7 +24,7 @@ export async function pausingReader(seconds: number): Promise<Figure[]> {
   const engine = await startEngineProcess({ env: live.env });
   const client = createClient(engine);
   try {
-    const { session } = await client.sessions.createSession({ profile: "demo" });
+    const { session } = await client.sessions.createSession({ title: "a test", profile: "demo" });
     const sessionId = session?.id ?? "";
     // Each takes what fits into its window, and nothing after that.
     const { session: connection, streams } = await openHttp2Watches({ ...engine, sessionId }, READERS);

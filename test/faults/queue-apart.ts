@@ -2,8 +2,8 @@ import type { Clock } from "../../src/clock.ts";
 import type { Database, Statement, Transaction } from "../../src/store/database.ts";
 import { openSqlite } from "../../src/store/sqlite.ts";
 
-/** What an fsync takes on a slow disk. */
-const COMMIT_MS = 20;
+/** Between the two, so that engines die there often enough to be seen. */
+const APART_MS = 150;
 
 /**
  * The guard off: a store on which a message leaves the queue in a transaction of its own, before or after the one that takes
@@ -23,7 +23,7 @@ export function openQueueApart(path: string, clock: Clock, leaves: "before" | "a
       statements: first,
       settle(error) {
         if (error !== undefined) return transaction.settle(error);
-        clock.after(COMMIT_MS, () => db.enqueue({ ...transaction, statements: second }));
+        clock.after(APART_MS, () => db.enqueue({ ...transaction, statements: second }));
       },
     });
   }

@@ -135,7 +135,7 @@ async function take(world: QueueWorld, model: QueueModel, step: Step, text: stri
       return;
     }
     case "follow up": {
-      const isFull = model.followUps.length >= FOLLOW_UPS && (model.isRunning || model.followUps.length > 0);
+      const isFull = roomFor(model) === 0;
       expectSame(await world.followUp(text), isFull ? "QUEUE_FULL" : "", "follow up");
       if (!isFull) join(model, [item]);
       return;
@@ -191,6 +191,12 @@ async function take(world: QueueWorld, model: QueueModel, step: Step, text: stri
   }
 }
 
+/** How many follow-ups are taken: where none runs, the head of the queue leaves it with the first that comes. */
+function roomFor({ isRunning, followUps }: QueueModel): number {
+  if (!isRunning && followUps.length === 0) return FOLLOW_UPS + 1;
+  return Math.max(0, FOLLOW_UPS - followUps.length + (isRunning ? 0 : 1));
+}
+
 /** A follow-up, as it is taken by a session with room for it. */
 function join(model: QueueModel, items: readonly Item[]): void {
   model.followUps.push(...items);
@@ -200,13 +206,10 @@ function join(model: QueueModel, items: readonly Item[]): void {
 
 /** Nobody says who of those who come at once is first; the list does, and the head is the one that is not in it. */
 async function joinAtOnce(world: QueueWorld, model: QueueModel, accepted: readonly string[], count: number) {
-  const room = Math.max(0, FOLLOW_UPS - model.followUps.length) + (model.isRunning ? 0 : 1);
-  // The head of a full queue that waits is started by nobody who is refused.
-  const isStuck = !model.isRunning && model.followUps.length >= FOLLOW_UPS;
-  expectSame(String(accepted.length), String(isStuck ? 0 : Math.min(room, count)), "how many were taken");
+  expectSame(String(accepted.length), String(Math.min(roomFor(model), count)), "how many were taken");
   await world.settle(undefined, accepted.length > 0 || model.isRunning);
   const listed = (await world.queued()).map(({ text }) => text);
-  const inOrder = accepted.toSorted((a, b) => listed.indexOf(a) - listed.indexOf(b));
+  const inOrder = accepted.toSorted((one, other) => listed.indexOf(one) - listed.indexOf(other));
   if (inOrder.length > 0)
     join(
       model,
@@ -255,7 +258,7 @@ function expectSame(actual: string, expected: string, what: string): void {
   if (actual !== expected) throw new Error(`${what}: ${JSON.stringify(actual)}, not ${JSON.stringify(expected)}`);
 }
 
-const STEPS_PER_RUN = 60;
+const STEPS_PER_RUN = 100;
 
 /** So many random steps find no difference; a store that treats the queue wrongly is found out. */
 export async function queueModel(steps: number): Promise<Figure[]> {

@@ -1,15 +1,19 @@
 // The long forms of the fault tests: `npm run test:faults [-- NAME [COUNT]]`. A line for each figure; ends with 1 where one
 // was not reached.
+import { backupFullDisk, backupLoad } from "./backup-load.ts";
 import { type Figure, lineOf } from "./figure.ts";
 import { eventLogModel } from "./event-log-model.ts";
 import { exactStreams } from "./exact-streams.ts";
 import { fullDisk } from "./full-disk.ts";
+import { lifeModel } from "./life-model.ts";
 import { killLoop } from "./kill-loop.ts";
 import { pausingReader } from "./pausing-reader.ts";
 import { powerCut } from "./power-cut.ts";
 import { queueModel } from "./queue-model.ts";
 import { queueStorm } from "./queue-storm.ts";
+import { roundTrip } from "./round-trip.ts";
 import { slowReaders } from "./slow-readers.ts";
+import { snapshotWatch } from "./snapshot-watch.ts";
 import { startupFaults } from "./startup-faults.ts";
 
 interface Check {
@@ -21,6 +25,7 @@ interface Check {
 const CHECKS: Readonly<Record<string, Check>> = {
   "startup-faults": { count: 1, run: startupFaults },
   "full-disk": { count: 1, run: fullDisk },
+  backup: { count: 10, run: async (backups) => [...(await backupLoad(backups)), ...(await backupFullDisk())] },
   "exact-streams": { count: 100, run: (drops) => exactStreams({ words: 400, wordsPerSecond: 50, drops }) },
   "slow-readers": {
     count: 1000,
@@ -31,6 +36,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "kill-loop": { count: 200, run: killLoop },
   "queue-model": { count: 100_000, run: queueModel },
   "queue-storm": { count: 100, run: queueStorm },
+  "life-model": { count: 100_000, run: lifeModel },
+  "snapshot-watch": { count: 1000, run: snapshotWatch },
+  "round-trip": { count: 10_000, run: roundTrip },
   "power-cut": { count: 200, run: powerCut },
 };
 

@@ -97,7 +97,7 @@ export async function slowReaders({ never, vanish, read }: SlowReaderOptions): P
 }
 
 async function newSession({ url, token }: EngineProcess, client: Client): Promise<Where> {
-  const { session } = await client.sessions.createSession({ profile: "demo" });
+  const { session } = await client.sessions.createSession({ title: "a test", profile: "demo" });
   return { url, token, sessionId: session?.id ?? "" };
 }
 

@@ -17,6 +17,8 @@ const START_LIMIT_MS = 30_000;
 const MAX_LOG_CHARS = 64 * 1024;
 
 export interface EngineProcessOptions {
+  /** A descriptor for stderr instead of `log()`. */
+  readonly stderr?: number;
   /** Absent = a new folder, removed when this process ends. */
   readonly dataDir?: string;
   /** 0 (the default) = a free one. */
@@ -93,13 +95,13 @@ export async function startEngineProcess(options: EngineProcessOptions = {}): Pr
   const [file, ...before] = options.entry === undefined ? [LAUNCHER] : [NODE, options.entry];
   const child = spawn(file, [...before, ...command], {
     env: { ...cleanEnv(), PARLEY_LOG_LEVEL: "warn", ...options.env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", options.stderr ?? "pipe"],
   });
   running.add(child);
   let stdout = "";
   let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-MAX_LOG_CHARS)));
-  child.stdout.setEncoding("utf8");
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr = (stderr + text).slice(-MAX_LOG_CHARS)));
+  child.stdout?.setEncoding("utf8");
   const exited = new Promise<ExitStatus>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code, signal) => {
@@ -110,7 +112,7 @@ export async function startEngineProcess(options: EngineProcessOptions = {}): Pr
   options.onSpawn?.({ pid: child.pid ?? 0, kill: () => child.kill("SIGKILL") });
   const url = await new Promise<string>((resolve, reject) => {
     const tooLate = setTimeout(() => child.kill("SIGKILL"), START_LIMIT_MS);
-    child.stdout.on("data", (text: string) => {
+    child.stdout?.on("data", (text: string) => {
       stdout += text;
       const ready = /^READY (\S+)[^\n]*\n/.exec(stdout)?.[1];
       if (ready === undefined) return;

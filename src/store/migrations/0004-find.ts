@@ -8,6 +8,8 @@ const sessionWords = (row: string): string => `
   ${row}.title_folded || ' =s' || ${row}.starred || ' =p' || hex(${row}.profile) || ' =w' || hex(${row}.workspace)
     || coalesce((SELECT group_concat(' =l' || hex(key) || 'x' || hex(value), '') FROM json_each(${row}.labels)), '')`;
 
+export const SESSION_WORDS_OF_NEW = sessionWords("new");
+
 const changed = (...columns: readonly string[]): string =>
   columns.map((column) => `old.${column} <> new.${column}`).join(" OR ");
 
@@ -29,12 +31,12 @@ CREATE VIRTUAL TABLE session_index USING fts5(
 INSERT INTO session_index (rowid, words) SELECT key, ${sessionWords("sessions")} FROM sessions;
 
 CREATE TRIGGER session_index_insert AFTER INSERT ON sessions BEGIN
-  INSERT INTO session_index (rowid, words) VALUES (new.key, ${sessionWords("new")});
+  INSERT INTO session_index (rowid, words) VALUES (new.key, ${SESSION_WORDS_OF_NEW});
 END;
 CREATE TRIGGER session_index_update AFTER UPDATE OF title_folded, starred, profile, workspace, labels ON sessions
 WHEN ${changed("title_folded", "starred", "profile", "workspace", "labels")} BEGIN
   DELETE FROM session_index WHERE rowid = old.key;
-  INSERT INTO session_index (rowid, words) VALUES (new.key, ${sessionWords("new")});
+  INSERT INTO session_index (rowid, words) VALUES (new.key, ${SESSION_WORDS_OF_NEW});
 END;
 CREATE TRIGGER session_index_delete AFTER DELETE ON sessions BEGIN
   DELETE FROM session_index WHERE rowid = old.key;

@@ -11,14 +11,16 @@ CREATE TABLE blobs (
 CREATE INDEX blobs_by_age ON blobs (upload_time_ms);
 
 -- How often what was said before was changed or removed: who reads a history in pieces sees by it that they do not fit
--- together. By triggers, so that no writer can forget it.
+-- together. Edits count by a trigger, so that no writer can forget it; a removal counts once, not for each of its messages.
 ALTER TABLE sessions ADD COLUMN history_edits INTEGER NOT NULL DEFAULT 0;
 CREATE TRIGGER messages_edited AFTER UPDATE OF parts ON messages WHEN old.status <> 'streaming' BEGIN
   UPDATE sessions SET history_edits = history_edits + 1 WHERE key = old.session_key;
 END;
-CREATE TRIGGER messages_removed AFTER DELETE ON messages BEGIN
-  UPDATE sessions SET history_edits = history_edits + 1 WHERE key = old.session_key;
-END;
+
+-- Where the keys of sessions are counted, also before there is one: drafts take theirs from there.
+INSERT INTO sqlite_sequence (name, seq)
+  SELECT 'sessions', coalesce((SELECT max(key) FROM sessions), 0)
+  WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'sessions');
 
 -- Sessions that are being made in pieces: their messages and events are there, under a key that is theirs for ever, and
 -- nobody sees them before the row moves to \`sessions\`. The columns are those of \`sessions\`.

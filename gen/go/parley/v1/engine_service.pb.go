@@ -32,6 +32,8 @@ const (
 	EngineTopic_ENGINE_TOPIC_UNSPECIFIED EngineTopic = 0
 	// Sessions.
 	EngineTopic_ENGINE_TOPIC_SESSIONS EngineTopic = 1
+	// Requests that are open, of all sessions and of none.
+	EngineTopic_ENGINE_TOPIC_REQUESTS EngineTopic = 2
 )
 
 // Enum value maps for EngineTopic.
@@ -39,10 +41,12 @@ var (
 	EngineTopic_name = map[int32]string{
 		0: "ENGINE_TOPIC_UNSPECIFIED",
 		1: "ENGINE_TOPIC_SESSIONS",
+		2: "ENGINE_TOPIC_REQUESTS",
 	}
 	EngineTopic_value = map[string]int32{
 		"ENGINE_TOPIC_UNSPECIFIED": 0,
 		"ENGINE_TOPIC_SESSIONS":    1,
+		"ENGINE_TOPIC_REQUESTS":    2,
 	}
 )
 
@@ -228,6 +232,8 @@ type WatchEngineResponse struct {
 	//
 	//	*WatchEngineResponse_Session
 	//	*WatchEngineResponse_SessionGone
+	//	*WatchEngineResponse_Request
+	//	*WatchEngineResponse_RequestGone
 	//	*WatchEngineResponse_CaughtUp
 	Payload       isWatchEngineResponse_Payload `protobuf_oneof:"payload"`
 	unknownFields protoimpl.UnknownFields
@@ -289,6 +295,24 @@ func (x *WatchEngineResponse) GetSessionGone() string {
 	return ""
 }
 
+func (x *WatchEngineResponse) GetRequest() *Request {
+	if x != nil {
+		if x, ok := x.Payload.(*WatchEngineResponse_Request); ok {
+			return x.Request
+		}
+	}
+	return nil
+}
+
+func (x *WatchEngineResponse) GetRequestGone() string {
+	if x != nil {
+		if x, ok := x.Payload.(*WatchEngineResponse_RequestGone); ok {
+			return x.RequestGone
+		}
+	}
+	return ""
+}
+
 func (x *WatchEngineResponse) GetCaughtUp() *EngineCaughtUp {
 	if x != nil {
 		if x, ok := x.Payload.(*WatchEngineResponse_CaughtUp); ok {
@@ -303,13 +327,24 @@ type isWatchEngineResponse_Payload interface {
 }
 
 type WatchEngineResponse_Session struct {
-	// A session that matches: new, changed, or one to begin with.
+	// A session that matches: new, changed, or one to begin with; as GetSession shows it. That its `last_seq` alone has grown
+	// is no change.
 	Session *Session `protobuf:"bytes,1,opt,name=session,proto3,oneof"`
 }
 
 type WatchEngineResponse_SessionGone struct {
 	// The id of a session that is gone or no longer matches.
 	SessionGone string `protobuf:"bytes,2,opt,name=session_gone,json=sessionGone,proto3,oneof"`
+}
+
+type WatchEngineResponse_Request struct {
+	// A request that is open: new, claimed or let go, or one to begin with.
+	Request *Request `protobuf:"bytes,3,opt,name=request,proto3,oneof"`
+}
+
+type WatchEngineResponse_RequestGone struct {
+	// The id of a request that is open no more: GetRequest tells how it ended.
+	RequestGone string `protobuf:"bytes,4,opt,name=request_gone,json=requestGone,proto3,oneof"`
 }
 
 type WatchEngineResponse_CaughtUp struct {
@@ -320,6 +355,10 @@ type WatchEngineResponse_CaughtUp struct {
 func (*WatchEngineResponse_Session) isWatchEngineResponse_Payload() {}
 
 func (*WatchEngineResponse_SessionGone) isWatchEngineResponse_Payload() {}
+
+func (*WatchEngineResponse_Request) isWatchEngineResponse_Payload() {}
+
+func (*WatchEngineResponse_RequestGone) isWatchEngineResponse_Payload() {}
 
 func (*WatchEngineResponse_CaughtUp) isWatchEngineResponse_Payload() {}
 
@@ -1029,7 +1068,9 @@ type GetStatusResponse struct {
 	// Resident memory of the engine's process, in bytes.
 	MemoryBytes int64 `protobuf:"varint,7,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
 	// When this engine was started.
-	StartTime     *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// How many requests are open.
+	OpenRequests  int32 `protobuf:"varint,9,opt,name=open_requests,json=openRequests,proto3" json:"open_requests,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1120,6 +1161,13 @@ func (x *GetStatusResponse) GetStartTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *GetStatusResponse) GetOpenRequests() int32 {
+	if x != nil {
+		return x.OpenRequests
+	}
+	return 0
+}
+
 // How many sessions are in one state.
 type SessionCount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1179,7 +1227,7 @@ var File_parley_v1_engine_service_proto protoreflect.FileDescriptor
 
 const file_parley_v1_engine_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1eparley/v1/engine_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/profile.proto\x1a\x17parley/v1/session.proto\"\xbb\x01\n" +
+	"\x1eparley/v1/engine_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/profile.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\"\xbb\x01\n" +
 	"\x12WatchEngineRequest\x12A\n" +
 	"\x06topics\x18\x01 \x03(\x0e2\x16.parley.v1.EngineTopicB\x11\xbaH\x0e\x92\x01\v\x10\b\"\a\x82\x01\x04\x10\x01 \x00R\x06topics\x124\n" +
 	"\bsessions\x18\x02 \x01(\v2\x18.parley.v1.SessionFilterR\bsessions\x12,\n" +
@@ -1194,13 +1242,15 @@ const file_parley_v1_engine_service_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n" +
 	"\n" +
-	"\b_starred\"\xb5\x01\n" +
+	"\b_starred\"\x8a\x02\n" +
 	"\x13WatchEngineResponse\x12.\n" +
 	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionH\x00R\asession\x12#\n" +
-	"\fsession_gone\x18\x02 \x01(\tH\x00R\vsessionGone\x128\n" +
+	"\fsession_gone\x18\x02 \x01(\tH\x00R\vsessionGone\x12.\n" +
+	"\arequest\x18\x03 \x01(\v2\x12.parley.v1.RequestH\x00R\arequest\x12#\n" +
+	"\frequest_gone\x18\x04 \x01(\tH\x00R\vrequestGone\x128\n" +
 	"\tcaught_up\x18\n" +
 	" \x01(\v2\x19.parley.v1.EngineCaughtUpH\x00R\bcaughtUpB\t\n" +
-	"\apayloadJ\x04\b\x03\x10\n" +
+	"\apayloadJ\x04\b\x05\x10\n" +
 	"\"<\n" +
 	"\x0eEngineCaughtUp\x12*\n" +
 	"\x11has_more_sessions\x18\x01 \x01(\bR\x0fhasMoreSessions\"\xd4\x01\n" +
@@ -1245,7 +1295,7 @@ const file_parley_v1_engine_service_proto_rawDesc = "" +
 	"\n" +
 	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12\x14\n" +
 	"\x05tools\x18\x04 \x03(\tR\x05toolsJ\x04\b\x05\x10\x06\"\x12\n" +
-	"\x10GetStatusRequest\"\xe1\x02\n" +
+	"\x10GetStatusRequest\"\x86\x03\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12>\n" +
 	"\x0esession_counts\x18\x02 \x03(\v2\x17.parley.v1.SessionCountR\rsessionCounts\x12#\n" +
@@ -1256,13 +1306,16 @@ const file_parley_v1_engine_service_proto_rawDesc = "" +
 	"\areaders\x18\x06 \x01(\x05R\areaders\x12!\n" +
 	"\fmemory_bytes\x18\a \x01(\x03R\vmemoryBytes\x129\n" +
 	"\n" +
-	"start_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tstartTimeJ\x04\b\t\x10\x10\"S\n" +
+	"start_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12#\n" +
+	"\ropen_requests\x18\t \x01(\x05R\fopenRequestsJ\x04\b\n" +
+	"\x10\x10\"S\n" +
 	"\fSessionCount\x12-\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x17.parley.v1.SessionStateR\x05state\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\x03R\x05count*R\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count*g\n" +
 	"\vEngineTopic\x12\x1c\n" +
 	"\x18ENGINE_TOPIC_UNSPECIFIED\x10\x00\x12\x19\n" +
-	"\x15ENGINE_TOPIC_SESSIONS\x10\x01\"\x04\b\x02\x10\x02\"\x04\b\x03\x10\x032\xe5\x04\n" +
+	"\x15ENGINE_TOPIC_SESSIONS\x10\x01\x12\x19\n" +
+	"\x15ENGINE_TOPIC_REQUESTS\x10\x02\"\x04\b\x03\x10\x032\xe5\x04\n" +
 	"\rEngineService\x12K\n" +
 	"\aGetInfo\x12\x19.parley.v1.GetInfoRequest\x1a\x1a.parley.v1.GetInfoResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x01\x12Q\n" +
 	"\tGetStatus\x12\x1b.parley.v1.GetStatusRequest\x1a\x1c.parley.v1.GetStatusResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x01\x12Y\n" +
@@ -1312,10 +1365,11 @@ var file_parley_v1_engine_service_proto_goTypes = []any{
 	nil,                           // 19: parley.v1.SessionFilter.LabelsEntry
 	(SessionState)(0),             // 20: parley.v1.SessionState
 	(*Session)(nil),               // 21: parley.v1.Session
-	(Access_Scope)(0),             // 22: parley.v1.Access.Scope
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
-	(*Profile)(nil),               // 25: parley.v1.Profile
+	(*Request)(nil),               // 22: parley.v1.Request
+	(Access_Scope)(0),             // 23: parley.v1.Access.Scope
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
+	(*Profile)(nil),               // 26: parley.v1.Profile
 }
 var file_parley_v1_engine_service_proto_depIdxs = []int32{
 	0,  // 0: parley.v1.WatchEngineRequest.topics:type_name -> parley.v1.EngineTopic
@@ -1323,39 +1377,40 @@ var file_parley_v1_engine_service_proto_depIdxs = []int32{
 	19, // 2: parley.v1.SessionFilter.labels:type_name -> parley.v1.SessionFilter.LabelsEntry
 	20, // 3: parley.v1.SessionFilter.states:type_name -> parley.v1.SessionState
 	21, // 4: parley.v1.WatchEngineResponse.session:type_name -> parley.v1.Session
-	4,  // 5: parley.v1.WatchEngineResponse.caught_up:type_name -> parley.v1.EngineCaughtUp
-	22, // 6: parley.v1.Token.scope:type_name -> parley.v1.Access.Scope
-	23, // 7: parley.v1.Token.create_time:type_name -> google.protobuf.Timestamp
-	23, // 8: parley.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
-	22, // 9: parley.v1.CreateTokenRequest.scope:type_name -> parley.v1.Access.Scope
-	24, // 10: parley.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
-	5,  // 11: parley.v1.CreateTokenResponse.token:type_name -> parley.v1.Token
-	5,  // 12: parley.v1.ListTokensResponse.tokens:type_name -> parley.v1.Token
-	23, // 13: parley.v1.CreateBackupResponse.create_time:type_name -> google.protobuf.Timestamp
-	23, // 14: parley.v1.GetInfoResponse.start_time:type_name -> google.protobuf.Timestamp
-	18, // 15: parley.v1.GetStatusResponse.session_counts:type_name -> parley.v1.SessionCount
-	25, // 16: parley.v1.GetStatusResponse.profiles:type_name -> parley.v1.Profile
-	23, // 17: parley.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
-	20, // 18: parley.v1.SessionCount.state:type_name -> parley.v1.SessionState
-	14, // 19: parley.v1.EngineService.GetInfo:input_type -> parley.v1.GetInfoRequest
-	16, // 20: parley.v1.EngineService.GetStatus:input_type -> parley.v1.GetStatusRequest
-	1,  // 21: parley.v1.EngineService.WatchEngine:input_type -> parley.v1.WatchEngineRequest
-	6,  // 22: parley.v1.EngineService.CreateToken:input_type -> parley.v1.CreateTokenRequest
-	8,  // 23: parley.v1.EngineService.ListTokens:input_type -> parley.v1.ListTokensRequest
-	10, // 24: parley.v1.EngineService.RevokeToken:input_type -> parley.v1.RevokeTokenRequest
-	12, // 25: parley.v1.EngineService.CreateBackup:input_type -> parley.v1.CreateBackupRequest
-	15, // 26: parley.v1.EngineService.GetInfo:output_type -> parley.v1.GetInfoResponse
-	17, // 27: parley.v1.EngineService.GetStatus:output_type -> parley.v1.GetStatusResponse
-	3,  // 28: parley.v1.EngineService.WatchEngine:output_type -> parley.v1.WatchEngineResponse
-	7,  // 29: parley.v1.EngineService.CreateToken:output_type -> parley.v1.CreateTokenResponse
-	9,  // 30: parley.v1.EngineService.ListTokens:output_type -> parley.v1.ListTokensResponse
-	11, // 31: parley.v1.EngineService.RevokeToken:output_type -> parley.v1.RevokeTokenResponse
-	13, // 32: parley.v1.EngineService.CreateBackup:output_type -> parley.v1.CreateBackupResponse
-	26, // [26:33] is the sub-list for method output_type
-	19, // [19:26] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	22, // 5: parley.v1.WatchEngineResponse.request:type_name -> parley.v1.Request
+	4,  // 6: parley.v1.WatchEngineResponse.caught_up:type_name -> parley.v1.EngineCaughtUp
+	23, // 7: parley.v1.Token.scope:type_name -> parley.v1.Access.Scope
+	24, // 8: parley.v1.Token.create_time:type_name -> google.protobuf.Timestamp
+	24, // 9: parley.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
+	23, // 10: parley.v1.CreateTokenRequest.scope:type_name -> parley.v1.Access.Scope
+	25, // 11: parley.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
+	5,  // 12: parley.v1.CreateTokenResponse.token:type_name -> parley.v1.Token
+	5,  // 13: parley.v1.ListTokensResponse.tokens:type_name -> parley.v1.Token
+	24, // 14: parley.v1.CreateBackupResponse.create_time:type_name -> google.protobuf.Timestamp
+	24, // 15: parley.v1.GetInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	18, // 16: parley.v1.GetStatusResponse.session_counts:type_name -> parley.v1.SessionCount
+	26, // 17: parley.v1.GetStatusResponse.profiles:type_name -> parley.v1.Profile
+	24, // 18: parley.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	20, // 19: parley.v1.SessionCount.state:type_name -> parley.v1.SessionState
+	14, // 20: parley.v1.EngineService.GetInfo:input_type -> parley.v1.GetInfoRequest
+	16, // 21: parley.v1.EngineService.GetStatus:input_type -> parley.v1.GetStatusRequest
+	1,  // 22: parley.v1.EngineService.WatchEngine:input_type -> parley.v1.WatchEngineRequest
+	6,  // 23: parley.v1.EngineService.CreateToken:input_type -> parley.v1.CreateTokenRequest
+	8,  // 24: parley.v1.EngineService.ListTokens:input_type -> parley.v1.ListTokensRequest
+	10, // 25: parley.v1.EngineService.RevokeToken:input_type -> parley.v1.RevokeTokenRequest
+	12, // 26: parley.v1.EngineService.CreateBackup:input_type -> parley.v1.CreateBackupRequest
+	15, // 27: parley.v1.EngineService.GetInfo:output_type -> parley.v1.GetInfoResponse
+	17, // 28: parley.v1.EngineService.GetStatus:output_type -> parley.v1.GetStatusResponse
+	3,  // 29: parley.v1.EngineService.WatchEngine:output_type -> parley.v1.WatchEngineResponse
+	7,  // 30: parley.v1.EngineService.CreateToken:output_type -> parley.v1.CreateTokenResponse
+	9,  // 31: parley.v1.EngineService.ListTokens:output_type -> parley.v1.ListTokensResponse
+	11, // 32: parley.v1.EngineService.RevokeToken:output_type -> parley.v1.RevokeTokenResponse
+	13, // 33: parley.v1.EngineService.CreateBackup:output_type -> parley.v1.CreateBackupResponse
+	27, // [27:34] is the sub-list for method output_type
+	20, // [20:27] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_engine_service_proto_init() }
@@ -1365,11 +1420,14 @@ func file_parley_v1_engine_service_proto_init() {
 	}
 	file_parley_v1_access_proto_init()
 	file_parley_v1_profile_proto_init()
+	file_parley_v1_request_proto_init()
 	file_parley_v1_session_proto_init()
 	file_parley_v1_engine_service_proto_msgTypes[1].OneofWrappers = []any{}
 	file_parley_v1_engine_service_proto_msgTypes[2].OneofWrappers = []any{
 		(*WatchEngineResponse_Session)(nil),
 		(*WatchEngineResponse_SessionGone)(nil),
+		(*WatchEngineResponse_Request)(nil),
+		(*WatchEngineResponse_RequestGone)(nil),
 		(*WatchEngineResponse_CaughtUp)(nil),
 	}
 	type x struct{}

@@ -51,6 +51,8 @@ type Event struct {
 	//	*Event_ToolCallRequested
 	//	*Event_ToolCallStarted
 	//	*Event_ToolCallEnded
+	//	*Event_RequestOpened
+	//	*Event_RequestResolved
 	//	*Event_UsageReported
 	//	*Event_RetryScheduled
 	//	*Event_ModelChanged
@@ -226,6 +228,24 @@ func (x *Event) GetToolCallEnded() *ToolCallEnded {
 	return nil
 }
 
+func (x *Event) GetRequestOpened() *RequestOpened {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_RequestOpened); ok {
+			return x.RequestOpened
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetRequestResolved() *RequestResolved {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_RequestResolved); ok {
+			return x.RequestResolved
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetUsageReported() *UsageReported {
 	if x != nil {
 		if x, ok := x.Payload.(*Event_UsageReported); ok {
@@ -352,6 +372,16 @@ type Event_ToolCallEnded struct {
 	ToolCallEnded *ToolCallEnded `protobuf:"bytes,20,opt,name=tool_call_ended,json=toolCallEnded,proto3,oneof"`
 }
 
+type Event_RequestOpened struct {
+	// A human is asked.
+	RequestOpened *RequestOpened `protobuf:"bytes,21,opt,name=request_opened,json=requestOpened,proto3,oneof"`
+}
+
+type Event_RequestResolved struct {
+	// A request ended.
+	RequestResolved *RequestResolved `protobuf:"bytes,22,opt,name=request_resolved,json=requestResolved,proto3,oneof"`
+}
+
 type Event_UsageReported struct {
 	// A model call's consumption is known.
 	UsageReported *UsageReported `protobuf:"bytes,23,opt,name=usage_reported,json=usageReported,proto3,oneof"`
@@ -411,6 +441,10 @@ func (*Event_ToolCallRequested) isEvent_Payload() {}
 func (*Event_ToolCallStarted) isEvent_Payload() {}
 
 func (*Event_ToolCallEnded) isEvent_Payload() {}
+
+func (*Event_RequestOpened) isEvent_Payload() {}
+
+func (*Event_RequestResolved) isEvent_Payload() {}
 
 func (*Event_UsageReported) isEvent_Payload() {}
 
@@ -950,6 +984,98 @@ func (x *ToolCallStarted) GetArguments() *structpb.Struct {
 	return nil
 }
 
+// A human is asked.
+type RequestOpened struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The request.
+	Request       *Request `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestOpened) Reset() {
+	*x = RequestOpened{}
+	mi := &file_parley_v1_event_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestOpened) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestOpened) ProtoMessage() {}
+
+func (x *RequestOpened) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestOpened.ProtoReflect.Descriptor instead.
+func (*RequestOpened) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *RequestOpened) GetRequest() *Request {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+// A request ended, however.
+type RequestResolved struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The request as it ended.
+	Request       *Request `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestResolved) Reset() {
+	*x = RequestResolved{}
+	mi := &file_parley_v1_event_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestResolved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestResolved) ProtoMessage() {}
+
+func (x *RequestResolved) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestResolved.ProtoReflect.Descriptor instead.
+func (*RequestResolved) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RequestResolved) GetRequest() *Request {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
 // A tool call is over. Also the only event of the ROLE_TOOL message that holds its result.
 type ToolCallEnded struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -967,7 +1093,7 @@ type ToolCallEnded struct {
 
 func (x *ToolCallEnded) Reset() {
 	*x = ToolCallEnded{}
-	mi := &file_parley_v1_event_proto_msgTypes[10]
+	mi := &file_parley_v1_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -979,7 +1105,7 @@ func (x *ToolCallEnded) String() string {
 func (*ToolCallEnded) ProtoMessage() {}
 
 func (x *ToolCallEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[10]
+	mi := &file_parley_v1_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -992,7 +1118,7 @@ func (x *ToolCallEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolCallEnded.ProtoReflect.Descriptor instead.
 func (*ToolCallEnded) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{10}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ToolCallEnded) GetCallId() string {
@@ -1026,11 +1152,11 @@ func (x *ToolCallEnded) GetMessageId() string {
 // A model call's consumption is known.
 type UsageReported struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The message that the model call made; empty where it made none.
+	// The message that the model call made; empty where it made none, such as for a title.
 	MessageId string `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	// What this model call consumed.
 	Usage *Usage `protobuf:"bytes,2,opt,name=usage,proto3" json:"usage,omitempty"`
-	// What the turn consumed so far.
+	// What the turn consumed so far; nothing where the call was for no turn.
 	TurnUsage     *Usage `protobuf:"bytes,3,opt,name=turn_usage,json=turnUsage,proto3" json:"turn_usage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1038,7 +1164,7 @@ type UsageReported struct {
 
 func (x *UsageReported) Reset() {
 	*x = UsageReported{}
-	mi := &file_parley_v1_event_proto_msgTypes[11]
+	mi := &file_parley_v1_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1050,7 +1176,7 @@ func (x *UsageReported) String() string {
 func (*UsageReported) ProtoMessage() {}
 
 func (x *UsageReported) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[11]
+	mi := &file_parley_v1_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1063,7 +1189,7 @@ func (x *UsageReported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageReported.ProtoReflect.Descriptor instead.
 func (*UsageReported) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{11}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UsageReported) GetMessageId() string {
@@ -1104,7 +1230,7 @@ type RetryScheduled struct {
 
 func (x *RetryScheduled) Reset() {
 	*x = RetryScheduled{}
-	mi := &file_parley_v1_event_proto_msgTypes[12]
+	mi := &file_parley_v1_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1242,7 @@ func (x *RetryScheduled) String() string {
 func (*RetryScheduled) ProtoMessage() {}
 
 func (x *RetryScheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[12]
+	mi := &file_parley_v1_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1255,7 @@ func (x *RetryScheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryScheduled.ProtoReflect.Descriptor instead.
 func (*RetryScheduled) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{12}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RetryScheduled) GetAttempt() int32 {
@@ -1173,7 +1299,7 @@ type ModelChanged struct {
 
 func (x *ModelChanged) Reset() {
 	*x = ModelChanged{}
-	mi := &file_parley_v1_event_proto_msgTypes[13]
+	mi := &file_parley_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1185,7 +1311,7 @@ func (x *ModelChanged) String() string {
 func (*ModelChanged) ProtoMessage() {}
 
 func (x *ModelChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[13]
+	mi := &file_parley_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1198,7 +1324,7 @@ func (x *ModelChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelChanged.ProtoReflect.Descriptor instead.
 func (*ModelChanged) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{13}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ModelChanged) GetProfile() string {
@@ -1226,7 +1352,7 @@ type MessageUpdated struct {
 
 func (x *MessageUpdated) Reset() {
 	*x = MessageUpdated{}
-	mi := &file_parley_v1_event_proto_msgTypes[14]
+	mi := &file_parley_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1238,7 +1364,7 @@ func (x *MessageUpdated) String() string {
 func (*MessageUpdated) ProtoMessage() {}
 
 func (x *MessageUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[14]
+	mi := &file_parley_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1251,7 +1377,7 @@ func (x *MessageUpdated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageUpdated.ProtoReflect.Descriptor instead.
 func (*MessageUpdated) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *MessageUpdated) GetMessage() *Message {
@@ -1263,7 +1389,8 @@ func (x *MessageUpdated) GetMessage() *Message {
 
 // Messages are gone, with their turns and the events that told of them. No turn runs at that moment. Among the events that are
 // gone may be others that a reader has not seen: what it would miss is told again by those that follow, `session_changed` and,
-// where something waits, `queue_changed` with the whole queue. Forget the queue as it was.
+// where something waits, `queue_changed` with the whole queue; and `request_opened` for each request that is open. Forget the
+// queue and the open requests as they were.
 type HistoryCleared struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// This message and all after it are gone. Empty = all messages.
@@ -1276,7 +1403,7 @@ type HistoryCleared struct {
 
 func (x *HistoryCleared) Reset() {
 	*x = HistoryCleared{}
-	mi := &file_parley_v1_event_proto_msgTypes[15]
+	mi := &file_parley_v1_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1288,7 +1415,7 @@ func (x *HistoryCleared) String() string {
 func (*HistoryCleared) ProtoMessage() {}
 
 func (x *HistoryCleared) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[15]
+	mi := &file_parley_v1_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1301,7 +1428,7 @@ func (x *HistoryCleared) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryCleared.ProtoReflect.Descriptor instead.
 func (*HistoryCleared) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HistoryCleared) GetFirstMessageId() string {
@@ -1331,7 +1458,7 @@ type QueueChanged struct {
 
 func (x *QueueChanged) Reset() {
 	*x = QueueChanged{}
-	mi := &file_parley_v1_event_proto_msgTypes[16]
+	mi := &file_parley_v1_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1343,7 +1470,7 @@ func (x *QueueChanged) String() string {
 func (*QueueChanged) ProtoMessage() {}
 
 func (x *QueueChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[16]
+	mi := &file_parley_v1_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1356,7 +1483,7 @@ func (x *QueueChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueChanged.ProtoReflect.Descriptor instead.
 func (*QueueChanged) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{16}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *QueueChanged) GetQueued() []*QueuedMessage {
@@ -1384,7 +1511,7 @@ type SessionChanged struct {
 
 func (x *SessionChanged) Reset() {
 	*x = SessionChanged{}
-	mi := &file_parley_v1_event_proto_msgTypes[17]
+	mi := &file_parley_v1_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1396,7 +1523,7 @@ func (x *SessionChanged) String() string {
 func (*SessionChanged) ProtoMessage() {}
 
 func (x *SessionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[17]
+	mi := &file_parley_v1_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1409,7 +1536,7 @@ func (x *SessionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionChanged.ProtoReflect.Descriptor instead.
 func (*SessionChanged) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{17}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SessionChanged) GetSession() *Session {
@@ -1432,7 +1559,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_parley_v1_event_proto_msgTypes[18]
+	mi := &file_parley_v1_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1444,7 +1571,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[18]
+	mi := &file_parley_v1_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1457,7 +1584,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{18}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Warning) GetReason() string {
@@ -1478,8 +1605,7 @@ var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xf5\n" +
-	"\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xf5\v\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12;\n" +
 	"\vcreate_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -1500,6 +1626,8 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x13tool_call_requested\x18\x11 \x01(\v2\x1c.parley.v1.ToolCallRequestedH\x00R\x11toolCallRequested\x12H\n" +
 	"\x11tool_call_started\x18\x12 \x01(\v2\x1a.parley.v1.ToolCallStartedH\x00R\x0ftoolCallStarted\x12B\n" +
 	"\x0ftool_call_ended\x18\x14 \x01(\v2\x18.parley.v1.ToolCallEndedH\x00R\rtoolCallEnded\x12A\n" +
+	"\x0erequest_opened\x18\x15 \x01(\v2\x18.parley.v1.RequestOpenedH\x00R\rrequestOpened\x12G\n" +
+	"\x10request_resolved\x18\x16 \x01(\v2\x1a.parley.v1.RequestResolvedH\x00R\x0frequestResolved\x12A\n" +
 	"\x0eusage_reported\x18\x17 \x01(\v2\x18.parley.v1.UsageReportedH\x00R\rusageReported\x12D\n" +
 	"\x0fretry_scheduled\x18\x18 \x01(\v2\x19.parley.v1.RetryScheduledH\x00R\x0eretryScheduled\x12>\n" +
 	"\rmodel_changed\x18\x19 \x01(\v2\x17.parley.v1.ModelChangedH\x00R\fmodelChanged\x12D\n" +
@@ -1508,7 +1636,7 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\rqueue_changed\x18\x1d \x01(\v2\x17.parley.v1.QueueChangedH\x00R\fqueueChanged\x12D\n" +
 	"\x0fsession_changed\x18\" \x01(\v2\x19.parley.v1.SessionChangedH\x00R\x0esessionChanged\x12.\n" +
 	"\awarning\x18# \x01(\v2\x12.parley.v1.WarningH\x00R\awarningB\t\n" +
-	"\apayloadJ\x04\b\x13\x10\x14J\x04\b\x15\x10\x16J\x04\b\x16\x10\x17J\x04\b\x1c\x10\x1dJ\x04\b\x1e\x10\"\"2\n" +
+	"\apayloadJ\x04\b\x13\x10\x14J\x04\b\x1c\x10\x1dJ\x04\b\x1e\x10\"\"2\n" +
 	"\vTurnStarted\x12#\n" +
 	"\x04turn\x18\x01 \x01(\v2\x0f.parley.v1.TurnR\x04turn\"\x91\x01\n" +
 	"\tTurnEnded\x120\n" +
@@ -1542,7 +1670,11 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0fToolCallStarted\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x125\n" +
-	"\targuments\x18\x03 \x01(\v2\x17.google.protobuf.StructR\targuments\"\xa6\x01\n" +
+	"\targuments\x18\x03 \x01(\v2\x17.google.protobuf.StructR\targuments\"=\n" +
+	"\rRequestOpened\x12,\n" +
+	"\arequest\x18\x01 \x01(\v2\x12.parley.v1.RequestR\arequest\"?\n" +
+	"\x0fRequestResolved\x12,\n" +
+	"\arequest\x18\x01 \x01(\v2\x12.parley.v1.RequestR\arequest\"\xa6\x01\n" +
 	"\rToolCallEnded\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12.\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x18.parley.v1.ToolCallStateR\x05state\x12-\n" +
@@ -1593,7 +1725,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 	return file_parley_v1_event_proto_rawDescData
 }
 
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_parley_v1_event_proto_goTypes = []any{
 	(*Event)(nil),                 // 0: parley.v1.Event
 	(*TurnStarted)(nil),           // 1: parley.v1.TurnStarted
@@ -1605,31 +1737,34 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*MessageCompleted)(nil),      // 7: parley.v1.MessageCompleted
 	(*ToolCallRequested)(nil),     // 8: parley.v1.ToolCallRequested
 	(*ToolCallStarted)(nil),       // 9: parley.v1.ToolCallStarted
-	(*ToolCallEnded)(nil),         // 10: parley.v1.ToolCallEnded
-	(*UsageReported)(nil),         // 11: parley.v1.UsageReported
-	(*RetryScheduled)(nil),        // 12: parley.v1.RetryScheduled
-	(*ModelChanged)(nil),          // 13: parley.v1.ModelChanged
-	(*MessageUpdated)(nil),        // 14: parley.v1.MessageUpdated
-	(*HistoryCleared)(nil),        // 15: parley.v1.HistoryCleared
-	(*QueueChanged)(nil),          // 16: parley.v1.QueueChanged
-	(*SessionChanged)(nil),        // 17: parley.v1.SessionChanged
-	(*Warning)(nil),               // 18: parley.v1.Warning
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
-	(*Turn)(nil),                  // 20: parley.v1.Turn
-	(TurnEndReason)(0),            // 21: parley.v1.TurnEndReason
-	(*Usage)(nil),                 // 22: parley.v1.Usage
-	(*TurnError)(nil),             // 23: parley.v1.TurnError
-	(Role)(0),                     // 24: parley.v1.Role
-	(*Message)(nil),               // 25: parley.v1.Message
-	(*structpb.Struct)(nil),       // 26: google.protobuf.Struct
-	(ToolCallState)(0),            // 27: parley.v1.ToolCallState
-	(*ToolResult)(nil),            // 28: parley.v1.ToolResult
-	(*durationpb.Duration)(nil),   // 29: google.protobuf.Duration
-	(*QueuedMessage)(nil),         // 30: parley.v1.QueuedMessage
-	(*Session)(nil),               // 31: parley.v1.Session
+	(*RequestOpened)(nil),         // 10: parley.v1.RequestOpened
+	(*RequestResolved)(nil),       // 11: parley.v1.RequestResolved
+	(*ToolCallEnded)(nil),         // 12: parley.v1.ToolCallEnded
+	(*UsageReported)(nil),         // 13: parley.v1.UsageReported
+	(*RetryScheduled)(nil),        // 14: parley.v1.RetryScheduled
+	(*ModelChanged)(nil),          // 15: parley.v1.ModelChanged
+	(*MessageUpdated)(nil),        // 16: parley.v1.MessageUpdated
+	(*HistoryCleared)(nil),        // 17: parley.v1.HistoryCleared
+	(*QueueChanged)(nil),          // 18: parley.v1.QueueChanged
+	(*SessionChanged)(nil),        // 19: parley.v1.SessionChanged
+	(*Warning)(nil),               // 20: parley.v1.Warning
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*Turn)(nil),                  // 22: parley.v1.Turn
+	(TurnEndReason)(0),            // 23: parley.v1.TurnEndReason
+	(*Usage)(nil),                 // 24: parley.v1.Usage
+	(*TurnError)(nil),             // 25: parley.v1.TurnError
+	(Role)(0),                     // 26: parley.v1.Role
+	(*Message)(nil),               // 27: parley.v1.Message
+	(*structpb.Struct)(nil),       // 28: google.protobuf.Struct
+	(*Request)(nil),               // 29: parley.v1.Request
+	(ToolCallState)(0),            // 30: parley.v1.ToolCallState
+	(*ToolResult)(nil),            // 31: parley.v1.ToolResult
+	(*durationpb.Duration)(nil),   // 32: google.protobuf.Duration
+	(*QueuedMessage)(nil),         // 33: parley.v1.QueuedMessage
+	(*Session)(nil),               // 34: parley.v1.Session
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
-	19, // 0: parley.v1.Event.create_time:type_name -> google.protobuf.Timestamp
+	21, // 0: parley.v1.Event.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 1: parley.v1.Event.turn_started:type_name -> parley.v1.TurnStarted
 	2,  // 2: parley.v1.Event.turn_ended:type_name -> parley.v1.TurnEnded
 	3,  // 3: parley.v1.Event.step_started:type_name -> parley.v1.StepStarted
@@ -1639,37 +1774,41 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	7,  // 7: parley.v1.Event.message_completed:type_name -> parley.v1.MessageCompleted
 	8,  // 8: parley.v1.Event.tool_call_requested:type_name -> parley.v1.ToolCallRequested
 	9,  // 9: parley.v1.Event.tool_call_started:type_name -> parley.v1.ToolCallStarted
-	10, // 10: parley.v1.Event.tool_call_ended:type_name -> parley.v1.ToolCallEnded
-	11, // 11: parley.v1.Event.usage_reported:type_name -> parley.v1.UsageReported
-	12, // 12: parley.v1.Event.retry_scheduled:type_name -> parley.v1.RetryScheduled
-	13, // 13: parley.v1.Event.model_changed:type_name -> parley.v1.ModelChanged
-	14, // 14: parley.v1.Event.message_updated:type_name -> parley.v1.MessageUpdated
-	15, // 15: parley.v1.Event.history_cleared:type_name -> parley.v1.HistoryCleared
-	16, // 16: parley.v1.Event.queue_changed:type_name -> parley.v1.QueueChanged
-	17, // 17: parley.v1.Event.session_changed:type_name -> parley.v1.SessionChanged
-	18, // 18: parley.v1.Event.warning:type_name -> parley.v1.Warning
-	20, // 19: parley.v1.TurnStarted.turn:type_name -> parley.v1.Turn
-	21, // 20: parley.v1.TurnEnded.reason:type_name -> parley.v1.TurnEndReason
-	22, // 21: parley.v1.TurnEnded.usage:type_name -> parley.v1.Usage
-	23, // 22: parley.v1.TurnEnded.error:type_name -> parley.v1.TurnError
-	24, // 23: parley.v1.MessageStarted.role:type_name -> parley.v1.Role
-	25, // 24: parley.v1.MessageCompleted.message:type_name -> parley.v1.Message
-	26, // 25: parley.v1.ToolCallRequested.arguments:type_name -> google.protobuf.Struct
-	26, // 26: parley.v1.ToolCallStarted.arguments:type_name -> google.protobuf.Struct
-	27, // 27: parley.v1.ToolCallEnded.state:type_name -> parley.v1.ToolCallState
-	28, // 28: parley.v1.ToolCallEnded.result:type_name -> parley.v1.ToolResult
-	22, // 29: parley.v1.UsageReported.usage:type_name -> parley.v1.Usage
-	22, // 30: parley.v1.UsageReported.turn_usage:type_name -> parley.v1.Usage
-	29, // 31: parley.v1.RetryScheduled.delay:type_name -> google.protobuf.Duration
-	23, // 32: parley.v1.RetryScheduled.error:type_name -> parley.v1.TurnError
-	25, // 33: parley.v1.MessageUpdated.message:type_name -> parley.v1.Message
-	30, // 34: parley.v1.QueueChanged.queued:type_name -> parley.v1.QueuedMessage
-	31, // 35: parley.v1.SessionChanged.session:type_name -> parley.v1.Session
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	12, // 10: parley.v1.Event.tool_call_ended:type_name -> parley.v1.ToolCallEnded
+	10, // 11: parley.v1.Event.request_opened:type_name -> parley.v1.RequestOpened
+	11, // 12: parley.v1.Event.request_resolved:type_name -> parley.v1.RequestResolved
+	13, // 13: parley.v1.Event.usage_reported:type_name -> parley.v1.UsageReported
+	14, // 14: parley.v1.Event.retry_scheduled:type_name -> parley.v1.RetryScheduled
+	15, // 15: parley.v1.Event.model_changed:type_name -> parley.v1.ModelChanged
+	16, // 16: parley.v1.Event.message_updated:type_name -> parley.v1.MessageUpdated
+	17, // 17: parley.v1.Event.history_cleared:type_name -> parley.v1.HistoryCleared
+	18, // 18: parley.v1.Event.queue_changed:type_name -> parley.v1.QueueChanged
+	19, // 19: parley.v1.Event.session_changed:type_name -> parley.v1.SessionChanged
+	20, // 20: parley.v1.Event.warning:type_name -> parley.v1.Warning
+	22, // 21: parley.v1.TurnStarted.turn:type_name -> parley.v1.Turn
+	23, // 22: parley.v1.TurnEnded.reason:type_name -> parley.v1.TurnEndReason
+	24, // 23: parley.v1.TurnEnded.usage:type_name -> parley.v1.Usage
+	25, // 24: parley.v1.TurnEnded.error:type_name -> parley.v1.TurnError
+	26, // 25: parley.v1.MessageStarted.role:type_name -> parley.v1.Role
+	27, // 26: parley.v1.MessageCompleted.message:type_name -> parley.v1.Message
+	28, // 27: parley.v1.ToolCallRequested.arguments:type_name -> google.protobuf.Struct
+	28, // 28: parley.v1.ToolCallStarted.arguments:type_name -> google.protobuf.Struct
+	29, // 29: parley.v1.RequestOpened.request:type_name -> parley.v1.Request
+	29, // 30: parley.v1.RequestResolved.request:type_name -> parley.v1.Request
+	30, // 31: parley.v1.ToolCallEnded.state:type_name -> parley.v1.ToolCallState
+	31, // 32: parley.v1.ToolCallEnded.result:type_name -> parley.v1.ToolResult
+	24, // 33: parley.v1.UsageReported.usage:type_name -> parley.v1.Usage
+	24, // 34: parley.v1.UsageReported.turn_usage:type_name -> parley.v1.Usage
+	32, // 35: parley.v1.RetryScheduled.delay:type_name -> google.protobuf.Duration
+	25, // 36: parley.v1.RetryScheduled.error:type_name -> parley.v1.TurnError
+	27, // 37: parley.v1.MessageUpdated.message:type_name -> parley.v1.Message
+	33, // 38: parley.v1.QueueChanged.queued:type_name -> parley.v1.QueuedMessage
+	34, // 39: parley.v1.SessionChanged.session:type_name -> parley.v1.Session
+	40, // [40:40] is the sub-list for method output_type
+	40, // [40:40] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -1679,6 +1818,7 @@ func file_parley_v1_event_proto_init() {
 	}
 	file_parley_v1_message_proto_init()
 	file_parley_v1_queue_proto_init()
+	file_parley_v1_request_proto_init()
 	file_parley_v1_session_proto_init()
 	file_parley_v1_turn_proto_init()
 	file_parley_v1_usage_proto_init()
@@ -1693,6 +1833,8 @@ func file_parley_v1_event_proto_init() {
 		(*Event_ToolCallRequested)(nil),
 		(*Event_ToolCallStarted)(nil),
 		(*Event_ToolCallEnded)(nil),
+		(*Event_RequestOpened)(nil),
+		(*Event_RequestResolved)(nil),
 		(*Event_UsageReported)(nil),
 		(*Event_RetryScheduled)(nil),
 		(*Event_ModelChanged)(nil),
@@ -1708,7 +1850,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

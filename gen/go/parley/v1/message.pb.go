@@ -214,7 +214,7 @@ type Message struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The session it belongs to.
 	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	// The turn it was said in.
+	// The turn it was said in; of a copy, in a session that was forked or imported, the turn of the original.
 	TurnId string `protobuf:"bytes,3,opt,name=turn_id,json=turnId,proto3" json:"turn_id,omitempty"`
 	// Who said it.
 	Role Role `protobuf:"varint,4,opt,name=role,proto3,enum=parley.v1.Role" json:"role,omitempty"`
@@ -495,7 +495,7 @@ func (x *Reasoning) GetText() string {
 // A tool call as the model asked for it.
 type ToolCall struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, prefix `call_`. Unique in the engine.
+	// Id, prefix `call_`. Unique in the engine but for copies of its message, in sessions that were forked or imported.
 	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	// The tool's name.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`

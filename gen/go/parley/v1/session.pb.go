@@ -80,7 +80,7 @@ type Session struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, prefix `ses_`.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// A name for humans; may be empty.
+	// A name for humans. Where nobody gives it one, the engine does once the first answer has begun; empty until then.
 	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
 	// What it is doing.
 	State SessionState `protobuf:"varint,3,opt,name=state,proto3,enum=parley.v1.SessionState" json:"state,omitempty"`
@@ -98,7 +98,7 @@ type Session struct {
 	Starred bool `protobuf:"varint,12,opt,name=starred,proto3" json:"starred,omitempty"`
 	// The number of its last event that is not a delta. 0 = it has none.
 	LastSeq int64 `protobuf:"varint,13,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
-	// What all its turns consumed.
+	// What all its turns consumed, and what its title did.
 	Usage *Usage `protobuf:"bytes,14,opt,name=usage,proto3" json:"usage,omitempty"`
 	// When it was created.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
@@ -113,7 +113,9 @@ type Session struct {
 	// The folder it belongs to: an absolute path without symbolic links. Empty = none.
 	Workspace string `protobuf:"bytes,8,opt,name=workspace,proto3" json:"workspace,omitempty"`
 	// The session it was forked from, which may be gone since. Empty = none.
-	ForkedFrom    string `protobuf:"bytes,22,opt,name=forked_from,json=forkedFrom,proto3" json:"forked_from,omitempty"`
+	ForkedFrom string `protobuf:"bytes,22,opt,name=forked_from,json=forkedFrom,proto3" json:"forked_from,omitempty"`
+	// The humans that it waits for; absent while it has no open request.
+	WaitingOn     *WaitingOn `protobuf:"bytes,15,opt,name=waiting_on,json=waitingOn,proto3" json:"waiting_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -274,11 +276,82 @@ func (x *Session) GetForkedFrom() string {
 	return ""
 }
 
+func (x *Session) GetWaitingOn() *WaitingOn {
+	if x != nil {
+		return x.WaitingOn
+	}
+	return nil
+}
+
+// Humans that a session waits for.
+type WaitingOn struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The open requests, the oldest first; at most 100.
+	RequestIds []string `protobuf:"bytes,1,rep,name=request_ids,json=requestIds,proto3" json:"request_ids,omitempty"`
+	// Since when: the oldest was made then.
+	Since *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	// The earliest deadline among them; absent = none has one.
+	Deadline      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitingOn) Reset() {
+	*x = WaitingOn{}
+	mi := &file_parley_v1_session_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitingOn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitingOn) ProtoMessage() {}
+
+func (x *WaitingOn) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitingOn.ProtoReflect.Descriptor instead.
+func (*WaitingOn) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *WaitingOn) GetRequestIds() []string {
+	if x != nil {
+		return x.RequestIds
+	}
+	return nil
+}
+
+func (x *WaitingOn) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *WaitingOn) GetDeadline() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Deadline
+	}
+	return nil
+}
+
 var File_parley_v1_session_proto protoreflect.FileDescriptor
 
 const file_parley_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x17parley/v1/session.proto\x12\tparley.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xfe\x05\n" +
+	"\x17parley/v1/session.proto\x12\tparley.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xad\x06\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12-\n" +
@@ -301,11 +374,18 @@ const file_parley_v1_session_proto_rawDesc = "" +
 	"\rretry_partial\x18\x15 \x01(\bR\fretryPartial\x12\x1c\n" +
 	"\tworkspace\x18\b \x01(\tR\tworkspace\x12\x1f\n" +
 	"\vforked_from\x18\x16 \x01(\tR\n" +
-	"forkedFrom\x1a9\n" +
+	"forkedFrom\x123\n" +
+	"\n" +
+	"waiting_on\x18\x0f \x01(\v2\x14.parley.v1.WaitingOnR\twaitingOn\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\bJ\x04\b\t\x10\n" +
-	"J\x04\b\x0f\x10\x10J\x04\b\x10\x10\x11*f\n" +
+	"J\x04\b\x10\x10\x11\"\x96\x01\n" +
+	"\tWaitingOn\x12\x1f\n" +
+	"\vrequest_ids\x18\x01 \x03(\tR\n" +
+	"requestIds\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x126\n" +
+	"\bdeadline\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline*f\n" +
 	"\fSessionState\x12\x1d\n" +
 	"\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12SESSION_STATE_IDLE\x10\x01\x12\x19\n" +
@@ -326,27 +406,31 @@ func file_parley_v1_session_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_parley_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_parley_v1_session_proto_goTypes = []any{
 	(SessionState)(0),             // 0: parley.v1.SessionState
 	(*Session)(nil),               // 1: parley.v1.Session
-	nil,                           // 2: parley.v1.Session.LabelsEntry
-	(*Limits)(nil),                // 3: parley.v1.Limits
-	(*Usage)(nil),                 // 4: parley.v1.Usage
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*WaitingOn)(nil),             // 2: parley.v1.WaitingOn
+	nil,                           // 3: parley.v1.Session.LabelsEntry
+	(*Limits)(nil),                // 4: parley.v1.Limits
+	(*Usage)(nil),                 // 5: parley.v1.Usage
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
 }
 var file_parley_v1_session_proto_depIdxs = []int32{
 	0, // 0: parley.v1.Session.state:type_name -> parley.v1.SessionState
-	3, // 1: parley.v1.Session.limits:type_name -> parley.v1.Limits
-	2, // 2: parley.v1.Session.labels:type_name -> parley.v1.Session.LabelsEntry
-	4, // 3: parley.v1.Session.usage:type_name -> parley.v1.Usage
-	5, // 4: parley.v1.Session.create_time:type_name -> google.protobuf.Timestamp
-	5, // 5: parley.v1.Session.update_time:type_name -> google.protobuf.Timestamp
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	4, // 1: parley.v1.Session.limits:type_name -> parley.v1.Limits
+	3, // 2: parley.v1.Session.labels:type_name -> parley.v1.Session.LabelsEntry
+	5, // 3: parley.v1.Session.usage:type_name -> parley.v1.Usage
+	6, // 4: parley.v1.Session.create_time:type_name -> google.protobuf.Timestamp
+	6, // 5: parley.v1.Session.update_time:type_name -> google.protobuf.Timestamp
+	2, // 6: parley.v1.Session.waiting_on:type_name -> parley.v1.WaitingOn
+	6, // 7: parley.v1.WaitingOn.since:type_name -> google.protobuf.Timestamp
+	6, // 8: parley.v1.WaitingOn.deadline:type_name -> google.protobuf.Timestamp
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_session_proto_init() }
@@ -362,7 +446,7 @@ func file_parley_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_session_proto_rawDesc), len(file_parley_v1_session_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -90,7 +90,7 @@ type CreateSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The same key with the same content returns the session made before, as it is now; kept for 24 hours. Empty = none.
 	IdempotencyKey string `protobuf:"bytes,1,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	// A name for humans, at most 500 characters. Empty = the engine finds one after the first turn has begun.
+	// A name for humans, at most 500 characters. Empty = the engine finds one once the first answer has begun.
 	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
 	// The profile to call models with. Empty = the default profile.
 	Profile string `protobuf:"bytes,3,opt,name=profile,proto3" json:"profile,omitempty"`
@@ -574,7 +574,7 @@ type UpdateSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The session's id.
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	// The new title, at most 500 characters; empty removes it. Absent = left alone.
+	// The new title, at most 500 characters; empty removes it, and the next answer brings a new one. Absent = left alone.
 	Title *string `protobuf:"bytes,2,opt,name=title,proto3,oneof" json:"title,omitempty"`
 	// The profile from the next step on; empty = the default profile. Absent = left alone.
 	Profile *string `protobuf:"bytes,3,opt,name=profile,proto3,oneof" json:"profile,omitempty"`
@@ -1020,7 +1020,9 @@ type GetSnapshotResponse struct {
 	// The end of the log at that moment, deltas included: the `after_seq` of the WatchSession to go on with.
 	LastSeq int64 `protobuf:"varint,9,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
 	// The `log_epoch` of that log.
-	LogEpoch      string `protobuf:"bytes,10,opt,name=log_epoch,json=logEpoch,proto3" json:"log_epoch,omitempty"`
+	LogEpoch string `protobuf:"bytes,10,opt,name=log_epoch,json=logEpoch,proto3" json:"log_epoch,omitempty"`
+	// Its open requests, the oldest first. Fewer where they exceed 1 MB: `session.waiting_on` names them all.
+	Requests      []*Request `protobuf:"bytes,7,rep,name=requests,proto3" json:"requests,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1116,6 +1118,13 @@ func (x *GetSnapshotResponse) GetLogEpoch() string {
 		return x.LogEpoch
 	}
 	return ""
+}
+
+func (x *GetSnapshotResponse) GetRequests() []*Request {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
 }
 
 // A message that is being made.
@@ -2578,7 +2587,7 @@ var File_parley_v1_session_service_proto protoreflect.FileDescriptor
 
 const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fparley/v1/session_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\"\xb8\x04\n" +
+	"\x1fparley/v1/session_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\"\xb8\x04\n" +
 	"\x14CreateSessionRequest\x121\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\x12\x1e\n" +
 	"\x05title\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x05title\x12\"\n" +
@@ -2666,7 +2675,7 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\x12GetSnapshotRequest\x12(\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x12$\n" +
-	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\"\xb9\x03\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\"\xe3\x03\n" +
 	"\x13GetSnapshotResponse\x12,\n" +
 	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\x12.\n" +
 	"\bmessages\x18\x02 \x03(\v2\x12.parley.v1.MessageR\bmessages\x12&\n" +
@@ -2678,7 +2687,8 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\x05queue\x18\b \x03(\v2\x18.parley.v1.QueuedMessageR\x05queue\x12\x19\n" +
 	"\blast_seq\x18\t \x01(\x03R\alastSeq\x12\x1b\n" +
 	"\tlog_epoch\x18\n" +
-	" \x01(\tR\blogEpochJ\x04\b\a\x10\b\"\xf2\x01\n" +
+	" \x01(\tR\blogEpoch\x12.\n" +
+	"\brequests\x18\a \x03(\v2\x12.parley.v1.RequestR\brequests\"\xf2\x01\n" +
 	"\x0ePartialMessage\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x17\n" +
@@ -2882,10 +2892,11 @@ var file_parley_v1_session_service_proto_goTypes = []any{
 	(*Message)(nil),                     // 46: parley.v1.Message
 	(*Turn)(nil),                        // 47: parley.v1.Turn
 	(*QueuedMessage)(nil),               // 48: parley.v1.QueuedMessage
-	(Role)(0),                           // 49: parley.v1.Role
-	(*timestamppb.Timestamp)(nil),       // 50: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),             // 51: google.protobuf.Struct
-	(*Part)(nil),                        // 52: parley.v1.Part
+	(*Request)(nil),                     // 49: parley.v1.Request
+	(Role)(0),                           // 50: parley.v1.Role
+	(*timestamppb.Timestamp)(nil),       // 51: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),             // 52: google.protobuf.Struct
+	(*Part)(nil),                        // 53: parley.v1.Part
 }
 var file_parley_v1_session_service_proto_depIdxs = []int32{
 	40, // 0: parley.v1.CreateSessionRequest.labels:type_name -> parley.v1.CreateSessionRequest.LabelsEntry
@@ -2907,61 +2918,62 @@ var file_parley_v1_session_service_proto_depIdxs = []int32{
 	17, // 16: parley.v1.GetSnapshotResponse.tool_calls:type_name -> parley.v1.OpenToolCall
 	47, // 17: parley.v1.GetSnapshotResponse.running_turn:type_name -> parley.v1.Turn
 	48, // 18: parley.v1.GetSnapshotResponse.queue:type_name -> parley.v1.QueuedMessage
-	49, // 19: parley.v1.PartialMessage.role:type_name -> parley.v1.Role
-	50, // 20: parley.v1.PartialMessage.create_time:type_name -> google.protobuf.Timestamp
-	51, // 21: parley.v1.OpenToolCall.arguments:type_name -> google.protobuf.Struct
-	20, // 22: parley.v1.BatchDeleteSessionsResponse.failures:type_name -> parley.v1.DeleteFailure
-	49, // 23: parley.v1.AppendMessageRequest.role:type_name -> parley.v1.Role
-	52, // 24: parley.v1.AppendMessageRequest.parts:type_name -> parley.v1.Part
-	46, // 25: parley.v1.AppendMessageResponse.message:type_name -> parley.v1.Message
-	52, // 26: parley.v1.UpdateMessageRequest.parts:type_name -> parley.v1.Part
-	46, // 27: parley.v1.UpdateMessageResponse.message:type_name -> parley.v1.Message
-	44, // 28: parley.v1.ClearHistoryResponse.session:type_name -> parley.v1.Session
-	44, // 29: parley.v1.RewindSessionResponse.session:type_name -> parley.v1.Session
-	44, // 30: parley.v1.ForkSessionResponse.session:type_name -> parley.v1.Session
-	49, // 31: parley.v1.SearchMessagesRequest.roles:type_name -> parley.v1.Role
-	33, // 32: parley.v1.SearchMessagesResponse.hits:type_name -> parley.v1.SearchHit
-	49, // 33: parley.v1.SearchHit.role:type_name -> parley.v1.Role
-	50, // 34: parley.v1.SearchHit.create_time:type_name -> google.protobuf.Timestamp
-	34, // 35: parley.v1.SearchHit.snippet:type_name -> parley.v1.SnippetPiece
-	39, // 36: parley.v1.ImportSessionsResponse.renamed:type_name -> parley.v1.ImportedId
-	1,  // 37: parley.v1.SessionService.CreateSession:input_type -> parley.v1.CreateSessionRequest
-	3,  // 38: parley.v1.SessionService.GetSession:input_type -> parley.v1.GetSessionRequest
-	5,  // 39: parley.v1.SessionService.ListSessions:input_type -> parley.v1.ListSessionsRequest
-	8,  // 40: parley.v1.SessionService.UpdateSession:input_type -> parley.v1.UpdateSessionRequest
-	10, // 41: parley.v1.SessionService.DeleteSession:input_type -> parley.v1.DeleteSessionRequest
-	12, // 42: parley.v1.SessionService.ListMessages:input_type -> parley.v1.ListMessagesRequest
-	14, // 43: parley.v1.SessionService.GetSnapshot:input_type -> parley.v1.GetSnapshotRequest
-	18, // 44: parley.v1.SessionService.BatchDeleteSessions:input_type -> parley.v1.BatchDeleteSessionsRequest
-	21, // 45: parley.v1.SessionService.AppendMessage:input_type -> parley.v1.AppendMessageRequest
-	23, // 46: parley.v1.SessionService.UpdateMessage:input_type -> parley.v1.UpdateMessageRequest
-	25, // 47: parley.v1.SessionService.ClearHistory:input_type -> parley.v1.ClearHistoryRequest
-	27, // 48: parley.v1.SessionService.RewindSession:input_type -> parley.v1.RewindSessionRequest
-	29, // 49: parley.v1.SessionService.ForkSession:input_type -> parley.v1.ForkSessionRequest
-	31, // 50: parley.v1.SessionService.SearchMessages:input_type -> parley.v1.SearchMessagesRequest
-	35, // 51: parley.v1.SessionService.ExportSessions:input_type -> parley.v1.ExportSessionsRequest
-	37, // 52: parley.v1.SessionService.ImportSessions:input_type -> parley.v1.ImportSessionsRequest
-	2,  // 53: parley.v1.SessionService.CreateSession:output_type -> parley.v1.CreateSessionResponse
-	4,  // 54: parley.v1.SessionService.GetSession:output_type -> parley.v1.GetSessionResponse
-	6,  // 55: parley.v1.SessionService.ListSessions:output_type -> parley.v1.ListSessionsResponse
-	9,  // 56: parley.v1.SessionService.UpdateSession:output_type -> parley.v1.UpdateSessionResponse
-	11, // 57: parley.v1.SessionService.DeleteSession:output_type -> parley.v1.DeleteSessionResponse
-	13, // 58: parley.v1.SessionService.ListMessages:output_type -> parley.v1.ListMessagesResponse
-	15, // 59: parley.v1.SessionService.GetSnapshot:output_type -> parley.v1.GetSnapshotResponse
-	19, // 60: parley.v1.SessionService.BatchDeleteSessions:output_type -> parley.v1.BatchDeleteSessionsResponse
-	22, // 61: parley.v1.SessionService.AppendMessage:output_type -> parley.v1.AppendMessageResponse
-	24, // 62: parley.v1.SessionService.UpdateMessage:output_type -> parley.v1.UpdateMessageResponse
-	26, // 63: parley.v1.SessionService.ClearHistory:output_type -> parley.v1.ClearHistoryResponse
-	28, // 64: parley.v1.SessionService.RewindSession:output_type -> parley.v1.RewindSessionResponse
-	30, // 65: parley.v1.SessionService.ForkSession:output_type -> parley.v1.ForkSessionResponse
-	32, // 66: parley.v1.SessionService.SearchMessages:output_type -> parley.v1.SearchMessagesResponse
-	36, // 67: parley.v1.SessionService.ExportSessions:output_type -> parley.v1.ExportSessionsResponse
-	38, // 68: parley.v1.SessionService.ImportSessions:output_type -> parley.v1.ImportSessionsResponse
-	53, // [53:69] is the sub-list for method output_type
-	37, // [37:53] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	49, // 19: parley.v1.GetSnapshotResponse.requests:type_name -> parley.v1.Request
+	50, // 20: parley.v1.PartialMessage.role:type_name -> parley.v1.Role
+	51, // 21: parley.v1.PartialMessage.create_time:type_name -> google.protobuf.Timestamp
+	52, // 22: parley.v1.OpenToolCall.arguments:type_name -> google.protobuf.Struct
+	20, // 23: parley.v1.BatchDeleteSessionsResponse.failures:type_name -> parley.v1.DeleteFailure
+	50, // 24: parley.v1.AppendMessageRequest.role:type_name -> parley.v1.Role
+	53, // 25: parley.v1.AppendMessageRequest.parts:type_name -> parley.v1.Part
+	46, // 26: parley.v1.AppendMessageResponse.message:type_name -> parley.v1.Message
+	53, // 27: parley.v1.UpdateMessageRequest.parts:type_name -> parley.v1.Part
+	46, // 28: parley.v1.UpdateMessageResponse.message:type_name -> parley.v1.Message
+	44, // 29: parley.v1.ClearHistoryResponse.session:type_name -> parley.v1.Session
+	44, // 30: parley.v1.RewindSessionResponse.session:type_name -> parley.v1.Session
+	44, // 31: parley.v1.ForkSessionResponse.session:type_name -> parley.v1.Session
+	50, // 32: parley.v1.SearchMessagesRequest.roles:type_name -> parley.v1.Role
+	33, // 33: parley.v1.SearchMessagesResponse.hits:type_name -> parley.v1.SearchHit
+	50, // 34: parley.v1.SearchHit.role:type_name -> parley.v1.Role
+	51, // 35: parley.v1.SearchHit.create_time:type_name -> google.protobuf.Timestamp
+	34, // 36: parley.v1.SearchHit.snippet:type_name -> parley.v1.SnippetPiece
+	39, // 37: parley.v1.ImportSessionsResponse.renamed:type_name -> parley.v1.ImportedId
+	1,  // 38: parley.v1.SessionService.CreateSession:input_type -> parley.v1.CreateSessionRequest
+	3,  // 39: parley.v1.SessionService.GetSession:input_type -> parley.v1.GetSessionRequest
+	5,  // 40: parley.v1.SessionService.ListSessions:input_type -> parley.v1.ListSessionsRequest
+	8,  // 41: parley.v1.SessionService.UpdateSession:input_type -> parley.v1.UpdateSessionRequest
+	10, // 42: parley.v1.SessionService.DeleteSession:input_type -> parley.v1.DeleteSessionRequest
+	12, // 43: parley.v1.SessionService.ListMessages:input_type -> parley.v1.ListMessagesRequest
+	14, // 44: parley.v1.SessionService.GetSnapshot:input_type -> parley.v1.GetSnapshotRequest
+	18, // 45: parley.v1.SessionService.BatchDeleteSessions:input_type -> parley.v1.BatchDeleteSessionsRequest
+	21, // 46: parley.v1.SessionService.AppendMessage:input_type -> parley.v1.AppendMessageRequest
+	23, // 47: parley.v1.SessionService.UpdateMessage:input_type -> parley.v1.UpdateMessageRequest
+	25, // 48: parley.v1.SessionService.ClearHistory:input_type -> parley.v1.ClearHistoryRequest
+	27, // 49: parley.v1.SessionService.RewindSession:input_type -> parley.v1.RewindSessionRequest
+	29, // 50: parley.v1.SessionService.ForkSession:input_type -> parley.v1.ForkSessionRequest
+	31, // 51: parley.v1.SessionService.SearchMessages:input_type -> parley.v1.SearchMessagesRequest
+	35, // 52: parley.v1.SessionService.ExportSessions:input_type -> parley.v1.ExportSessionsRequest
+	37, // 53: parley.v1.SessionService.ImportSessions:input_type -> parley.v1.ImportSessionsRequest
+	2,  // 54: parley.v1.SessionService.CreateSession:output_type -> parley.v1.CreateSessionResponse
+	4,  // 55: parley.v1.SessionService.GetSession:output_type -> parley.v1.GetSessionResponse
+	6,  // 56: parley.v1.SessionService.ListSessions:output_type -> parley.v1.ListSessionsResponse
+	9,  // 57: parley.v1.SessionService.UpdateSession:output_type -> parley.v1.UpdateSessionResponse
+	11, // 58: parley.v1.SessionService.DeleteSession:output_type -> parley.v1.DeleteSessionResponse
+	13, // 59: parley.v1.SessionService.ListMessages:output_type -> parley.v1.ListMessagesResponse
+	15, // 60: parley.v1.SessionService.GetSnapshot:output_type -> parley.v1.GetSnapshotResponse
+	19, // 61: parley.v1.SessionService.BatchDeleteSessions:output_type -> parley.v1.BatchDeleteSessionsResponse
+	22, // 62: parley.v1.SessionService.AppendMessage:output_type -> parley.v1.AppendMessageResponse
+	24, // 63: parley.v1.SessionService.UpdateMessage:output_type -> parley.v1.UpdateMessageResponse
+	26, // 64: parley.v1.SessionService.ClearHistory:output_type -> parley.v1.ClearHistoryResponse
+	28, // 65: parley.v1.SessionService.RewindSession:output_type -> parley.v1.RewindSessionResponse
+	30, // 66: parley.v1.SessionService.ForkSession:output_type -> parley.v1.ForkSessionResponse
+	32, // 67: parley.v1.SessionService.SearchMessages:output_type -> parley.v1.SearchMessagesResponse
+	36, // 68: parley.v1.SessionService.ExportSessions:output_type -> parley.v1.ExportSessionsResponse
+	38, // 69: parley.v1.SessionService.ImportSessions:output_type -> parley.v1.ImportSessionsResponse
+	54, // [54:70] is the sub-list for method output_type
+	38, // [38:54] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_session_service_proto_init() }
@@ -2972,6 +2984,7 @@ func file_parley_v1_session_service_proto_init() {
 	file_parley_v1_access_proto_init()
 	file_parley_v1_message_proto_init()
 	file_parley_v1_queue_proto_init()
+	file_parley_v1_request_proto_init()
 	file_parley_v1_session_proto_init()
 	file_parley_v1_turn_proto_init()
 	file_parley_v1_session_service_proto_msgTypes[4].OneofWrappers = []any{}

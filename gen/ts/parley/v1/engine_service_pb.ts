@@ -11,6 +11,8 @@ import type { Access_Scope } from "./access_pb.ts";
 import { file_parley_v1_access } from "./access_pb.ts";
 import type { Profile } from "./profile_pb.ts";
 import { file_parley_v1_profile } from "./profile_pb.ts";
+import type { Request } from "./request_pb.ts";
+import { file_parley_v1_request } from "./request_pb.ts";
 import type { Session, SessionState } from "./session_pb.ts";
 import { file_parley_v1_session } from "./session_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -19,7 +21,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file parley/v1/engine_service.proto.
  */
 export const file_parley_v1_engine_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5wYXJsZXkvdjEvZW5naW5lX3NlcnZpY2UucHJvdG8SCXBhcmxleS52MSKbAQoSV2F0Y2hFbmdpbmVSZXF1ZXN0EjkKBnRvcGljcxgBIAMoDjIWLnBhcmxleS52MS5FbmdpbmVUb3BpY0IRukgOkgELEAgiB4IBBBABIAASKgoIc2Vzc2lvbnMYAiABKAsyGC5wYXJsZXkudjEuU2Vzc2lvbkZpbHRlchIeCg1zZXNzaW9uX2xpbWl0GAMgASgFQge6SAQaAigAIqMCCg1TZXNzaW9uRmlsdGVyEk0KBmxhYmVscxgBIAMoCzIkLnBhcmxleS52MS5TZXNzaW9uRmlsdGVyLkxhYmVsc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhI6CgZzdGF0ZXMYAiADKA4yFy5wYXJsZXkudjEuU2Vzc2lvblN0YXRlQhG6SA6SAQsQCCIHggEEEAEgABIUCgdzdGFycmVkGAMgASgISACIAQESGwoJd29ya3NwYWNlGAQgASgJQgi6SAVyAxiAIBIZCgdwcm9maWxlGAUgASgJQgi6SAVyAxiAARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgoKCF9zdGFycmVkIpUBChNXYXRjaEVuZ2luZVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbkgAEhYKDHNlc3Npb25fZ29uZRgCIAEoCUgAEi4KCWNhdWdodF91cBgKIAEoCzIZLnBhcmxleS52MS5FbmdpbmVDYXVnaHRVcEgAQgkKB3BheWxvYWRKBAgDEAoiKwoORW5naW5lQ2F1Z2h0VXASGQoRaGFzX21vcmVfc2Vzc2lvbnMYASABKAgiqwEKBVRva2VuEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSJgoFc2NvcGUYAyABKA4yFy5wYXJsZXkudjEuQWNjZXNzLlNjb3BlEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAitAEKEkNyZWF0ZVRva2VuUmVxdWVzdBIrCgRuYW1lGAEgASgJQh26SBpyGDIWXltBLVphLXowLTkuXy1dezEsNjR9JBIyCgVzY29wZRgCIAEoDjIXLnBhcmxleS52MS5BY2Nlc3MuU2NvcGVCCrpIB4IBBBABIAASPQoIbGlmZXRpbWUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCICGsJYBKgAiSwoTQ3JlYXRlVG9rZW5SZXNwb25zZRIfCgV0b2tlbhgBIAEoCzIQLnBhcmxleS52MS5Ub2tlbhITCgZzZWNyZXQYAiABKAlCA4ABASJNChFMaXN0VG9rZW5zUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgiTwoSTGlzdFRva2Vuc1Jlc3BvbnNlEiAKBnRva2VucxgBIAMoCzIQLnBhcmxleS52MS5Ub2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMQoSUmV2b2tlVG9rZW5SZXF1ZXN0EhsKCHRva2VuX2lkGAEgASgJQgm6SAZyBBABGEAiFQoTUmV2b2tlVG9rZW5SZXNwb25zZSIVChNDcmVhdGVCYWNrdXBSZXF1ZXN0ImkKFENyZWF0ZUJhY2t1cFJlc3BvbnNlEgwKBHBhdGgYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoAxIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiEAoOR2V0SW5mb1JlcXVlc3QiegoPR2V0SW5mb1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSEQoJbG9nX2Vwb2NoGAIgASgJEi4KCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXRvb2xzGAQgAygJSgQIBRAGIhIKEEdldFN0YXR1c1JlcXVlc3QihAIKEUdldFN0YXR1c1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSLwoOc2Vzc2lvbl9jb3VudHMYAiADKAsyFy5wYXJsZXkudjEuU2Vzc2lvbkNvdW50EhUKDXJ1bm5pbmdfdHVybnMYAyABKAUSJAoIcHJvZmlsZXMYBCADKAsyEi5wYXJsZXkudjEuUHJvZmlsZRITCgtzdG9yZV9ieXRlcxgFIAEoAxIPCgdyZWFkZXJzGAYgASgFEhQKDG1lbW9yeV9ieXRlcxgHIAEoAxIuCgpzdGFydF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEoECAkQECJFCgxTZXNzaW9uQ291bnQSJgoFc3RhdGUYASABKA4yFy5wYXJsZXkudjEuU2Vzc2lvblN0YXRlEg0KBWNvdW50GAIgASgDKlIKC0VuZ2luZVRvcGljEhwKGEVOR0lORV9UT1BJQ19VTlNQRUNJRklFRBAAEhkKFUVOR0lORV9UT1BJQ19TRVNTSU9OUxABIgQIAhACIgQIAxADMuUECg1FbmdpbmVTZXJ2aWNlEksKB0dldEluZm8SGS5wYXJsZXkudjEuR2V0SW5mb1JlcXVlc3QaGi5wYXJsZXkudjEuR2V0SW5mb1Jlc3BvbnNlIgmQAgGqoRkCCAESUQoJR2V0U3RhdHVzEhsucGFybGV5LnYxLkdldFN0YXR1c1JlcXVlc3QaHC5wYXJsZXkudjEuR2V0U3RhdHVzUmVzcG9uc2UiCZACAaqhGQIIARJZCgtXYXRjaEVuZ2luZRIdLnBhcmxleS52MS5XYXRjaEVuZ2luZVJlcXVlc3QaHi5wYXJsZXkudjEuV2F0Y2hFbmdpbmVSZXNwb25zZSIJkAIBqqEZAggBMAESVAoLQ3JlYXRlVG9rZW4SHS5wYXJsZXkudjEuQ3JlYXRlVG9rZW5SZXF1ZXN0Gh4ucGFybGV5LnYxLkNyZWF0ZVRva2VuUmVzcG9uc2UiBqqhGQIIAxJUCgpMaXN0VG9rZW5zEhwucGFybGV5LnYxLkxpc3RUb2tlbnNSZXF1ZXN0Gh0ucGFybGV5LnYxLkxpc3RUb2tlbnNSZXNwb25zZSIJkAIBqqEZAggDElQKC1Jldm9rZVRva2VuEh0ucGFybGV5LnYxLlJldm9rZVRva2VuUmVxdWVzdBoeLnBhcmxleS52MS5SZXZva2VUb2tlblJlc3BvbnNlIgaqoRkCCAMSVwoMQ3JlYXRlQmFja3VwEh4ucGFybGV5LnYxLkNyZWF0ZUJhY2t1cFJlcXVlc3QaHy5wYXJsZXkudjEuQ3JlYXRlQmFja3VwUmVzcG9uc2UiBqqhGQIIA2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_parley_v1_access, file_parley_v1_profile, file_parley_v1_session]);
+  fileDesc("Ch5wYXJsZXkvdjEvZW5naW5lX3NlcnZpY2UucHJvdG8SCXBhcmxleS52MSKbAQoSV2F0Y2hFbmdpbmVSZXF1ZXN0EjkKBnRvcGljcxgBIAMoDjIWLnBhcmxleS52MS5FbmdpbmVUb3BpY0IRukgOkgELEAgiB4IBBBABIAASKgoIc2Vzc2lvbnMYAiABKAsyGC5wYXJsZXkudjEuU2Vzc2lvbkZpbHRlchIeCg1zZXNzaW9uX2xpbWl0GAMgASgFQge6SAQaAigAIqMCCg1TZXNzaW9uRmlsdGVyEk0KBmxhYmVscxgBIAMoCzIkLnBhcmxleS52MS5TZXNzaW9uRmlsdGVyLkxhYmVsc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhI6CgZzdGF0ZXMYAiADKA4yFy5wYXJsZXkudjEuU2Vzc2lvblN0YXRlQhG6SA6SAQsQCCIHggEEEAEgABIUCgdzdGFycmVkGAMgASgISACIAQESGwoJd29ya3NwYWNlGAQgASgJQgi6SAVyAxiAIBIZCgdwcm9maWxlGAUgASgJQgi6SAVyAxiAARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgoKCF9zdGFycmVkItQBChNXYXRjaEVuZ2luZVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbkgAEhYKDHNlc3Npb25fZ29uZRgCIAEoCUgAEiUKB3JlcXVlc3QYAyABKAsyEi5wYXJsZXkudjEuUmVxdWVzdEgAEhYKDHJlcXVlc3RfZ29uZRgEIAEoCUgAEi4KCWNhdWdodF91cBgKIAEoCzIZLnBhcmxleS52MS5FbmdpbmVDYXVnaHRVcEgAQgkKB3BheWxvYWRKBAgFEAoiKwoORW5naW5lQ2F1Z2h0VXASGQoRaGFzX21vcmVfc2Vzc2lvbnMYASABKAgiqwEKBVRva2VuEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSJgoFc2NvcGUYAyABKA4yFy5wYXJsZXkudjEuQWNjZXNzLlNjb3BlEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAitAEKEkNyZWF0ZVRva2VuUmVxdWVzdBIrCgRuYW1lGAEgASgJQh26SBpyGDIWXltBLVphLXowLTkuXy1dezEsNjR9JBIyCgVzY29wZRgCIAEoDjIXLnBhcmxleS52MS5BY2Nlc3MuU2NvcGVCCrpIB4IBBBABIAASPQoIbGlmZXRpbWUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCICGsJYBKgAiSwoTQ3JlYXRlVG9rZW5SZXNwb25zZRIfCgV0b2tlbhgBIAEoCzIQLnBhcmxleS52MS5Ub2tlbhITCgZzZWNyZXQYAiABKAlCA4ABASJNChFMaXN0VG9rZW5zUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgiTwoSTGlzdFRva2Vuc1Jlc3BvbnNlEiAKBnRva2VucxgBIAMoCzIQLnBhcmxleS52MS5Ub2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMQoSUmV2b2tlVG9rZW5SZXF1ZXN0EhsKCHRva2VuX2lkGAEgASgJQgm6SAZyBBABGEAiFQoTUmV2b2tlVG9rZW5SZXNwb25zZSIVChNDcmVhdGVCYWNrdXBSZXF1ZXN0ImkKFENyZWF0ZUJhY2t1cFJlc3BvbnNlEgwKBHBhdGgYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoAxIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiEAoOR2V0SW5mb1JlcXVlc3QiegoPR2V0SW5mb1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSEQoJbG9nX2Vwb2NoGAIgASgJEi4KCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXRvb2xzGAQgAygJSgQIBRAGIhIKEEdldFN0YXR1c1JlcXVlc3QimwIKEUdldFN0YXR1c1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSLwoOc2Vzc2lvbl9jb3VudHMYAiADKAsyFy5wYXJsZXkudjEuU2Vzc2lvbkNvdW50EhUKDXJ1bm5pbmdfdHVybnMYAyABKAUSJAoIcHJvZmlsZXMYBCADKAsyEi5wYXJsZXkudjEuUHJvZmlsZRITCgtzdG9yZV9ieXRlcxgFIAEoAxIPCgdyZWFkZXJzGAYgASgFEhQKDG1lbW9yeV9ieXRlcxgHIAEoAxIuCgpzdGFydF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1vcGVuX3JlcXVlc3RzGAkgASgFSgQIChAQIkUKDFNlc3Npb25Db3VudBImCgVzdGF0ZRgBIAEoDjIXLnBhcmxleS52MS5TZXNzaW9uU3RhdGUSDQoFY291bnQYAiABKAMqZwoLRW5naW5lVG9waWMSHAoYRU5HSU5FX1RPUElDX1VOU1BFQ0lGSUVEEAASGQoVRU5HSU5FX1RPUElDX1NFU1NJT05TEAESGQoVRU5HSU5FX1RPUElDX1JFUVVFU1RTEAIiBAgDEAMy5QQKDUVuZ2luZVNlcnZpY2USSwoHR2V0SW5mbxIZLnBhcmxleS52MS5HZXRJbmZvUmVxdWVzdBoaLnBhcmxleS52MS5HZXRJbmZvUmVzcG9uc2UiCZACAaqhGQIIARJRCglHZXRTdGF0dXMSGy5wYXJsZXkudjEuR2V0U3RhdHVzUmVxdWVzdBocLnBhcmxleS52MS5HZXRTdGF0dXNSZXNwb25zZSIJkAIBqqEZAggBElkKC1dhdGNoRW5naW5lEh0ucGFybGV5LnYxLldhdGNoRW5naW5lUmVxdWVzdBoeLnBhcmxleS52MS5XYXRjaEVuZ2luZVJlc3BvbnNlIgmQAgGqoRkCCAEwARJUCgtDcmVhdGVUb2tlbhIdLnBhcmxleS52MS5DcmVhdGVUb2tlblJlcXVlc3QaHi5wYXJsZXkudjEuQ3JlYXRlVG9rZW5SZXNwb25zZSIGqqEZAggDElQKCkxpc3RUb2tlbnMSHC5wYXJsZXkudjEuTGlzdFRva2Vuc1JlcXVlc3QaHS5wYXJsZXkudjEuTGlzdFRva2Vuc1Jlc3BvbnNlIgmQAgGqoRkCCAMSVAoLUmV2b2tlVG9rZW4SHS5wYXJsZXkudjEuUmV2b2tlVG9rZW5SZXF1ZXN0Gh4ucGFybGV5LnYxLlJldm9rZVRva2VuUmVzcG9uc2UiBqqhGQIIAxJXCgxDcmVhdGVCYWNrdXASHi5wYXJsZXkudjEuQ3JlYXRlQmFja3VwUmVxdWVzdBofLnBhcmxleS52MS5DcmVhdGVCYWNrdXBSZXNwb25zZSIGqqEZAggDYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_parley_v1_access, file_parley_v1_profile, file_parley_v1_request, file_parley_v1_session]);
 
 /**
  * What to watch.
@@ -118,7 +120,8 @@ export type WatchEngineResponse = Message<"parley.v1.WatchEngineResponse"> & {
    */
   payload: {
     /**
-     * A session that matches: new, changed, or one to begin with.
+     * A session that matches: new, changed, or one to begin with; as GetSession shows it. That its `last_seq` alone has grown
+     * is no change.
      *
      * @generated from field: parley.v1.Session session = 1;
      */
@@ -132,6 +135,22 @@ export type WatchEngineResponse = Message<"parley.v1.WatchEngineResponse"> & {
      */
     value: string;
     case: "sessionGone";
+  } | {
+    /**
+     * A request that is open: new, claimed or let go, or one to begin with.
+     *
+     * @generated from field: parley.v1.Request request = 3;
+     */
+    value: Request;
+    case: "request";
+  } | {
+    /**
+     * The id of a request that is open no more: GetRequest tells how it ended.
+     *
+     * @generated from field: string request_gone = 4;
+     */
+    value: string;
+    case: "requestGone";
   } | {
     /**
      * All items that there were have been sent; what follows are changes.
@@ -558,6 +577,13 @@ export type GetStatusResponse = Message<"parley.v1.GetStatusResponse"> & {
    * @generated from field: google.protobuf.Timestamp start_time = 8;
    */
   startTime?: Timestamp | undefined;
+
+  /**
+   * How many requests are open.
+   *
+   * @generated from field: int32 open_requests = 9;
+   */
+  openRequests: number;
 };
 
 /**
@@ -614,6 +640,13 @@ export const EngineTopic = {
    * @generated from enum value: ENGINE_TOPIC_SESSIONS = 1;
    */
   SESSIONS: 1,
+
+  /**
+   * Requests that are open, of all sessions and of none.
+   *
+   * @generated from enum value: ENGINE_TOPIC_REQUESTS = 2;
+   */
+  REQUESTS: 2,
 } as const;
 
 /**
@@ -658,7 +691,9 @@ export const EngineService: GenService<{
   /**
    * Streams all items of the topics asked for that match, then `caught_up`, then each item that changes, whole, or its id
    * once it is gone or no longer matches. There is no place to come back to: a reconnect begins with all items again. After
-   * 15 seconds of silence a `caught_up` comes again. Ends with UNAVAILABLE `ENGINE_STOPPING`.
+   * 15 seconds of silence a `caught_up` comes again. Several changes of one item may come as one. Ends with UNAVAILABLE
+   * `ENGINE_STOPPING`, or `WATCH_BEHIND` where it was not read for an hour while sessions were removed; fails with
+   * INVALID_ARGUMENT `INVALID_WORKSPACE`.
    *
    * @generated from rpc parley.v1.EngineService.WatchEngine
    */

@@ -10,6 +10,8 @@ import type { Message as Message$1, Role, ToolCallState, ToolResult } from "./me
 import { file_parley_v1_message } from "./message_pb.ts";
 import type { QueuedMessage } from "./queue_pb.ts";
 import { file_parley_v1_queue } from "./queue_pb.ts";
+import type { Request } from "./request_pb.ts";
+import { file_parley_v1_request } from "./request_pb.ts";
 import type { Session } from "./session_pb.ts";
 import { file_parley_v1_session } from "./session_pb.ts";
 import type { Turn, TurnEndReason, TurnError } from "./turn_pb.ts";
@@ -22,7 +24,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/event.proto.
  */
 export const file_parley_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChVwYXJsZXkvdjEvZXZlbnQucHJvdG8SCXBhcmxleS52MSLBCAoFRXZlbnQSCwoDc2VxGAEgASgDEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd0dXJuX2lkGAMgASgJEg0KBWFjdG9yGAQgASgJEhEKCXNraXBwYWJsZRgFIAEoCBIuCgx0dXJuX3N0YXJ0ZWQYCiABKAsyFi5wYXJsZXkudjEuVHVyblN0YXJ0ZWRIABIqCgp0dXJuX2VuZGVkGAsgASgLMhQucGFybGV5LnYxLlR1cm5FbmRlZEgAEi4KDHN0ZXBfc3RhcnRlZBgMIAEoCzIWLnBhcmxleS52MS5TdGVwU3RhcnRlZEgAEjQKD21lc3NhZ2Vfc3RhcnRlZBgNIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlU3RhcnRlZEgAEioKCnRleHRfZGVsdGEYDiABKAsyFC5wYXJsZXkudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGA8gASgLMhkucGFybGV5LnYxLlJlYXNvbmluZ0RlbHRhSAASOAoRbWVzc2FnZV9jb21wbGV0ZWQYECABKAsyGy5wYXJsZXkudjEuTWVzc2FnZUNvbXBsZXRlZEgAEjsKE3Rvb2xfY2FsbF9yZXF1ZXN0ZWQYESABKAsyHC5wYXJsZXkudjEuVG9vbENhbGxSZXF1ZXN0ZWRIABI3ChF0b29sX2NhbGxfc3RhcnRlZBgSIAEoCzIaLnBhcmxleS52MS5Ub29sQ2FsbFN0YXJ0ZWRIABIzCg90b29sX2NhbGxfZW5kZWQYFCABKAsyGC5wYXJsZXkudjEuVG9vbENhbGxFbmRlZEgAEjIKDnVzYWdlX3JlcG9ydGVkGBcgASgLMhgucGFybGV5LnYxLlVzYWdlUmVwb3J0ZWRIABI0Cg9yZXRyeV9zY2hlZHVsZWQYGCABKAsyGS5wYXJsZXkudjEuUmV0cnlTY2hlZHVsZWRIABIwCg1tb2RlbF9jaGFuZ2VkGBkgASgLMhcucGFybGV5LnYxLk1vZGVsQ2hhbmdlZEgAEjQKD21lc3NhZ2VfdXBkYXRlZBgaIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlVXBkYXRlZEgAEjQKD2hpc3RvcnlfY2xlYXJlZBgbIAEoCzIZLnBhcmxleS52MS5IaXN0b3J5Q2xlYXJlZEgAEjAKDXF1ZXVlX2NoYW5nZWQYHSABKAsyFy5wYXJsZXkudjEuUXVldWVDaGFuZ2VkSAASNAoPc2Vzc2lvbl9jaGFuZ2VkGCIgASgLMhkucGFybGV5LnYxLlNlc3Npb25DaGFuZ2VkSAASJQoHd2FybmluZxgjIAEoCzISLnBhcmxleS52MS5XYXJuaW5nSABCCQoHcGF5bG9hZEoECBMQFEoECBUQFkoECBYQF0oECBwQHUoECB4QIiIsCgtUdXJuU3RhcnRlZBIdCgR0dXJuGAEgASgLMg8ucGFybGV5LnYxLlR1cm4iewoJVHVybkVuZGVkEigKBnJlYXNvbhgBIAEoDjIYLnBhcmxleS52MS5UdXJuRW5kUmVhc29uEh8KBXVzYWdlGAIgASgLMhAucGFybGV5LnYxLlVzYWdlEiMKBWVycm9yGAMgASgLMhQucGFybGV5LnYxLlR1cm5FcnJvciIqCgtTdGVwU3RhcnRlZBIMCgRzdGVwGAEgASgFEg0KBW1vZGVsGAIgASgJIlIKDk1lc3NhZ2VTdGFydGVkEhIKCm1lc3NhZ2VfaWQYASABKAkSHQoEcm9sZRgCIAEoDjIPLnBhcmxleS52MS5Sb2xlEg0KBW1vZGVsGAMgASgJIi0KCVRleHREZWx0YRISCgptZXNzYWdlX2lkGAEgASgJEgwKBHRleHQYAiABKAkiMgoOUmVhc29uaW5nRGVsdGESEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJIjcKEE1lc3NhZ2VDb21wbGV0ZWQSIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlInIKEVRvb2xDYWxsUmVxdWVzdGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCm1lc3NhZ2VfaWQYBCABKAkiXAoPVG9vbENhbGxTdGFydGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IoQBCg1Ub29sQ2FsbEVuZGVkEg8KB2NhbGxfaWQYASABKAkSJwoFc3RhdGUYAiABKA4yGC5wYXJsZXkudjEuVG9vbENhbGxTdGF0ZRIlCgZyZXN1bHQYAyABKAsyFS5wYXJsZXkudjEuVG9vbFJlc3VsdBISCgptZXNzYWdlX2lkGAQgASgJImoKDVVzYWdlUmVwb3J0ZWQSEgoKbWVzc2FnZV9pZBgBIAEoCRIfCgV1c2FnZRgCIAEoCzIQLnBhcmxleS52MS5Vc2FnZRIkCgp0dXJuX3VzYWdlGAMgASgLMhAucGFybGV5LnYxLlVzYWdlIoYBCg5SZXRyeVNjaGVkdWxlZBIPCgdhdHRlbXB0GAEgASgFEhQKDG1heF9hdHRlbXB0cxgCIAEoBRIoCgVkZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIjCgVlcnJvchgEIAEoCzIULnBhcmxleS52MS5UdXJuRXJyb3IiLgoMTW9kZWxDaGFuZ2VkEg8KB3Byb2ZpbGUYASABKAkSDQoFbW9kZWwYAiABKAkiNQoOTWVzc2FnZVVwZGF0ZWQSIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlIkMKDkhpc3RvcnlDbGVhcmVkEhgKEGZpcnN0X21lc3NhZ2VfaWQYASABKAkSFwoPbGFzdF9tZXNzYWdlX2lkGAIgASgJIk0KDFF1ZXVlQ2hhbmdlZBIoCgZxdWV1ZWQYASADKAsyGC5wYXJsZXkudjEuUXVldWVkTWVzc2FnZRITCgtyZW1vdmVkX2lkcxgCIAMoCSI1Cg5TZXNzaW9uQ2hhbmdlZBIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iKgoHV2FybmluZxIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_message, file_parley_v1_queue, file_parley_v1_session, file_parley_v1_turn, file_parley_v1_usage]);
+  fileDesc("ChVwYXJsZXkvdjEvZXZlbnQucHJvdG8SCXBhcmxleS52MSKhCQoFRXZlbnQSCwoDc2VxGAEgASgDEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd0dXJuX2lkGAMgASgJEg0KBWFjdG9yGAQgASgJEhEKCXNraXBwYWJsZRgFIAEoCBIuCgx0dXJuX3N0YXJ0ZWQYCiABKAsyFi5wYXJsZXkudjEuVHVyblN0YXJ0ZWRIABIqCgp0dXJuX2VuZGVkGAsgASgLMhQucGFybGV5LnYxLlR1cm5FbmRlZEgAEi4KDHN0ZXBfc3RhcnRlZBgMIAEoCzIWLnBhcmxleS52MS5TdGVwU3RhcnRlZEgAEjQKD21lc3NhZ2Vfc3RhcnRlZBgNIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlU3RhcnRlZEgAEioKCnRleHRfZGVsdGEYDiABKAsyFC5wYXJsZXkudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGA8gASgLMhkucGFybGV5LnYxLlJlYXNvbmluZ0RlbHRhSAASOAoRbWVzc2FnZV9jb21wbGV0ZWQYECABKAsyGy5wYXJsZXkudjEuTWVzc2FnZUNvbXBsZXRlZEgAEjsKE3Rvb2xfY2FsbF9yZXF1ZXN0ZWQYESABKAsyHC5wYXJsZXkudjEuVG9vbENhbGxSZXF1ZXN0ZWRIABI3ChF0b29sX2NhbGxfc3RhcnRlZBgSIAEoCzIaLnBhcmxleS52MS5Ub29sQ2FsbFN0YXJ0ZWRIABIzCg90b29sX2NhbGxfZW5kZWQYFCABKAsyGC5wYXJsZXkudjEuVG9vbENhbGxFbmRlZEgAEjIKDnJlcXVlc3Rfb3BlbmVkGBUgASgLMhgucGFybGV5LnYxLlJlcXVlc3RPcGVuZWRIABI2ChByZXF1ZXN0X3Jlc29sdmVkGBYgASgLMhoucGFybGV5LnYxLlJlcXVlc3RSZXNvbHZlZEgAEjIKDnVzYWdlX3JlcG9ydGVkGBcgASgLMhgucGFybGV5LnYxLlVzYWdlUmVwb3J0ZWRIABI0Cg9yZXRyeV9zY2hlZHVsZWQYGCABKAsyGS5wYXJsZXkudjEuUmV0cnlTY2hlZHVsZWRIABIwCg1tb2RlbF9jaGFuZ2VkGBkgASgLMhcucGFybGV5LnYxLk1vZGVsQ2hhbmdlZEgAEjQKD21lc3NhZ2VfdXBkYXRlZBgaIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlVXBkYXRlZEgAEjQKD2hpc3RvcnlfY2xlYXJlZBgbIAEoCzIZLnBhcmxleS52MS5IaXN0b3J5Q2xlYXJlZEgAEjAKDXF1ZXVlX2NoYW5nZWQYHSABKAsyFy5wYXJsZXkudjEuUXVldWVDaGFuZ2VkSAASNAoPc2Vzc2lvbl9jaGFuZ2VkGCIgASgLMhkucGFybGV5LnYxLlNlc3Npb25DaGFuZ2VkSAASJQoHd2FybmluZxgjIAEoCzISLnBhcmxleS52MS5XYXJuaW5nSABCCQoHcGF5bG9hZEoECBMQFEoECBwQHUoECB4QIiIsCgtUdXJuU3RhcnRlZBIdCgR0dXJuGAEgASgLMg8ucGFybGV5LnYxLlR1cm4iewoJVHVybkVuZGVkEigKBnJlYXNvbhgBIAEoDjIYLnBhcmxleS52MS5UdXJuRW5kUmVhc29uEh8KBXVzYWdlGAIgASgLMhAucGFybGV5LnYxLlVzYWdlEiMKBWVycm9yGAMgASgLMhQucGFybGV5LnYxLlR1cm5FcnJvciIqCgtTdGVwU3RhcnRlZBIMCgRzdGVwGAEgASgFEg0KBW1vZGVsGAIgASgJIlIKDk1lc3NhZ2VTdGFydGVkEhIKCm1lc3NhZ2VfaWQYASABKAkSHQoEcm9sZRgCIAEoDjIPLnBhcmxleS52MS5Sb2xlEg0KBW1vZGVsGAMgASgJIi0KCVRleHREZWx0YRISCgptZXNzYWdlX2lkGAEgASgJEgwKBHRleHQYAiABKAkiMgoOUmVhc29uaW5nRGVsdGESEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJIjcKEE1lc3NhZ2VDb21wbGV0ZWQSIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlInIKEVRvb2xDYWxsUmVxdWVzdGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCm1lc3NhZ2VfaWQYBCABKAkiXAoPVG9vbENhbGxTdGFydGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjQKDVJlcXVlc3RPcGVuZWQSIwoHcmVxdWVzdBgBIAEoCzISLnBhcmxleS52MS5SZXF1ZXN0IjYKD1JlcXVlc3RSZXNvbHZlZBIjCgdyZXF1ZXN0GAEgASgLMhIucGFybGV5LnYxLlJlcXVlc3QihAEKDVRvb2xDYWxsRW5kZWQSDwoHY2FsbF9pZBgBIAEoCRInCgVzdGF0ZRgCIAEoDjIYLnBhcmxleS52MS5Ub29sQ2FsbFN0YXRlEiUKBnJlc3VsdBgDIAEoCzIVLnBhcmxleS52MS5Ub29sUmVzdWx0EhIKCm1lc3NhZ2VfaWQYBCABKAkiagoNVXNhZ2VSZXBvcnRlZBISCgptZXNzYWdlX2lkGAEgASgJEh8KBXVzYWdlGAIgASgLMhAucGFybGV5LnYxLlVzYWdlEiQKCnR1cm5fdXNhZ2UYAyABKAsyEC5wYXJsZXkudjEuVXNhZ2UihgEKDlJldHJ5U2NoZWR1bGVkEg8KB2F0dGVtcHQYASABKAUSFAoMbWF4X2F0dGVtcHRzGAIgASgFEigKBWRlbGF5GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiMKBWVycm9yGAQgASgLMhQucGFybGV5LnYxLlR1cm5FcnJvciIuCgxNb2RlbENoYW5nZWQSDwoHcHJvZmlsZRgBIAEoCRINCgVtb2RlbBgCIAEoCSI1Cg5NZXNzYWdlVXBkYXRlZBIjCgdtZXNzYWdlGAEgASgLMhIucGFybGV5LnYxLk1lc3NhZ2UiQwoOSGlzdG9yeUNsZWFyZWQSGAoQZmlyc3RfbWVzc2FnZV9pZBgBIAEoCRIXCg9sYXN0X21lc3NhZ2VfaWQYAiABKAkiTQoMUXVldWVDaGFuZ2VkEigKBnF1ZXVlZBgBIAMoCzIYLnBhcmxleS52MS5RdWV1ZWRNZXNzYWdlEhMKC3JlbW92ZWRfaWRzGAIgAygJIjUKDlNlc3Npb25DaGFuZ2VkEiMKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbiIqCgdXYXJuaW5nEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_message, file_parley_v1_queue, file_parley_v1_request, file_parley_v1_session, file_parley_v1_turn, file_parley_v1_usage]);
 
 /**
  * One fact in a session's log.
@@ -150,6 +152,22 @@ export type Event = Message<"parley.v1.Event"> & {
      */
     value: ToolCallEnded;
     case: "toolCallEnded";
+  } | {
+    /**
+     * A human is asked.
+     *
+     * @generated from field: parley.v1.RequestOpened request_opened = 21;
+     */
+    value: RequestOpened;
+    case: "requestOpened";
+  } | {
+    /**
+     * A request ended.
+     *
+     * @generated from field: parley.v1.RequestResolved request_resolved = 22;
+     */
+    value: RequestResolved;
+    case: "requestResolved";
   } | {
     /**
      * A model call's consumption is known.
@@ -498,6 +516,48 @@ export const ToolCallStartedSchema: GenMessage<ToolCallStarted> = /*@__PURE__*/
   messageDesc(file_parley_v1_event, 9);
 
 /**
+ * A human is asked.
+ *
+ * @generated from message parley.v1.RequestOpened
+ */
+export type RequestOpened = Message<"parley.v1.RequestOpened"> & {
+  /**
+   * The request.
+   *
+   * @generated from field: parley.v1.Request request = 1;
+   */
+  request?: Request | undefined;
+};
+
+/**
+ * Describes the message parley.v1.RequestOpened.
+ * Use `create(RequestOpenedSchema)` to create a new message.
+ */
+export const RequestOpenedSchema: GenMessage<RequestOpened> = /*@__PURE__*/
+  messageDesc(file_parley_v1_event, 10);
+
+/**
+ * A request ended, however.
+ *
+ * @generated from message parley.v1.RequestResolved
+ */
+export type RequestResolved = Message<"parley.v1.RequestResolved"> & {
+  /**
+   * The request as it ended.
+   *
+   * @generated from field: parley.v1.Request request = 1;
+   */
+  request?: Request | undefined;
+};
+
+/**
+ * Describes the message parley.v1.RequestResolved.
+ * Use `create(RequestResolvedSchema)` to create a new message.
+ */
+export const RequestResolvedSchema: GenMessage<RequestResolved> = /*@__PURE__*/
+  messageDesc(file_parley_v1_event, 11);
+
+/**
  * A tool call is over. Also the only event of the ROLE_TOOL message that holds its result.
  *
  * @generated from message parley.v1.ToolCallEnded
@@ -537,7 +597,7 @@ export type ToolCallEnded = Message<"parley.v1.ToolCallEnded"> & {
  * Use `create(ToolCallEndedSchema)` to create a new message.
  */
 export const ToolCallEndedSchema: GenMessage<ToolCallEnded> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 10);
+  messageDesc(file_parley_v1_event, 12);
 
 /**
  * A model call's consumption is known.
@@ -546,7 +606,7 @@ export const ToolCallEndedSchema: GenMessage<ToolCallEnded> = /*@__PURE__*/
  */
 export type UsageReported = Message<"parley.v1.UsageReported"> & {
   /**
-   * The message that the model call made; empty where it made none.
+   * The message that the model call made; empty where it made none, such as for a title.
    *
    * @generated from field: string message_id = 1;
    */
@@ -560,7 +620,7 @@ export type UsageReported = Message<"parley.v1.UsageReported"> & {
   usage?: Usage | undefined;
 
   /**
-   * What the turn consumed so far.
+   * What the turn consumed so far; nothing where the call was for no turn.
    *
    * @generated from field: parley.v1.Usage turn_usage = 3;
    */
@@ -572,7 +632,7 @@ export type UsageReported = Message<"parley.v1.UsageReported"> & {
  * Use `create(UsageReportedSchema)` to create a new message.
  */
 export const UsageReportedSchema: GenMessage<UsageReported> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 11);
+  messageDesc(file_parley_v1_event, 13);
 
 /**
  * A model call failed and will be tried again.
@@ -614,7 +674,7 @@ export type RetryScheduled = Message<"parley.v1.RetryScheduled"> & {
  * Use `create(RetryScheduledSchema)` to create a new message.
  */
 export const RetryScheduledSchema: GenMessage<RetryScheduled> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 12);
+  messageDesc(file_parley_v1_event, 14);
 
 /**
  * The session's profile or model was changed.
@@ -642,7 +702,7 @@ export type ModelChanged = Message<"parley.v1.ModelChanged"> & {
  * Use `create(ModelChangedSchema)` to create a new message.
  */
 export const ModelChangedSchema: GenMessage<ModelChanged> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 13);
+  messageDesc(file_parley_v1_event, 15);
 
 /**
  * A message was edited.
@@ -663,12 +723,13 @@ export type MessageUpdated = Message<"parley.v1.MessageUpdated"> & {
  * Use `create(MessageUpdatedSchema)` to create a new message.
  */
 export const MessageUpdatedSchema: GenMessage<MessageUpdated> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 14);
+  messageDesc(file_parley_v1_event, 16);
 
 /**
  * Messages are gone, with their turns and the events that told of them. No turn runs at that moment. Among the events that are
  * gone may be others that a reader has not seen: what it would miss is told again by those that follow, `session_changed` and,
- * where something waits, `queue_changed` with the whole queue. Forget the queue as it was.
+ * where something waits, `queue_changed` with the whole queue; and `request_opened` for each request that is open. Forget the
+ * queue and the open requests as they were.
  *
  * @generated from message parley.v1.HistoryCleared
  */
@@ -693,7 +754,7 @@ export type HistoryCleared = Message<"parley.v1.HistoryCleared"> & {
  * Use `create(HistoryClearedSchema)` to create a new message.
  */
 export const HistoryClearedSchema: GenMessage<HistoryCleared> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 15);
+  messageDesc(file_parley_v1_event, 17);
 
 /**
  * Messages joined the queue, changed in it or left it.
@@ -721,7 +782,7 @@ export type QueueChanged = Message<"parley.v1.QueueChanged"> & {
  * Use `create(QueueChangedSchema)` to create a new message.
  */
 export const QueueChangedSchema: GenMessage<QueueChanged> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 16);
+  messageDesc(file_parley_v1_event, 18);
 
 /**
  * The session's settings were changed.
@@ -742,7 +803,7 @@ export type SessionChanged = Message<"parley.v1.SessionChanged"> & {
  * Use `create(SessionChangedSchema)` to create a new message.
  */
 export const SessionChangedSchema: GenMessage<SessionChanged> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 17);
+  messageDesc(file_parley_v1_event, 19);
 
 /**
  * Something a human should know that ends nothing.
@@ -770,5 +831,5 @@ export type Warning = Message<"parley.v1.Warning"> & {
  * Use `create(WarningSchema)` to create a new message.
  */
 export const WarningSchema: GenMessage<Warning> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 18);
+  messageDesc(file_parley_v1_event, 20);
 

@@ -38,7 +38,7 @@ export type Message = Message$1<"parley.v1.Message"> & {
   sessionId: string;
 
   /**
-   * The turn it was said in.
+   * The turn it was said in; of a copy, in a session that was forked or imported, the turn of the original.
    *
    * @generated from field: string turn_id = 3;
    */
@@ -175,7 +175,7 @@ export const ReasoningSchema: GenMessage<Reasoning> = /*@__PURE__*/
  */
 export type ToolCall = Message$1<"parley.v1.ToolCall"> & {
   /**
-   * Id, prefix `call_`. Unique in the engine.
+   * Id, prefix `call_`. Unique in the engine but for copies of its message, in sessions that were forked or imported.
    *
    * @generated from field: string call_id = 1;
    */

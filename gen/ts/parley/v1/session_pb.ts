@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file parley/v1/session.proto.
  */
 export const file_parley_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChdwYXJsZXkvdjEvc2Vzc2lvbi5wcm90bxIJcGFybGV5LnYxIrkECgdTZXNzaW9uEgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEiYKBXN0YXRlGAMgASgOMhcucGFybGV5LnYxLlNlc3Npb25TdGF0ZRIPCgdwcm9maWxlGAQgASgJEg0KBW1vZGVsGAUgASgJEhUKDXN5c3RlbV9wcm9tcHQYBiABKAkSIQoGbGltaXRzGAogASgLMhEucGFybGV5LnYxLkxpbWl0cxIuCgZsYWJlbHMYCyADKAsyHi5wYXJsZXkudjEuU2Vzc2lvbi5MYWJlbHNFbnRyeRIPCgdzdGFycmVkGAwgASgIEhAKCGxhc3Rfc2VxGA0gASgDEh8KBXVzYWdlGA4gASgLMhAucGFybGV5LnYxLlVzYWdlEi8KC2NyZWF0ZV90aW1lGBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPcnVubmluZ190dXJuX2lkGBMgASgJEhwKFHJlc3VtZV9hZnRlcl9yZXN0YXJ0GBQgASgIEhUKDXJldHJ5X3BhcnRpYWwYFSABKAgSEQoJd29ya3NwYWNlGAggASgJEhMKC2ZvcmtlZF9mcm9tGBYgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFKBAgHEAhKBAgJEApKBAgPEBBKBAgQEBEqZgoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIWChJTRVNTSU9OX1NUQVRFX0lETEUQARIZChVTRVNTSU9OX1NUQVRFX1JVTk5JTkcQAiIECAMQA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_parley_v1_turn, file_parley_v1_usage]);
+  fileDesc("ChdwYXJsZXkvdjEvc2Vzc2lvbi5wcm90bxIJcGFybGV5LnYxIt0ECgdTZXNzaW9uEgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEiYKBXN0YXRlGAMgASgOMhcucGFybGV5LnYxLlNlc3Npb25TdGF0ZRIPCgdwcm9maWxlGAQgASgJEg0KBW1vZGVsGAUgASgJEhUKDXN5c3RlbV9wcm9tcHQYBiABKAkSIQoGbGltaXRzGAogASgLMhEucGFybGV5LnYxLkxpbWl0cxIuCgZsYWJlbHMYCyADKAsyHi5wYXJsZXkudjEuU2Vzc2lvbi5MYWJlbHNFbnRyeRIPCgdzdGFycmVkGAwgASgIEhAKCGxhc3Rfc2VxGA0gASgDEh8KBXVzYWdlGA4gASgLMhAucGFybGV5LnYxLlVzYWdlEi8KC2NyZWF0ZV90aW1lGBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPcnVubmluZ190dXJuX2lkGBMgASgJEhwKFHJlc3VtZV9hZnRlcl9yZXN0YXJ0GBQgASgIEhUKDXJldHJ5X3BhcnRpYWwYFSABKAgSEQoJd29ya3NwYWNlGAggASgJEhMKC2ZvcmtlZF9mcm9tGBYgASgJEigKCndhaXRpbmdfb24YDyABKAsyFC5wYXJsZXkudjEuV2FpdGluZ09uGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFKBAgHEAhKBAgJEApKBAgQEBEieQoJV2FpdGluZ09uEhMKC3JlcXVlc3RfaWRzGAEgAygJEikKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqZgoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIWChJTRVNTSU9OX1NUQVRFX0lETEUQARIZChVTRVNTSU9OX1NUQVRFX1JVTk5JTkcQAiIECAMQA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_parley_v1_turn, file_parley_v1_usage]);
 
 /**
  * A conversation with one agent, with its log.
@@ -32,7 +32,7 @@ export type Session = Message<"parley.v1.Session"> & {
   id: string;
 
   /**
-   * A name for humans; may be empty.
+   * A name for humans. Where nobody gives it one, the engine does once the first answer has begun; empty until then.
    *
    * @generated from field: string title = 2;
    */
@@ -95,7 +95,7 @@ export type Session = Message<"parley.v1.Session"> & {
   lastSeq: bigint;
 
   /**
-   * What all its turns consumed.
+   * What all its turns consumed, and what its title did.
    *
    * @generated from field: parley.v1.Usage usage = 14;
    */
@@ -149,6 +149,13 @@ export type Session = Message<"parley.v1.Session"> & {
    * @generated from field: string forked_from = 22;
    */
   forkedFrom: string;
+
+  /**
+   * The humans that it waits for; absent while it has no open request.
+   *
+   * @generated from field: parley.v1.WaitingOn waiting_on = 15;
+   */
+  waitingOn?: WaitingOn | undefined;
 };
 
 /**
@@ -157,6 +164,41 @@ export type Session = Message<"parley.v1.Session"> & {
  */
 export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
   messageDesc(file_parley_v1_session, 0);
+
+/**
+ * Humans that a session waits for.
+ *
+ * @generated from message parley.v1.WaitingOn
+ */
+export type WaitingOn = Message<"parley.v1.WaitingOn"> & {
+  /**
+   * The open requests, the oldest first; at most 100.
+   *
+   * @generated from field: repeated string request_ids = 1;
+   */
+  requestIds: string[];
+
+  /**
+   * Since when: the oldest was made then.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 2;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * The earliest deadline among them; absent = none has one.
+   *
+   * @generated from field: google.protobuf.Timestamp deadline = 3;
+   */
+  deadline?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message parley.v1.WaitingOn.
+ * Use `create(WaitingOnSchema)` to create a new message.
+ */
+export const WaitingOnSchema: GenMessage<WaitingOn> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session, 1);
 
 /**
  * What a session is doing.

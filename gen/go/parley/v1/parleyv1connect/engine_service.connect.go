@@ -62,7 +62,9 @@ type EngineServiceClient interface {
 	GetStatus(context.Context, *connect.Request[v1.GetStatusRequest]) (*connect.Response[v1.GetStatusResponse], error)
 	// Streams all items of the topics asked for that match, then `caught_up`, then each item that changes, whole, or its id
 	// once it is gone or no longer matches. There is no place to come back to: a reconnect begins with all items again. After
-	// 15 seconds of silence a `caught_up` comes again. Ends with UNAVAILABLE `ENGINE_STOPPING`.
+	// 15 seconds of silence a `caught_up` comes again. Several changes of one item may come as one. Ends with UNAVAILABLE
+	// `ENGINE_STOPPING`, or `WATCH_BEHIND` where it was not read for an hour while sessions were removed; fails with
+	// INVALID_ARGUMENT `INVALID_WORKSPACE`.
 	WatchEngine(context.Context, *connect.Request[v1.WatchEngineRequest]) (*connect.ServerStreamForClient[v1.WatchEngineResponse], error)
 	// Makes a token. What opens the engine is in the answer and nowhere else. Fails with ALREADY_EXISTS `TOKEN_NAME_TAKEN`.
 	CreateToken(context.Context, *connect.Request[v1.CreateTokenRequest]) (*connect.Response[v1.CreateTokenResponse], error)
@@ -191,7 +193,9 @@ type EngineServiceHandler interface {
 	GetStatus(context.Context, *connect.Request[v1.GetStatusRequest]) (*connect.Response[v1.GetStatusResponse], error)
 	// Streams all items of the topics asked for that match, then `caught_up`, then each item that changes, whole, or its id
 	// once it is gone or no longer matches. There is no place to come back to: a reconnect begins with all items again. After
-	// 15 seconds of silence a `caught_up` comes again. Ends with UNAVAILABLE `ENGINE_STOPPING`.
+	// 15 seconds of silence a `caught_up` comes again. Several changes of one item may come as one. Ends with UNAVAILABLE
+	// `ENGINE_STOPPING`, or `WATCH_BEHIND` where it was not read for an hour while sessions were removed; fails with
+	// INVALID_ARGUMENT `INVALID_WORKSPACE`.
 	WatchEngine(context.Context, *connect.Request[v1.WatchEngineRequest], *connect.ServerStream[v1.WatchEngineResponse]) error
 	// Makes a token. What opens the engine is in the answer and nowhere else. Fails with ALREADY_EXISTS `TOKEN_NAME_TAKEN`.
 	CreateToken(context.Context, *connect.Request[v1.CreateTokenRequest]) (*connect.Response[v1.CreateTokenResponse], error)

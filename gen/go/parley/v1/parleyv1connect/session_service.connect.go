@@ -123,17 +123,22 @@ type SessionServiceClient interface {
 	// assistant message without their results, that message goes too. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
 	// `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY`.
 	RewindSession(context.Context, *connect.Request[v1.RewindSessionRequest]) (*connect.Response[v1.RewindSessionResponse], error)
-	// Makes a new session with the settings and labels of another and its messages up to one of them. The other may be
-	// running; it is not changed. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, ALREADY_EXISTS
-	// `IDEMPOTENCY_KEY_REUSED`.
+	// Makes a new session with the settings and labels of another and its messages up to one of them, as they are at one
+	// moment: what is still being made is left out, and so are calls at the end that have no result by then. The messages get
+	// ids of their own; its usage is 0, and it has no star. The other may be running; it is not changed. RetryTurn goes on from
+	// a user message at the end. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION
+	// `SESSION_CHANGED` (its history was edited again and again meanwhile; try again), ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
 	ForkSession(context.Context, *connect.Request[v1.ForkSessionRequest]) (*connect.Response[v1.ForkSessionResponse], error)
 	// Finds messages by their words, the newest first. Fails with INVALID_ARGUMENT `INVALID_QUERY` where the text holds no
 	// word, NOT_FOUND `SESSION_NOT_FOUND`.
 	SearchMessages(context.Context, *connect.Request[v1.SearchMessagesRequest]) (*connect.Response[v1.SearchMessagesResponse], error)
 	// Streams sessions as JSON lines, which ImportSessions takes: see docs/operations.md for the format. The pieces are cut
-	// anywhere; put together they are the file. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece.
+	// anywhere; put together they are the file, which ends with a line that counts the others. Each session is as it was at one
+	// moment. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece, or later where a session that was named is
+	// removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 1 MiB is edited while it is read.
 	ExportSessions(context.Context, *connect.Request[v1.ExportSessionsRequest]) (*connect.ServerStreamForClient[v1.ExportSessionsResponse], error)
-	// Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one. Fails
+	// Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one; a profile
+	// that there is not here stays named until it is changed. It goes on where its caller leaves: who names a key asks again. Fails
 	// with NOT_FOUND `BLOB_NOT_FOUND`, INVALID_ARGUMENT `INVALID_IMPORT` (metadata `line`), ALREADY_EXISTS
 	// `IDEMPOTENCY_KEY_REUSED`.
 	ImportSessions(context.Context, *connect.Request[v1.ImportSessionsRequest]) (*connect.Response[v1.ImportSessionsResponse], error)
@@ -395,17 +400,22 @@ type SessionServiceHandler interface {
 	// assistant message without their results, that message goes too. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
 	// `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY`.
 	RewindSession(context.Context, *connect.Request[v1.RewindSessionRequest]) (*connect.Response[v1.RewindSessionResponse], error)
-	// Makes a new session with the settings and labels of another and its messages up to one of them. The other may be
-	// running; it is not changed. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, ALREADY_EXISTS
-	// `IDEMPOTENCY_KEY_REUSED`.
+	// Makes a new session with the settings and labels of another and its messages up to one of them, as they are at one
+	// moment: what is still being made is left out, and so are calls at the end that have no result by then. The messages get
+	// ids of their own; its usage is 0, and it has no star. The other may be running; it is not changed. RetryTurn goes on from
+	// a user message at the end. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION
+	// `SESSION_CHANGED` (its history was edited again and again meanwhile; try again), ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
 	ForkSession(context.Context, *connect.Request[v1.ForkSessionRequest]) (*connect.Response[v1.ForkSessionResponse], error)
 	// Finds messages by their words, the newest first. Fails with INVALID_ARGUMENT `INVALID_QUERY` where the text holds no
 	// word, NOT_FOUND `SESSION_NOT_FOUND`.
 	SearchMessages(context.Context, *connect.Request[v1.SearchMessagesRequest]) (*connect.Response[v1.SearchMessagesResponse], error)
 	// Streams sessions as JSON lines, which ImportSessions takes: see docs/operations.md for the format. The pieces are cut
-	// anywhere; put together they are the file. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece.
+	// anywhere; put together they are the file, which ends with a line that counts the others. Each session is as it was at one
+	// moment. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece, or later where a session that was named is
+	// removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 1 MiB is edited while it is read.
 	ExportSessions(context.Context, *connect.Request[v1.ExportSessionsRequest], *connect.ServerStream[v1.ExportSessionsResponse]) error
-	// Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one. Fails
+	// Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one; a profile
+	// that there is not here stays named until it is changed. It goes on where its caller leaves: who names a key asks again. Fails
 	// with NOT_FOUND `BLOB_NOT_FOUND`, INVALID_ARGUMENT `INVALID_IMPORT` (metadata `line`), ALREADY_EXISTS
 	// `IDEMPOTENCY_KEY_REUSED`.
 	ImportSessions(context.Context, *connect.Request[v1.ImportSessionsRequest]) (*connect.Response[v1.ImportSessionsResponse], error)

@@ -50,7 +50,9 @@ class EngineService(Protocol):
         """
         Streams all items of the topics asked for that match, then `caught_up`, then each item that changes, whole, or its id
         once it is gone or no longer matches. There is no place to come back to: a reconnect begins with all items again. After
-        15 seconds of silence a `caught_up` comes again. Ends with UNAVAILABLE `ENGINE_STOPPING`.
+        15 seconds of silence a `caught_up` comes again. Several changes of one item may come as one. Ends with UNAVAILABLE
+        `ENGINE_STOPPING`, or `WATCH_BEHIND` where it was not read for an hour while sessions were removed; fails with
+        INVALID_ARGUMENT `INVALID_WORKSPACE`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -253,7 +255,9 @@ class EngineServiceClient(ConnectClient):
         """
         Streams all items of the topics asked for that match, then `caught_up`, then each item that changes, whole, or its id
         once it is gone or no longer matches. There is no place to come back to: a reconnect begins with all items again. After
-        15 seconds of silence a `caught_up` comes again. Ends with UNAVAILABLE `ENGINE_STOPPING`.
+        15 seconds of silence a `caught_up` comes again. Several changes of one item may come as one. Ends with UNAVAILABLE
+        `ENGINE_STOPPING`, or `WATCH_BEHIND` where it was not read for an hour while sessions were removed; fails with
+        INVALID_ARGUMENT `INVALID_WORKSPACE`.
         """
         return self.execute_server_stream(
             request=request,
@@ -386,7 +390,9 @@ class EngineServiceSync(Protocol):
         """
         Streams all items of the topics asked for that match, then `caught_up`, then each item that changes, whole, or its id
         once it is gone or no longer matches. There is no place to come back to: a reconnect begins with all items again. After
-        15 seconds of silence a `caught_up` comes again. Ends with UNAVAILABLE `ENGINE_STOPPING`.
+        15 seconds of silence a `caught_up` comes again. Several changes of one item may come as one. Ends with UNAVAILABLE
+        `ENGINE_STOPPING`, or `WATCH_BEHIND` where it was not read for an hour while sessions were removed; fails with
+        INVALID_ARGUMENT `INVALID_WORKSPACE`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -587,7 +593,9 @@ class EngineServiceClientSync(ConnectClientSync):
         """
         Streams all items of the topics asked for that match, then `caught_up`, then each item that changes, whole, or its id
         once it is gone or no longer matches. There is no place to come back to: a reconnect begins with all items again. After
-        15 seconds of silence a `caught_up` comes again. Ends with UNAVAILABLE `ENGINE_STOPPING`.
+        15 seconds of silence a `caught_up` comes again. Several changes of one item may come as one. Ends with UNAVAILABLE
+        `ENGINE_STOPPING`, or `WATCH_BEHIND` where it was not read for an hour while sessions were removed; fails with
+        INVALID_ARGUMENT `INVALID_WORKSPACE`.
         """
         return self.execute_server_stream(
             request=request,

@@ -15,7 +15,7 @@ from protobuf import Enum, Message
 from protobuf._codegen import file_desc
 from protobuf.wkt.google.protobuf import duration_pb, timestamp_pb
 
-from . import access_pb, profile_pb, session_pb
+from . import access_pb, profile_pb, request_pb, session_pb
 from ...buf.validate import validate_pb
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .access_pb import Access
     from .profile_pb import Profile
+    from .request_pb import Request
     from .session_pb import Session, SessionState
 
 
@@ -140,7 +141,7 @@ class SessionFilter(Message[_SessionFilterFields]):
         workspace: str
         profile: str
 
-_WatchEngineResponseFields: TypeAlias = Literal["session", "session_gone", "caught_up"]
+_WatchEngineResponseFields: TypeAlias = Literal["session", "session_gone", "request", "request_gone", "caught_up"]
 
 class WatchEngineResponse(Message[_WatchEngineResponseFields]):
     """
@@ -166,11 +167,11 @@ class WatchEngineResponse(Message[_WatchEngineResponseFields]):
         def __init__(
             self,
             *,
-            payload: Oneof[Literal["session"], Session] | Oneof[Literal["session_gone"], str] | Oneof[Literal["caught_up"], EngineCaughtUp] | None = None,
+            payload: Oneof[Literal["session"], Session] | Oneof[Literal["session_gone"], str] | Oneof[Literal["request"], Request] | Oneof[Literal["request_gone"], str] | Oneof[Literal["caught_up"], EngineCaughtUp] | None = None,
         ) -> None:
             pass
 
-        payload: Oneof[Literal["session"], Session] | Oneof[Literal["session_gone"], str] | Oneof[Literal["caught_up"], EngineCaughtUp] | None
+        payload: Oneof[Literal["session"], Session] | Oneof[Literal["session_gone"], str] | Oneof[Literal["request"], Request] | Oneof[Literal["request_gone"], str] | Oneof[Literal["caught_up"], EngineCaughtUp] | None
 
 _EngineCaughtUpFields: TypeAlias = Literal["has_more_sessions"]
 
@@ -652,7 +653,7 @@ class GetStatusRequest(Message[_GetStatusRequestFields]):
         ) -> None:
             pass
 
-_GetStatusResponseFields: TypeAlias = Literal["version", "session_counts", "running_turns", "profiles", "store_bytes", "readers", "memory_bytes", "start_time"]
+_GetStatusResponseFields: TypeAlias = Literal["version", "session_counts", "running_turns", "profiles", "store_bytes", "readers", "memory_bytes", "start_time", "open_requests"]
 
 class GetStatusResponse(Message[_GetStatusResponseFields]):
     """
@@ -711,9 +712,15 @@ class GetStatusResponse(Message[_GetStatusResponseFields]):
             ```proto
             optional google.protobuf.Timestamp start_time = 8;
             ```
+        open_requests:
+            How many requests are open.
+
+            ```proto
+            int32 open_requests = 9;
+            ```
     """
 
-    __slots__ = ("version", "session_counts", "running_turns", "profiles", "store_bytes", "readers", "memory_bytes", "start_time")
+    __slots__ = ("version", "session_counts", "running_turns", "profiles", "store_bytes", "readers", "memory_bytes", "start_time", "open_requests")
 
     if TYPE_CHECKING:
 
@@ -728,6 +735,7 @@ class GetStatusResponse(Message[_GetStatusResponseFields]):
             readers: int = 0,
             memory_bytes: int = 0,
             start_time: Timestamp | None = None,
+            open_requests: int = 0,
         ) -> None:
             pass
 
@@ -739,6 +747,7 @@ class GetStatusResponse(Message[_GetStatusResponseFields]):
         readers: int
         memory_bytes: int
         start_time: Timestamp | None
+        open_requests: int
 
 _SessionCountFields: TypeAlias = Literal["state", "count"]
 
@@ -801,20 +810,28 @@ class EngineTopic(Enum):
             ```proto
             ENGINE_TOPIC_SESSIONS = 1
             ```
+        REQUESTS:
+            Requests that are open, of all sessions and of none.
+
+            ```proto
+            ENGINE_TOPIC_REQUESTS = 2
+            ```
     """
 
     UNSPECIFIED = 0
     SESSIONS = 1
+    REQUESTS = 2
 
 
 _DESC = file_desc(
-    b'\n\x1eparley/v1/engine_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/profile.proto\x1a\x17parley/v1/session.proto"\xbb\x01\n\x12WatchEngineRequest\x12A\n\x06topics\x18\x01 \x03(\x0e2\x16.parley.v1.EngineTopicR\x06topicsB\x11\xbaH\x0e\x92\x01\x0b\x10\x08"\x07\x82\x01\x04\x10\x01 \x00\x124\n\x08sessions\x18\x02 \x01(\x0b2\x18.parley.v1.SessionFilterR\x08sessions\x12,\n\rsession_limit\x18\x03 \x01(\x05R\x0csessionLimitB\x07\xbaH\x04\x1a\x02(\x00"\xdc\x02\n\rSessionFilter\x12U\n\x06labels\x18\x01 \x03(\x0b2$.parley.v1.SessionFilter.LabelsEntryR\x06labelsB\x17\xbaH\x14\x9a\x01\x11\x10@"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02\x12B\n\x06states\x18\x02 \x03(\x0e2\x17.parley.v1.SessionStateR\x06statesB\x11\xbaH\x0e\x92\x01\x0b\x10\x08"\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x07starred\x18\x03 \x01(\x08H\x00R\x07starred\x88\x01\x01\x12&\n\tworkspace\x18\x04 \x01(\tR\tworkspaceB\x08\xbaH\x05r\x03\x18\x80 \x12"\n\x07profile\x18\x05 \x01(\tR\x07profileB\x08\xbaH\x05r\x03\x18\x80\x01\x1a9\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n\n\x08_starred"\xb5\x01\n\x13WatchEngineResponse\x12.\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionH\x00R\x07session\x12#\n\x0csession_gone\x18\x02 \x01(\tH\x00R\x0bsessionGone\x128\n\tcaught_up\x18\n \x01(\x0b2\x19.parley.v1.EngineCaughtUpH\x00R\x08caughtUpB\t\n\x07payloadJ\x04\x08\x03\x10\n"<\n\x0eEngineCaughtUp\x12*\n\x11has_more_sessions\x18\x01 \x01(\x08R\x0fhasMoreSessions"\xd4\x01\n\x05Token\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12-\n\x05scope\x18\x03 \x01(\x0e2\x17.parley.v1.Access.ScopeR\x05scope\x12;\n\x0bcreate_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bexpire_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTime"\xcb\x01\n\x12CreateTokenRequest\x121\n\x04name\x18\x01 \x01(\tR\x04nameB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$\x129\n\x05scope\x18\x02 \x01(\x0e2\x17.parley.v1.Access.ScopeR\x05scopeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12G\n\x08lifetime\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\x08lifetimeB\x10\xbaH\r\xaa\x01\n"\x06\x08\x80\x86\xb0\x96\x01*\x00"Z\n\x13CreateTokenResponse\x12&\n\x05token\x18\x01 \x01(\x0b2\x10.parley.v1.TokenR\x05token\x12\x1b\n\x06secret\x18\x02 \x01(\tR\x06secretB\x03\x80\x01\x01"b\n\x11ListTokensRequest\x12$\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"f\n\x12ListTokensResponse\x12(\n\x06tokens\x18\x01 \x03(\x0b2\x10.parley.v1.TokenR\x06tokens\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken":\n\x12RevokeTokenRequest\x12$\n\x08token_id\x18\x01 \x01(\tR\x07tokenIdB\t\xbaH\x06r\x04\x10\x01\x18@"\x15\n\x13RevokeTokenResponse"\x15\n\x13CreateBackupRequest"\x86\x01\n\x14CreateBackupResponse\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n\nsize_bytes\x18\x02 \x01(\x03R\tsizeBytes\x12;\n\x0bcreate_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\x10\n\x0eGetInfoRequest"\x9f\x01\n\x0fGetInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x1b\n\tlog_epoch\x18\x02 \x01(\tR\x08logEpoch\x129\n\nstart_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTime\x12\x14\n\x05tools\x18\x04 \x03(\tR\x05toolsJ\x04\x08\x05\x10\x06"\x12\n\x10GetStatusRequest"\xe1\x02\n\x11GetStatusResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12>\n\x0esession_counts\x18\x02 \x03(\x0b2\x17.parley.v1.SessionCountR\rsessionCounts\x12#\n\rrunning_turns\x18\x03 \x01(\x05R\x0crunningTurns\x12.\n\x08profiles\x18\x04 \x03(\x0b2\x12.parley.v1.ProfileR\x08profiles\x12\x1f\n\x0bstore_bytes\x18\x05 \x01(\x03R\nstoreBytes\x12\x18\n\x07readers\x18\x06 \x01(\x05R\x07readers\x12!\n\x0cmemory_bytes\x18\x07 \x01(\x03R\x0bmemoryBytes\x129\n\nstart_time\x18\x08 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTimeJ\x04\x08\t\x10\x10"S\n\x0cSessionCount\x12-\n\x05state\x18\x01 \x01(\x0e2\x17.parley.v1.SessionStateR\x05state\x12\x14\n\x05count\x18\x02 \x01(\x03R\x05count*R\n\x0bEngineTopic\x12\x1c\n\x18ENGINE_TOPIC_UNSPECIFIED\x10\x00\x12\x19\n\x15ENGINE_TOPIC_SESSIONS\x10\x01"\x04\x08\x02\x10\x02"\x04\x08\x03\x10\x032\xe5\x04\n\rEngineService\x12K\n\x07GetInfo\x12\x19.parley.v1.GetInfoRequest\x1a\x1a.parley.v1.GetInfoResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Q\n\tGetStatus\x12\x1b.parley.v1.GetStatusRequest\x1a\x1c.parley.v1.GetStatusResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Y\n\x0bWatchEngine\x12\x1d.parley.v1.WatchEngineRequest\x1a\x1e.parley.v1.WatchEngineResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x010\x01\x12T\n\x0bCreateToken\x12\x1d.parley.v1.CreateTokenRequest\x1a\x1e.parley.v1.CreateTokenResponse"\x06\xaa\xa1\x19\x02\x08\x03\x12T\n\nListTokens\x12\x1c.parley.v1.ListTokensRequest\x1a\x1d.parley.v1.ListTokensResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x03\x12T\n\x0bRevokeToken\x12\x1d.parley.v1.RevokeTokenRequest\x1a\x1e.parley.v1.RevokeTokenResponse"\x06\xaa\xa1\x19\x02\x08\x03\x12W\n\x0cCreateBackup\x12\x1e.parley.v1.CreateBackupRequest\x1a\x1f.parley.v1.CreateBackupResponse"\x06\xaa\xa1\x19\x02\x08\x03b\x06proto3',
+    b'\n\x1eparley/v1/engine_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/profile.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto"\xbb\x01\n\x12WatchEngineRequest\x12A\n\x06topics\x18\x01 \x03(\x0e2\x16.parley.v1.EngineTopicR\x06topicsB\x11\xbaH\x0e\x92\x01\x0b\x10\x08"\x07\x82\x01\x04\x10\x01 \x00\x124\n\x08sessions\x18\x02 \x01(\x0b2\x18.parley.v1.SessionFilterR\x08sessions\x12,\n\rsession_limit\x18\x03 \x01(\x05R\x0csessionLimitB\x07\xbaH\x04\x1a\x02(\x00"\xdc\x02\n\rSessionFilter\x12U\n\x06labels\x18\x01 \x03(\x0b2$.parley.v1.SessionFilter.LabelsEntryR\x06labelsB\x17\xbaH\x14\x9a\x01\x11\x10@"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02\x12B\n\x06states\x18\x02 \x03(\x0e2\x17.parley.v1.SessionStateR\x06statesB\x11\xbaH\x0e\x92\x01\x0b\x10\x08"\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x07starred\x18\x03 \x01(\x08H\x00R\x07starred\x88\x01\x01\x12&\n\tworkspace\x18\x04 \x01(\tR\tworkspaceB\x08\xbaH\x05r\x03\x18\x80 \x12"\n\x07profile\x18\x05 \x01(\tR\x07profileB\x08\xbaH\x05r\x03\x18\x80\x01\x1a9\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n\n\x08_starred"\x8a\x02\n\x13WatchEngineResponse\x12.\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionH\x00R\x07session\x12#\n\x0csession_gone\x18\x02 \x01(\tH\x00R\x0bsessionGone\x12.\n\x07request\x18\x03 \x01(\x0b2\x12.parley.v1.RequestH\x00R\x07request\x12#\n\x0crequest_gone\x18\x04 \x01(\tH\x00R\x0brequestGone\x128\n\tcaught_up\x18\n \x01(\x0b2\x19.parley.v1.EngineCaughtUpH\x00R\x08caughtUpB\t\n\x07payloadJ\x04\x08\x05\x10\n"<\n\x0eEngineCaughtUp\x12*\n\x11has_more_sessions\x18\x01 \x01(\x08R\x0fhasMoreSessions"\xd4\x01\n\x05Token\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12-\n\x05scope\x18\x03 \x01(\x0e2\x17.parley.v1.Access.ScopeR\x05scope\x12;\n\x0bcreate_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bexpire_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTime"\xcb\x01\n\x12CreateTokenRequest\x121\n\x04name\x18\x01 \x01(\tR\x04nameB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$\x129\n\x05scope\x18\x02 \x01(\x0e2\x17.parley.v1.Access.ScopeR\x05scopeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12G\n\x08lifetime\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\x08lifetimeB\x10\xbaH\r\xaa\x01\n"\x06\x08\x80\x86\xb0\x96\x01*\x00"Z\n\x13CreateTokenResponse\x12&\n\x05token\x18\x01 \x01(\x0b2\x10.parley.v1.TokenR\x05token\x12\x1b\n\x06secret\x18\x02 \x01(\tR\x06secretB\x03\x80\x01\x01"b\n\x11ListTokensRequest\x12$\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"f\n\x12ListTokensResponse\x12(\n\x06tokens\x18\x01 \x03(\x0b2\x10.parley.v1.TokenR\x06tokens\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken":\n\x12RevokeTokenRequest\x12$\n\x08token_id\x18\x01 \x01(\tR\x07tokenIdB\t\xbaH\x06r\x04\x10\x01\x18@"\x15\n\x13RevokeTokenResponse"\x15\n\x13CreateBackupRequest"\x86\x01\n\x14CreateBackupResponse\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n\nsize_bytes\x18\x02 \x01(\x03R\tsizeBytes\x12;\n\x0bcreate_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\x10\n\x0eGetInfoRequest"\x9f\x01\n\x0fGetInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x1b\n\tlog_epoch\x18\x02 \x01(\tR\x08logEpoch\x129\n\nstart_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTime\x12\x14\n\x05tools\x18\x04 \x03(\tR\x05toolsJ\x04\x08\x05\x10\x06"\x12\n\x10GetStatusRequest"\x86\x03\n\x11GetStatusResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12>\n\x0esession_counts\x18\x02 \x03(\x0b2\x17.parley.v1.SessionCountR\rsessionCounts\x12#\n\rrunning_turns\x18\x03 \x01(\x05R\x0crunningTurns\x12.\n\x08profiles\x18\x04 \x03(\x0b2\x12.parley.v1.ProfileR\x08profiles\x12\x1f\n\x0bstore_bytes\x18\x05 \x01(\x03R\nstoreBytes\x12\x18\n\x07readers\x18\x06 \x01(\x05R\x07readers\x12!\n\x0cmemory_bytes\x18\x07 \x01(\x03R\x0bmemoryBytes\x129\n\nstart_time\x18\x08 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTime\x12#\n\ropen_requests\x18\t \x01(\x05R\x0copenRequestsJ\x04\x08\n\x10\x10"S\n\x0cSessionCount\x12-\n\x05state\x18\x01 \x01(\x0e2\x17.parley.v1.SessionStateR\x05state\x12\x14\n\x05count\x18\x02 \x01(\x03R\x05count*g\n\x0bEngineTopic\x12\x1c\n\x18ENGINE_TOPIC_UNSPECIFIED\x10\x00\x12\x19\n\x15ENGINE_TOPIC_SESSIONS\x10\x01\x12\x19\n\x15ENGINE_TOPIC_REQUESTS\x10\x02"\x04\x08\x03\x10\x032\xe5\x04\n\rEngineService\x12K\n\x07GetInfo\x12\x19.parley.v1.GetInfoRequest\x1a\x1a.parley.v1.GetInfoResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Q\n\tGetStatus\x12\x1b.parley.v1.GetStatusRequest\x1a\x1c.parley.v1.GetStatusResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Y\n\x0bWatchEngine\x12\x1d.parley.v1.WatchEngineRequest\x1a\x1e.parley.v1.WatchEngineResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x010\x01\x12T\n\x0bCreateToken\x12\x1d.parley.v1.CreateTokenRequest\x1a\x1e.parley.v1.CreateTokenResponse"\x06\xaa\xa1\x19\x02\x08\x03\x12T\n\nListTokens\x12\x1c.parley.v1.ListTokensRequest\x1a\x1d.parley.v1.ListTokensResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x03\x12T\n\x0bRevokeToken\x12\x1d.parley.v1.RevokeTokenRequest\x1a\x1e.parley.v1.RevokeTokenResponse"\x06\xaa\xa1\x19\x02\x08\x03\x12W\n\x0cCreateBackup\x12\x1e.parley.v1.CreateBackupRequest\x1a\x1f.parley.v1.CreateBackupResponse"\x06\xaa\xa1\x19\x02\x08\x03b\x06proto3',
     [
         validate_pb.desc(),
         duration_pb.desc(),
         timestamp_pb.desc(),
         access_pb.desc(),
         profile_pb.desc(),
+        request_pb.desc(),
         session_pb.desc(),
     ],
     {

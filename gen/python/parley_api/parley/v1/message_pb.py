@@ -50,7 +50,7 @@ class Message(Message_[_MessageFields]):
             string session_id = 2;
             ```
         turn_id:
-            The turn it was said in.
+            The turn it was said in; of a copy, in a session that was forked or imported, the turn of the original.
 
             ```proto
             string turn_id = 3;
@@ -198,7 +198,7 @@ class ToolCall(Message_[_ToolCallFields]):
 
     Attributes:
         call_id:
-            Id, prefix `call_`. Unique in the engine.
+            Id, prefix `call_`. Unique in the engine but for copies of its message, in sessions that were forked or imported.
 
             ```proto
             string call_id = 1;

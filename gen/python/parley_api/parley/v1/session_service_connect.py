@@ -122,9 +122,11 @@ class SessionService(Protocol):
 
     async def fork_session(self, request: ForkSessionRequest, ctx: RequestContext[ForkSessionRequest, ForkSessionResponse], /) -> ForkSessionResponse:
         """
-        Makes a new session with the settings and labels of another and its messages up to one of them. The other may be
-        running; it is not changed. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, ALREADY_EXISTS
-        `IDEMPOTENCY_KEY_REUSED`.
+        Makes a new session with the settings and labels of another and its messages up to one of them, as they are at one
+        moment: what is still being made is left out, and so are calls at the end that have no result by then. The messages get
+        ids of their own; its usage is 0, and it has no star. The other may be running; it is not changed. RetryTurn goes on from
+        a user message at the end. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION
+        `SESSION_CHANGED` (its history was edited again and again meanwhile; try again), ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -138,13 +140,16 @@ class SessionService(Protocol):
     def export_sessions(self, request: ExportSessionsRequest, ctx: RequestContext[ExportSessionsRequest, ExportSessionsResponse], /) -> AsyncIterator[ExportSessionsResponse]:
         """
         Streams sessions as JSON lines, which ImportSessions takes: see docs/operations.md for the format. The pieces are cut
-        anywhere; put together they are the file. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece.
+        anywhere; put together they are the file, which ends with a line that counts the others. Each session is as it was at one
+        moment. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece, or later where a session that was named is
+        removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 1 MiB is edited while it is read.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def import_sessions(self, request: ImportSessionsRequest, ctx: RequestContext[ImportSessionsRequest, ImportSessionsResponse], /) -> ImportSessionsResponse:
         """
-        Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one. Fails
+        Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one; a profile
+        that there is not here stays named until it is changed. It goes on where its caller leaves: who names a key asks again. Fails
         with NOT_FOUND `BLOB_NOT_FOUND`, INVALID_ARGUMENT `INVALID_IMPORT` (metadata `line`), ALREADY_EXISTS
         `IDEMPOTENCY_KEY_REUSED`.
         """
@@ -667,9 +672,11 @@ class SessionServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ForkSessionResponse:
         """
-        Makes a new session with the settings and labels of another and its messages up to one of them. The other may be
-        running; it is not changed. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, ALREADY_EXISTS
-        `IDEMPOTENCY_KEY_REUSED`.
+        Makes a new session with the settings and labels of another and its messages up to one of them, as they are at one
+        moment: what is still being made is left out, and so are calls at the end that have no result by then. The messages get
+        ids of their own; its usage is 0, and it has no star. The other may be running; it is not changed. RetryTurn goes on from
+        a user message at the end. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION
+        `SESSION_CHANGED` (its history was edited again and again meanwhile; try again), ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
         """
         return await self.execute_unary(
             request=request,
@@ -719,7 +726,9 @@ class SessionServiceClient(ConnectClient):
     ) -> AsyncIterator[ExportSessionsResponse]:
         """
         Streams sessions as JSON lines, which ImportSessions takes: see docs/operations.md for the format. The pieces are cut
-        anywhere; put together they are the file. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece.
+        anywhere; put together they are the file, which ends with a line that counts the others. Each session is as it was at one
+        moment. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece, or later where a session that was named is
+        removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 1 MiB is edited while it is read.
         """
         return self.execute_server_stream(
             request=request,
@@ -742,7 +751,8 @@ class SessionServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ImportSessionsResponse:
         """
-        Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one. Fails
+        Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one; a profile
+        that there is not here stays named until it is changed. It goes on where its caller leaves: who names a key asks again. Fails
         with NOT_FOUND `BLOB_NOT_FOUND`, INVALID_ARGUMENT `INVALID_IMPORT` (metadata `line`), ALREADY_EXISTS
         `IDEMPOTENCY_KEY_REUSED`.
         """
@@ -852,9 +862,11 @@ class SessionServiceSync(Protocol):
 
     def fork_session(self, request: ForkSessionRequest, ctx: RequestContext[ForkSessionRequest, ForkSessionResponse], /) -> ForkSessionResponse:
         """
-        Makes a new session with the settings and labels of another and its messages up to one of them. The other may be
-        running; it is not changed. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, ALREADY_EXISTS
-        `IDEMPOTENCY_KEY_REUSED`.
+        Makes a new session with the settings and labels of another and its messages up to one of them, as they are at one
+        moment: what is still being made is left out, and so are calls at the end that have no result by then. The messages get
+        ids of their own; its usage is 0, and it has no star. The other may be running; it is not changed. RetryTurn goes on from
+        a user message at the end. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION
+        `SESSION_CHANGED` (its history was edited again and again meanwhile; try again), ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -868,13 +880,16 @@ class SessionServiceSync(Protocol):
     def export_sessions(self, request: ExportSessionsRequest, ctx: RequestContext[ExportSessionsRequest, ExportSessionsResponse], /) -> Iterator[ExportSessionsResponse]:
         """
         Streams sessions as JSON lines, which ImportSessions takes: see docs/operations.md for the format. The pieces are cut
-        anywhere; put together they are the file. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece.
+        anywhere; put together they are the file, which ends with a line that counts the others. Each session is as it was at one
+        moment. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece, or later where a session that was named is
+        removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 1 MiB is edited while it is read.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def import_sessions(self, request: ImportSessionsRequest, ctx: RequestContext[ImportSessionsRequest, ImportSessionsResponse], /) -> ImportSessionsResponse:
         """
-        Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one. Fails
+        Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one; a profile
+        that there is not here stays named until it is changed. It goes on where its caller leaves: who names a key asks again. Fails
         with NOT_FOUND `BLOB_NOT_FOUND`, INVALID_ARGUMENT `INVALID_IMPORT` (metadata `line`), ALREADY_EXISTS
         `IDEMPOTENCY_KEY_REUSED`.
         """
@@ -1395,9 +1410,11 @@ class SessionServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ForkSessionResponse:
         """
-        Makes a new session with the settings and labels of another and its messages up to one of them. The other may be
-        running; it is not changed. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, ALREADY_EXISTS
-        `IDEMPOTENCY_KEY_REUSED`.
+        Makes a new session with the settings and labels of another and its messages up to one of them, as they are at one
+        moment: what is still being made is left out, and so are calls at the end that have no result by then. The messages get
+        ids of their own; its usage is 0, and it has no star. The other may be running; it is not changed. RetryTurn goes on from
+        a user message at the end. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION
+        `SESSION_CHANGED` (its history was edited again and again meanwhile; try again), ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
         """
         return self.execute_unary(
             request=request,
@@ -1447,7 +1464,9 @@ class SessionServiceClientSync(ConnectClientSync):
     ) -> Iterator[ExportSessionsResponse]:
         """
         Streams sessions as JSON lines, which ImportSessions takes: see docs/operations.md for the format. The pieces are cut
-        anywhere; put together they are the file. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece.
+        anywhere; put together they are the file, which ends with a line that counts the others. Each session is as it was at one
+        moment. Fails with NOT_FOUND `SESSION_NOT_FOUND` before the first piece, or later where a session that was named is
+        removed meanwhile; FAILED_PRECONDITION `SESSION_CHANGED` where a history of more than 1 MiB is edited while it is read.
         """
         return self.execute_server_stream(
             request=request,
@@ -1470,7 +1489,8 @@ class SessionServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ImportSessionsResponse:
         """
-        Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one. Fails
+        Makes sessions of an export that was uploaded as blobs: all of them, or none. An id that is taken gets a new one; a profile
+        that there is not here stays named until it is changed. It goes on where its caller leaves: who names a key asks again. Fails
         with NOT_FOUND `BLOB_NOT_FOUND`, INVALID_ARGUMENT `INVALID_IMPORT` (metadata `line`), ALREADY_EXISTS
         `IDEMPOTENCY_KEY_REUSED`.
         """

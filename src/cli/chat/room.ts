@@ -1,0 +1,111 @@
+import { toJsonString } from "@bufbuild/protobuf";
+import { EventSchema, type FollowItem, followSession, loadPicture, type Session } from "../../client/client.ts";
+import { RETRY_HINT, showOld } from "./open.ts";
+import type { Chat, Room } from "./state.ts";
+import { createChatTurns } from "./turns.ts";
+import { tellState } from "../follow-state.ts";
+import { createSessionFacts } from "../session-facts.ts";
+import { createSessionView } from "../session-view.ts";
+
+/** How much of what was said before is shown again. */
+const SHOWN = 20;
+
+/** Goes into a session that was there before: shows what was said, then what happens. */
+export async function enterRoom(chat: Chat, sessionId: string): Promise<Room> {
+  const { client, leaving } = chat;
+  const picture = await loadPicture(client, { sessionId, pageSize: SHOWN, signal: leaving.signal });
+  const { session, queue } = picture.snapshot;
+  if (session === undefined) throw new Error("the engine returned no session");
+  await leaveRoom(chat);
+  const room = createRoom(chat, session);
+  room.facts.takeQueue(queue);
+  chat.room = room;
+  if (!chat.context.json) await showOld(chat, room, picture);
+  follow(chat, room, picture.from);
+  return room;
+}
+
+/** Goes into a session that was made just now. */
+export async function enterNewRoom(chat: Chat, session: Session): Promise<Room> {
+  await leaveRoom(chat);
+  const room = createRoom(chat, session);
+  chat.room = room;
+  follow(chat, room, { afterSeq: 0n });
+  return room;
+}
+
+export async function leaveRoom(chat: Chat): Promise<void> {
+  const { room } = chat;
+  chat.room = undefined;
+  room?.leaving.abort();
+  await room?.following;
+}
+
+function createRoom(chat: Chat, session: Session): Room {
+  const { context, page, isInteractive, options } = chat;
+  const view = createSessionView(context.out, {
+    page,
+    retryHint: RETRY_HINT,
+    isMarkdown: context.out.isTerminal && options.plain !== true,
+    hidesQueue: isInteractive,
+  });
+  const leaving = new AbortController();
+  chat.leaving.signal.addEventListener("abort", () => leaving.abort(), { once: true, signal: leaving.signal });
+  return {
+    sessionId: session.id,
+    view,
+    facts: createSessionFacts(session, Date.now),
+    turns: createChatTurns(session.runningTurnId),
+    leaving,
+    following: Promise.resolve(),
+  };
+}
+
+/** Where to follow from. */
+interface FollowFrom {
+  readonly afterSeq: bigint | undefined;
+  readonly logEpoch?: string | undefined;
+}
+
+/** Shows what happens in the session, whoever does it, until the room is left. */
+function follow(chat: Chat, room: Room, from: FollowFrom): void {
+  const { client, context, page } = chat;
+  const tell = tellState(context, () => !context.json && page.endLine());
+  const onState: typeof tell = (state) => {
+    chat.isEngineAway = state.kind === "waiting" && (state.failures > 2 || chat.isEngineAway);
+    chat.refresh();
+    // A human reads it in the line of the state.
+    if (!chat.isInteractive) tell(state);
+  };
+  const { sessionId } = room;
+  const { signal } = room.leaving;
+  const work = async (): Promise<void> => {
+    try {
+      for await (const item of followSession(client, { sessionId, ...from, signal, onState })) show(chat, room, item);
+    } catch (error) {
+      chat.failure = error as Error;
+      chat.leaving.abort();
+      chat.stop();
+    }
+  };
+  room.following = work();
+}
+
+function show(chat: Chat, room: Room, item: FollowItem): void {
+  const { context } = chat;
+  if (item.kind === "caught_up") return;
+  if (item.kind === "reset") {
+    room.view.reset();
+    room.turns.forget();
+    room.facts.forget();
+    context.note(`the log is another one now (${item.reason}); all of it follows`);
+    return;
+  }
+  // The facts first: what waits goes from the line of the state when it appears as said.
+  room.facts.see(item.event);
+  if (context.json) context.out.write(`${toJsonString(EventSchema, item.event)}\n`);
+  else room.view.show(item.event);
+  room.turns.see(item.event);
+  if (item.event.payload.case === "turnEnded") chat.hasInterrupted = false;
+  chat.refresh();
+}

@@ -1,0 +1,79 @@
+import { randomUUID } from "node:crypto";
+import { reasonOf, type Turn } from "../../client/client.ts";
+import { enterNewRoom } from "./room.ts";
+import type { Chat, Room } from "./state.ts";
+import { tryAgain } from "../try-again.ts";
+
+export const textPart = (text: string) => ({ content: { case: "text" as const, value: text } });
+
+/** Says something to the model: as a turn, or as one to follow where another runs. From a pipe: and waits for its end. */
+export async function say(chat: Chat, text: string): Promise<void> {
+  const room = chat.room ?? (await openRoom(chat));
+  if (chat.isInteractive) return sayNow(chat, room, text);
+  const turn = await startWhenIdle(chat, room, text);
+  await room.turns.whenEnded(turn.id, chat.leaving.signal);
+}
+
+/** Tries the last turn again, from where it stopped. */
+export async function retry(chat: Chat, room: Room): Promise<void> {
+  const turn = await startWhenIdle(chat, room, undefined);
+  if (!chat.isInteractive) await room.turns.whenEnded(turn.id, chat.leaving.signal);
+}
+
+async function openRoom(chat: Chat): Promise<Room> {
+  const { client, leaving, next } = chat;
+  const request = { idempotencyKey: randomUUID(), ...next };
+  const { session } = await tryAgain(
+    () => client.sessions.createSession(request, { signal: leaving.signal }),
+    leaving.signal,
+  );
+  if (session === undefined) throw new Error("the engine made no session");
+  return enterNewRoom(chat, session);
+}
+
+/** What a human says while an answer comes is said after it: the engine keeps it, whoever leaves. */
+async function sayNow(chat: Chat, room: Room, text: string): Promise<void> {
+  const { client, leaving } = chat;
+  const { signal } = leaving;
+  const request = { sessionId: room.sessionId, idempotencyKey: randomUUID(), parts: [textPart(text)] };
+  if (room.facts.runningTurnId === undefined) {
+    try {
+      await tryAgain(() => client.messages.startTurn({ ...request, model: turnModel(chat) }, { signal }), signal);
+      return;
+    } catch (error) {
+      if (reasonOf(error)?.reason !== "SESSION_BUSY") throw error;
+    }
+  }
+  await tryAgain(() => client.messages.followUp(request, { signal }), signal);
+}
+
+/** Somebody else's turn may run, or begin a moment before ours. Without a text: goes on with the last turn. */
+async function startWhenIdle(chat: Chat, room: Room, text: string | undefined): Promise<Turn> {
+  const { client, leaving } = chat;
+  const { signal } = leaving;
+  const request = { sessionId: room.sessionId, idempotencyKey: randomUUID(), model: turnModel(chat) };
+  for (;;) {
+    if (room.turns.running !== undefined) await room.turns.whenEnded(room.turns.running, signal);
+    try {
+      const { turn } = await tryAgain(
+        async () =>
+          text === undefined
+            ? client.messages.retryTurn(request, { signal })
+            : client.messages.startTurn({ ...request, parts: [textPart(text)] }, { signal }),
+        signal,
+      );
+      if (turn === undefined) throw new Error("the engine started no turn");
+      return turn;
+    } catch (error) {
+      const reason = reasonOf(error);
+      const busyWith = reason?.reason === "SESSION_BUSY" ? reason.metadata["turn_id"] : undefined;
+      if (busyWith === undefined) throw error;
+      await room.turns.whenEnded(busyWith, signal);
+    }
+  }
+}
+
+/** `--model` changes a session that was there for the turns of this chat alone; a new one has it already. */
+function turnModel({ options }: Chat): string {
+  return options.session === undefined && options.continue !== true ? "" : (options.model ?? "");
+}

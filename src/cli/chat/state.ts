@@ -1,0 +1,53 @@
+import type { Client, Session } from "../../client/client.ts";
+import type { ChatTurns } from "./turns.ts";
+import type { Context } from "../context.ts";
+import type { Page } from "../page.ts";
+import type { SessionFacts } from "../session-facts.ts";
+import type { SessionView } from "../session-view.ts";
+
+export interface ChatOptions {
+  readonly session?: string;
+  readonly continue?: boolean;
+  readonly profile?: string;
+  readonly model?: string;
+  /** True: answers as they are, and not as Markdown. */
+  readonly plain?: boolean;
+}
+
+/** The session that a chat is in. */
+export interface Room {
+  readonly sessionId: string;
+  readonly view: SessionView;
+  readonly facts: SessionFacts;
+  readonly turns: ChatTurns;
+  /** Aborted when the room is left. */
+  readonly leaving: AbortController;
+  following: Promise<void>;
+}
+
+/** Everything that one chat holds. */
+export interface Chat {
+  readonly context: Context;
+  readonly client: Client;
+  readonly options: ChatOptions;
+  readonly page: Page;
+  /** Aborted when the chat is left. */
+  readonly leaving: AbortController;
+  /** True: a human types. False: lines come from a pipe, and each is done before the next is read. */
+  readonly isInteractive: boolean;
+  /** Undefined = a session is made with the first thing that is said, so that looking in leaves nothing behind. */
+  room: Room | undefined;
+  /** What the next new session gets. */
+  next: { readonly profile: string; readonly model: string };
+  /** Sessions that a human was shown last, by number. */
+  sessions: readonly Session[];
+  isEngineAway: boolean;
+  hasInterrupted: boolean;
+  failure: Error | undefined;
+  /** Puts a text where a human types, to be changed and sent. */
+  suggest(text: string): void;
+  /** Something changed that is shown beside the text. */
+  refresh(): void;
+  /** Ends the reading of lines. */
+  stop(): void;
+}

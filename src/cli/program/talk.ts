@@ -1,0 +1,42 @@
+import { type Command, Option } from "commander";
+import { toSeq } from "../option-value.ts";
+import type { Run } from "./run.ts";
+
+/** The commands that talk to a model, or look on. */
+export function addTalkCommands(program: Command, run: Run): void {
+  program
+    .command("chat")
+    .description("talk to a model; Ctrl-C stops its answer, a second one leaves")
+    .addOption(new Option("--session <id>", "go on with this session").conflicts("continue"))
+    .option("--continue", "go on with the newest session")
+    .addOption(new Option("--profile <name>", "the profile of a new session").conflicts(["session", "continue"]))
+    .option("--model <model>", "a model other than the profile's")
+    .option("--plain", "show answers as they are, and not as Markdown")
+    .addHelpText(
+      "after",
+      "\nSESSION is an id, a unique part of one, or - or last for the newest.\nExample: parley chat --session last",
+    )
+    .action(async (options: object, command: Command) =>
+      run(command, async (context) => (await import("../chat/chat.ts")).chat(context, options)),
+    );
+  program
+    .command("run [text]")
+    .description("run one turn and print the answer; without text, or with -, reads stdin")
+    .option("--session <id>", "in this session instead of a new one")
+    .addOption(new Option("--profile <name>", "the profile of a new session").conflicts("session"))
+    .option("--model <model>", "a model other than the profile's")
+    .addOption(new Option("--system <text>", "instructions of a new session").conflicts("session"))
+    .addHelpText("after", "\nExample: git diff | parley run --system 'review this' -")
+    .action(async (text: string | undefined, options: object, command: Command) =>
+      run(command, async (context) => (await import("../run.ts")).run(context, text, options)),
+    );
+  program
+    .command("watch <session>")
+    .description("show a session, live; goes on over restarts of the engine")
+    .option("--after-seq <n>", "begin after this event instead of with the newest messages", toSeq)
+    .option("--plain", "show answers as they are, and not as Markdown")
+    .addHelpText("after", "\nExample: parley watch last")
+    .action(async (sessionId: string, options: object, command: Command) =>
+      run(command, async (context) => (await import("../watch.ts")).watch(context, sessionId, options)),
+    );
+}

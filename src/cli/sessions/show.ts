@@ -1,0 +1,74 @@
+import { toJson } from "@bufbuild/protobuf";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { type Client, type Message, MessageSchema, type Session, SessionSchema } from "../../client/client.ts";
+import { wholeMessage } from "../../client/transcript.ts";
+import type { Context } from "../context.ts";
+import { EXIT, type ExitCode } from "../exit-code.ts";
+import { formatCount, formatTime } from "../format.ts";
+import { resolveSession } from "../session-ref.ts";
+import { createSessionView } from "../session-view.ts";
+
+const PAGE = 1000;
+
+export interface ShowOptions {
+  /** True: each message with its id, for fork and rewind. */
+  readonly ids?: boolean;
+}
+
+/** JSON is one object: the session and its messages, the oldest first. */
+export async function showSession(context: Context, given: string, { ids = false }: ShowOptions): Promise<ExitCode> {
+  const { out, json } = context;
+  const client = await context.client();
+  const sessionId = await resolveSession(client, given);
+  const { session } = await client.sessions.getSession({ sessionId });
+  if (session === undefined) throw new Error("the engine returned no session");
+  const messages = await readMessages(client, sessionId);
+  if (json) {
+    const all = {
+      session: toJson(SessionSchema, session),
+      messages: messages.map((message) => toJson(MessageSchema, message)),
+    };
+    out.write(`${JSON.stringify(all)}\n`);
+    return EXIT.ok;
+  }
+  out.write(sessionHead(context, session));
+  const view = createSessionView(out, { isMarkdown: out.isTerminal });
+  for (const message of messages) {
+    if (ids) view.page.line(`id ${message.id}`, out.style.dim(message.id));
+    view.showMessage(wholeMessage(message));
+  }
+  return EXIT.ok;
+}
+
+/** Pages come from the newest to the oldest. */
+async function readMessages(client: Client, sessionId: string): Promise<Message[]> {
+  const pages: Message[][] = [];
+  let pageToken = "";
+  do {
+    const page = await client.sessions.listMessages({ sessionId, pageSize: PAGE, pageToken });
+    pages.unshift(page.messages);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  return pages.flat();
+}
+
+function sessionHead({ out }: Context, session: Session): string {
+  const { dim, bold } = out.style;
+  const { id, profile, model, createTime, usage, runningTurnId, systemPrompt, labels, workspace, forkedFrom } = session;
+  const used = usage === undefined ? [] : [formatCount(usage.inputTokens + usage.outputTokens, "token")];
+  const facts = [
+    model === profile ? model : `${model} of ${profile}`,
+    createTime === undefined ? "" : formatTime(timestampDate(createTime)),
+    ...used,
+    runningTurnId === "" ? "" : "running",
+  ];
+  const more = [
+    systemPrompt === "" ? "" : `system: ${systemPrompt}`,
+    ...Object.entries(labels).map(([name, value]) => `label: ${name}=${value}`),
+    workspace === "" ? "" : `workspace: ${workspace}`,
+    forkedFrom === "" ? "" : `forked from: ${forkedFrom}`,
+  ].filter(Boolean);
+  const title = `${session.starred ? "★ " : ""}${out.foreignLine(session.title || "untitled")}`;
+  const lines = [[id, ...facts.filter(Boolean)].join(" · "), ...more].map((line) => dim(out.foreignLine(line)));
+  return `${bold(title)}\n${lines.join("\n")}\n\n`;
+}
