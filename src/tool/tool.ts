@@ -33,26 +33,12 @@ export interface ToolPlace {
 }
 
 /** What a tool may use of the engine while it runs. */
-export interface ToolContext extends ToolPlace {
+export interface ToolContext {
+  readonly sessionId: string;
   readonly turnId: string;
   readonly callId: string;
   /** Aborted when the turn is cancelled or the engine stops. A tool ends soon after. */
   readonly signal: AbortSignal;
-  /** Shows output while the call runs. */
-  emitOutput(stream: "stdout" | "stderr", data: string): void;
-}
-
-/** What a call came to. */
-export interface ToolResult {
-  /** What the model is told. Too long for a message: its head and tail are told, and all of it becomes a blob. */
-  readonly text: string;
-  /** Pictures that the model is shown. */
-  readonly images?: readonly ToolImage[];
-}
-
-export interface ToolImage {
-  readonly mediaType: string;
-  readonly bytes: Uint8Array;
 }
 
 /** Something a model can ask to be done. */
@@ -61,13 +47,6 @@ export interface Tool {
   readonly description: string;
   /** JSON Schema of type object; what the model is told of the arguments. */
   readonly parameters: Readonly<Record<string, unknown>>;
-  /**
-   * What a call would do; reads at most, changes nothing. Throws with a message for the model where the arguments are wrong:
-   * the call fails then without anybody being asked.
-   */
-  assess(args: JsonObject, place: ToolPlace): Assessment | Promise<Assessment>;
-  /** What would change, as a unified diff; absent for tools that change no files. */
-  preview?(args: JsonObject, place: ToolPlace): Promise<string>;
   /** Does it. Returns what the model is told; throws with a message for the model where it fails. */
-  run(args: JsonObject, context: ToolContext): Promise<ToolResult>;
+  run(args: JsonObject, context: ToolContext): Promise<string>;
 }
