@@ -15,6 +15,7 @@ import { roundTrip } from "./round-trip.ts";
 import { slowReaders } from "./slow-readers.ts";
 import { snapshotWatch } from "./snapshot-watch.ts";
 import { startupFaults } from "./startup-faults.ts";
+import { symlinkRace } from "./symlink-race.ts";
 
 interface Check {
   /** How many drops, readers, seconds, steps, kills or cuts, unless told. */
@@ -39,6 +40,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "life-model": { count: 100_000, run: lifeModel },
   "snapshot-watch": { count: 1000, run: snapshotWatch },
   "round-trip": { count: 10_000, run: roundTrip },
+  "symlink-race": { count: 10_000, run: symlinkRace },
   "power-cut": { count: 200, run: powerCut },
 };
 
