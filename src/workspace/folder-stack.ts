@@ -52,8 +52,7 @@ export async function openStack(workspace: string, given: string): Promise<Folde
     folders,
     top,
     async enter(name) {
-      if (folders.length > MAX_DEPTH)
-        throw pathRefused("PATH_INVALID", given, `it is more than ${MAX_DEPTH} folders deep`);
+      if (folders.length > MAX_DEPTH) throw tooDeep(given);
       const folder = await openFolder(inFolder(top(), name), name);
       folders.push(folder);
       return folder;
@@ -133,6 +132,8 @@ export async function walk(
     if (isLast) return { last: name, missing, stats };
     if (stats === undefined) missing.push(name);
     else await stack.enter(name);
+    // Before any of them is made.
+    if (stack.folders.length + missing.length > MAX_DEPTH) throw tooDeep(given);
   }
   return { last: "", missing, stats: stack.top().stats };
 }
@@ -146,11 +147,14 @@ async function targetNames(stack: FolderStack, workspace: string, target: string
   return names;
 }
 
+function splitPath(path: string): string[] {
+  return path.split("/").filter((name) => name !== "" && name !== ".");
+}
+
 /** The names of an absolute path after those of a folder; undefined where it does not begin with them. `..` stays. */
 export function namesBelow(folder: string, path: string): string[] | undefined {
-  const split = (text: string): string[] => text.split("/").filter((name) => name !== "" && name !== ".");
-  const above = split(folder);
-  const names = split(path);
+  const above = splitPath(folder);
+  const names = splitPath(path);
   return above.every((name, index) => names[index] === name) ? names.slice(above.length) : undefined;
 }
 
@@ -161,6 +165,10 @@ async function lstatIn(folder: OpenFolder, name: string): Promise<Stats | undefi
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
+}
+
+function tooDeep(given: string): Error {
+  return pathRefused("PATH_INVALID", given, `it is more than ${MAX_DEPTH} folders deep`);
 }
 
 export function outside(given: string): Error {

@@ -47,10 +47,10 @@ export function hasReason(error: unknown, reason: PathReason): boolean {
   return error instanceof DomainError && error.reason === reason;
 }
 
-/** What the system said of a path, in words. */
-export function systemRefusal(error: unknown, given: string): DomainError {
-  if (error instanceof DomainError) return error;
-  const { code = "unknown" } = error as NodeJS.ErrnoException;
+/** What the system said of a path, in words; what anyone else said stays as it is. */
+export function systemRefusal(error: unknown, given: string): unknown {
+  if (!isSystemError(error)) return error;
+  const { code = "unknown" } = error;
   if (code === "ENOENT") return pathRefused("PATH_NOT_FOUND", given, "there is no such file or folder", error);
   if (code === "ENOTDIR") return pathRefused("PATH_NOT_A_FOLDER", given, "a part of this path is no folder", error);
   if (code === "EISDIR") return pathRefused("PATH_NOT_A_FILE", given, "it is a folder", error);
@@ -63,4 +63,8 @@ export function systemRefusal(error: unknown, given: string): DomainError {
   }
   if (code === "ENOSPC") return pathRefused("PATH_FAILED", given, "the disk is full", error);
   return pathRefused("PATH_FAILED", given, `the system refused (${code})`, error);
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "errno" in error && "syscall" in error;
 }

@@ -113,8 +113,13 @@ export function isOwnWorkspace({ dataDir }: PathGuard, workspace: string): boole
 
 /** By whole names, folded, never by prefix of text. */
 export function isBelow(folder: string, path: string): boolean {
-  const fold = (text: string): string => `/${(namesBelow(sep, text) ?? []).map(foldName).join("/")}/`;
-  return fold(path).startsWith(fold(folder));
+  const above = foldPath(folder);
+  const names = foldPath(path);
+  return above.every((name, index) => names[index] === name);
+}
+
+function foldPath(path: string): string[] {
+  return (namesBelow(sep, path) ?? []).map(foldName);
 }
 
 export function dataDirectory(given: string): Error {
