@@ -3,7 +3,7 @@ import type { NewId } from "../id.ts";
 import type { Idempotency } from "../idempotency/idempotency.ts";
 import type { Profiles } from "../profile/profile.ts";
 import type { Database } from "../store/database.ts";
-import { resolveWorkspace } from "../workspace/workspace.ts";
+import type { Workspaces } from "../workspace/workspaces.ts";
 import type { SessionSettings } from "./session.ts";
 import { getSession, insertSession, type StoredSession } from "./session-store.ts";
 
@@ -15,9 +15,13 @@ export interface SessionDeps {
   readonly idempotency: Idempotency;
 }
 
-/** Makes a session. Throws DomainError `PROFILE_NOT_FOUND`, `INVALID_WORKSPACE`, `IDEMPOTENCY_KEY_REUSED`. */
+export interface CreateSessionDeps extends SessionDeps {
+  readonly workspaces: Workspaces;
+}
+
+/** Makes a session. Throws DomainError `PROFILE_NOT_FOUND`, `INVALID_WORKSPACE`, `WORKSPACE_NOT_ALLOWED`, `IDEMPOTENCY_KEY_REUSED`. */
 export async function createSession(
-  deps: SessionDeps,
+  deps: CreateSessionDeps,
   request: { readonly idempotencyKey: string; readonly settings: SessionSettings },
 ): Promise<StoredSession> {
   const { settings } = request;
@@ -27,8 +31,8 @@ export async function createSession(
       find: (id) => getSession(deps.db, id),
       make: async (remember) => {
         const profile = deps.profiles.get(settings.profile).name;
-        const workspace = settings.workspace === "" ? "" : await resolveWorkspace(settings.workspace);
         const id = deps.newId("ses");
+        const workspace = await deps.workspaces.make(settings.workspace, id);
         await deps.db.transact([
           ...insertSession(id, { ...settings, profile, workspace }, deps.clock.now()),
           ...remember(id),

@@ -10,12 +10,24 @@ import { blobs } from "./migrations/0006-blobs.ts";
 import { tokens } from "./migrations/0007-tokens.ts";
 import { findDrafts } from "./migrations/0008-find-drafts.ts";
 import { requests } from "./migrations/0009-requests.ts";
+import { workspaces } from "./migrations/0012-workspaces.ts";
 
 /** "PRLY": marks the file as ours, so that no other program's database is ever touched. */
 const APPLICATION_ID = 0x50524c59;
 
 /** In order; the number of each is its place, from 1. Entries are never changed once released, only added. */
-const MIGRATIONS: readonly string[] = [core, queue, sessions, find, history, blobs, tokens, findDrafts, requests];
+const MIGRATIONS: readonly string[] = [
+  core,
+  queue,
+  sessions,
+  find,
+  history,
+  blobs,
+  tokens,
+  findDrafts,
+  requests,
+  workspaces,
+];
 
 /** The version of the schema that this engine brings a database to. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

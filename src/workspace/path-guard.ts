@@ -3,12 +3,16 @@ import { readdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { PathGuard } from "./safe-path.ts";
 
-/** Guards the engine's data directory, which must exist. */
-export async function createPathGuard(dataDir: string): Promise<PathGuard> {
+/** Guards the engine's data directory, which must exist, and what is not in the workspaces that are allowed. */
+export async function createPathGuard(
+  dataDir: string,
+  allowsWorkspace: PathGuard["allowsWorkspace"],
+): Promise<PathGuard> {
   const canonical = await realpath(dataDir);
   const folder = await stat(canonical);
   return {
     dataDir: canonical,
+    allowsWorkspace,
     async isDataDirEntry(stats) {
       if (stats.dev !== folder.dev) return false;
       if (stats.isDirectory()) return stats.ino === folder.ino;

@@ -92,7 +92,7 @@ test("a pipe, a socket and a device are refused at once", async () => {
   await expect(write("pipe")).rejects.toThrow("it is a pipe");
   await expect(read("socket")).rejects.toThrow("it is a socket");
   await new Promise((resolve) => server.close(resolve));
-  const devices = createFiles(await createPathGuard(it.dataDir));
+  const devices = createFiles(await createPathGuard(it.dataDir, () => true));
   await expect(devices.read("/dev", "zero")).rejects.toThrow("it is a device");
   await expect(devices.read("/proc/sys/kernel", "ostype")).rejects.toMatchObject({ reason: "PATH_PROTECTED" });
 });
@@ -190,6 +190,15 @@ test("a workspace that is no longer what it was is refused", async () => {
   await symlink(it.outside, it.workspace);
   await expect(read("secret.txt")).rejects.toMatchObject({ reason: expect.stringMatching(/^PATH_/) });
   await writeFile(join(it.outside, "x"), "");
+});
+
+test("a session without a workspace, or with one that is not allowed, reaches no file", async () => {
+  await expect(it.files.read("", "src/a.txt")).rejects.toThrow("this session has no workspace");
+  const limited = createFiles(await createPathGuard(it.dataDir, (workspace) => workspace === it.workspace));
+  expect((await limited.read(it.workspace, "src/a.txt")).bytes.toString()).toBe("a\n");
+  await expect(limited.read(it.outside, "secret.txt")).rejects.toMatchObject({ reason: "PATH_OUTSIDE" });
+  const walk = limited.walk(it.outside, ".", { maxDepth: 1, respectIgnore: false, signal: it.context.signal });
+  await expect(walk.next()).rejects.toMatchObject({ reason: "PATH_OUTSIDE" });
 });
 
 test("no descriptor stays open, whatever became of the path", async () => {

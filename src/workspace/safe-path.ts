@@ -10,6 +10,8 @@ const MAX_PATH_CHARS = 4096;
 export interface PathGuard {
   /** The engine's data directory, canonical. Nothing in it is read or written, but the workspaces that it holds. */
   readonly dataDir: string;
+  /** Whether sessions may work in a canonical folder; asked each time, since imports and older configurations let in others. */
+  allowsWorkspace(canonical: string): boolean;
   /** Tells the data directory's folder and files by what they are, under whatever name they are found. */
   isDataDirEntry(stats: Stats): Promise<boolean>;
 }
@@ -46,6 +48,7 @@ export async function withPath<T>(
   use: (path: SafePath) => Promise<T>,
 ): Promise<T> {
   const { given, access } = request;
+  checkWorkspace(guard, workspace, given);
   const names = readNames(workspace, given);
   let stack: FolderStack | undefined;
   try {
@@ -60,6 +63,12 @@ export async function withPath<T>(
   } finally {
     await stack?.close();
   }
+}
+
+function checkWorkspace(guard: PathGuard, workspace: string, given: string): void {
+  if (workspace === "") throw pathRefused("PATH_OUTSIDE", given, "this session has no workspace");
+  if (guard.allowsWorkspace(workspace)) return;
+  throw pathRefused("PATH_OUTSIDE", given, "the session's workspace is none that this engine may touch");
 }
 
 function readNames(workspace: string, given: string): string[] {

@@ -220,6 +220,14 @@ const ROWS: Readonly<Record<string, Row>> = {
     unknown: { request_id: noRequest },
     makePlace: () => makeAskingPlace(),
   },
+  "WorkspaceService.ListWorkspaces": { valid: () => ({}), unknown: {} },
+  "WorkspaceService.GetWorkspace": {
+    valid: () => ({ path: "/" }),
+    empty: ["path"],
+    unknown: {},
+    makePlace: () => makeKnownWorkspace(),
+  },
+  "WorkspaceService.SetWorkspaceTrust": { valid: () => ({ path: "/", trusted: false }), empty: ["path"], unknown: {} },
   "ProfileService.GetProfile": {
     valid: () => ({ name: "demo" }),
     empty: ["name"],
@@ -285,6 +293,12 @@ async function makeBusyPlace(): Promise<Place> {
 }
 
 /** A session that waits for a human. */
+/** Somebody has said something of the folder. */
+async function makeKnownWorkspace(): Promise<Place> {
+  await engine.workspaces.setWorkspaceTrust({ path: "/", trusted: false });
+  return { sessionId: "", turnId: "" };
+}
+
 async function makeAskingPlace(): Promise<Place> {
   const { request } = await engine.requests.createRequest({ sessionId: place.sessionId, title: "which one?" });
   return { ...place, requestId: request!.id };
@@ -484,6 +498,7 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
   const tokens = await engine.engine.listTokens({ pageSize: 1 });
   for (const title of ["one?", "two?"]) await engine.requests.createRequest({ sessionId, title });
   const requests = await engine.requests.listRequests({ sessionId, pageSize: 1 });
+  const workspaces = await engine.workspaces.listWorkspaces({ pageSize: 1 });
   return {
     "SessionService.ListSessions": sessions.nextPageToken,
     "SessionService.ListMessages": messages.nextPageToken,
@@ -492,6 +507,7 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
     "MessageService.ListQueue": queue.nextPageToken,
     "EngineService.ListTokens": tokens.nextPageToken,
     "RequestService.ListRequests": requests.nextPageToken,
+    "WorkspaceService.ListWorkspaces": workspaces.nextPageToken,
     "ProfileService.ListProfiles": sessions.nextPageToken.toLowerCase(),
   };
 }

@@ -25,7 +25,7 @@ export async function makeWorkspace(): Promise<TestWorkspace> {
   await writeFile(join(outside, "secret.txt"), "secret\n");
   await writeFile(join(dataDir, "token"), "token\n");
   return {
-    files: createFiles(await createPathGuard(dataDir)),
+    files: createFiles(await createPathGuard(dataDir, () => true)),
     context: { sessionId: "ses_1", workspace, signal: new AbortController().signal },
     workspace,
     outside,

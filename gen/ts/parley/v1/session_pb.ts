@@ -137,7 +137,7 @@ export type Session = Message<"parley.v1.Session"> & {
   retryPartial: boolean;
 
   /**
-   * The folder it belongs to: an absolute path without symbolic links. Empty = none.
+   * The folder that its tools work in: an absolute path without symbolic links. Empty = it is of an engine that gave none.
    *
    * @generated from field: string workspace = 8;
    */

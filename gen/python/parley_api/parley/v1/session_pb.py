@@ -133,7 +133,7 @@ class Session(Message[_SessionFields]):
             bool retry_partial = 21;
             ```
         workspace:
-            The folder it belongs to: an absolute path without symbolic links. Empty = none.
+            The folder that its tools work in: an absolute path without symbolic links. Empty = it is of an engine that gave none.
 
             ```proto
             string workspace = 8;
