@@ -9,20 +9,3 @@ export function createInTurn(): InTurn {
     return mine;
   };
 }
-
-/** Runs the tasks of one key one after another; those of different keys do not wait for each other. */
-export type InTurnBy = <T>(key: string, task: () => Promise<T>) => Promise<T>;
-
-export function createInTurnBy(): InTurnBy {
-  const turns = new Map<string, { readonly inTurn: InTurn; waiting: number }>();
-  return async (key, task) => {
-    const turn = turns.get(key) ?? { inTurn: createInTurn(), waiting: 0 };
-    turns.set(key, turn);
-    turn.waiting++;
-    try {
-      return await turn.inTurn(task);
-    } finally {
-      if (--turn.waiting === 0) turns.delete(key);
-    }
-  };
-}

@@ -1,8 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { WorkspaceService } from "../../gen/ts/parley/v1/workspace_service_pb.ts";
-import { getWorkspace, setWorkspaceTrust, type WorkspaceDeps } from "../workspace/trust.ts";
+import { getWorkspace, setWorkspaceTrust, type WorkspaceDeps } from "../trust/trust.ts";
 import type { Workspace } from "../workspace/workspace.ts";
-import { listWorkspacesAfter } from "../workspace/workspace-store.ts";
+import { listWorkspacesAfter } from "../trust/trust-store.ts";
 import { type Place, readPage } from "./page.ts";
 import { workspaceToProto } from "./workspace-proto.ts";
 

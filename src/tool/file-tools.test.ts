@@ -39,6 +39,14 @@ const textOf = async (name: string, args: JsonObject): Promise<string> => (await
 const preview = (name: string, args: JsonObject): Promise<string> =>
   Promise.resolve(tool(name).preview?.(args, it.context) ?? "none");
 
+function manyLines(word: string): string {
+  return Array.from({ length: 20_000 }, (_, index) => `${word} ${index * 7}\n`).join("");
+}
+
+function patchTo(path: string): JsonObject {
+  return { patch: `--- /dev/null\n+++ b/${path}\n@@ -0,0 +1 @@\n+x\n` };
+}
+
 describe("every tool", () => {
   const calls: readonly (readonly [string, JsonObject, "read" | "write"])[] = [
     ["read_file", { path: "link/a.txt" }, "read"],
@@ -128,11 +136,9 @@ describe("write_file", () => {
   });
 
   test("previews texts that have nothing in common in bounded time", async () => {
-    const lines = (word: string): string =>
-      Array.from({ length: 20_000 }, (_, index) => `${word} ${index * 7}\n`).join("");
-    await it.put("a.txt", lines("one"));
+    await it.put("a.txt", manyLines("one"));
     const startedAt = performance.now();
-    const diff = await preview("write_file", { path: "a.txt", content: lines("two") });
+    const diff = await preview("write_file", { path: "a.txt", content: manyLines("two") });
     expect(performance.now() - startedAt).toBeLessThan(2000);
     expect(diff.startsWith("--- a/a.txt\n+++ b/a.txt\n@@ -1,20000 +1,20000 @@\n-one 0\n")).toBe(true);
     await it.put("b", Buffer.from([0]));
@@ -262,10 +268,9 @@ describe("apply_patch", () => {
   test("refuses what is no patch, and a patch of protected names or out of the workspace", async () => {
     await expect(run("apply_patch", { patch: "hello" })).rejects.toThrow("the patch changes nothing");
     await expect(run("apply_patch", { patch: "--- a/x\n+++ b/x\n@@ nonsense @@\n" })).rejects.toThrow("patch");
-    const to = (path: string): JsonObject => ({ patch: `--- /dev/null\n+++ b/${path}\n@@ -0,0 +1 @@\n+x\n` });
-    await expect(run("apply_patch", to(".git/hooks/pre-commit"))).rejects.toThrow("is protected");
-    await expect(run("apply_patch", to("../x"))).rejects.toThrow("it leads out of the workspace");
-    await expect(run("apply_patch", to("a.txt"))).rejects.toThrow("is there already");
+    await expect(run("apply_patch", patchTo(".git/hooks/pre-commit"))).rejects.toThrow("is protected");
+    await expect(run("apply_patch", patchTo("../x"))).rejects.toThrow("it leads out of the workspace");
+    await expect(run("apply_patch", patchTo("a.txt"))).rejects.toThrow("is there already");
   });
 });
 

@@ -82,7 +82,13 @@ function readMatch(line: string, files: readonly { readonly path: string }[]): L
   const { type, data } = JSON.parse(line) as Message;
   const number = /^\/proc\/self\/fd\/(\d+)$/.exec(data.path?.text ?? "")?.[1];
   const path = files[Number(number) - FIRST_DESCRIPTOR]?.path;
-  if (type !== "match" || path === undefined || data.lines?.text === undefined || data.lines.text.includes("\0") || data.line_number === undefined)
+  if (
+    type !== "match" ||
+    path === undefined ||
+    data.lines?.text === undefined ||
+    data.lines.text.includes("\0") ||
+    data.line_number === undefined
+  )
     return undefined;
   return { path, number: data.line_number, text: data.lines.text.replace(/\r?\n$/, "") };
 }

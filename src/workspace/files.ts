@@ -1,4 +1,4 @@
-import { createInTurnBy } from "../in-turn.ts";
+import { type ChangesInTurn, createChangesInTurn } from "./changes-in-turn.ts";
 import { pathRefused } from "./path-refused.ts";
 import { type FoundFile, type MakeContent, readAt, readSafely, removeSafely, writeSafely } from "./safe-file.ts";
 import { type Access, type PathGuard, type PathSubject, withPath } from "./safe-path.ts";
@@ -17,14 +17,14 @@ export interface Files {
   /** What is in a folder and below. An entry is to be used before the next one is asked for. */
   walk(workspace: string, given: string, options: WalkOptions): AsyncGenerator<Found>;
   /** Lets no other change of this workspace come in between: what a change is made from is what it replaces. */
-  changeInTurn<T>(workspace: string, change: () => Promise<T>): Promise<T>;
+  readonly changeInTurn: ChangesInTurn;
   readonly guard: PathGuard;
 }
 
 export function createFiles(guard: PathGuard): Files {
   return {
     guard,
-    changeInTurn: createInTurnBy(),
+    changeInTurn: createChangesInTurn(),
     locate: (workspace, given, access) =>
       withPath(guard, workspace, { given, access }, async ({ path, given: whole }) => ({ path, given: whole })),
     read: (workspace, given) => readSafely(guard, workspace, given),

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmod, link, lstat, mkdir, readdir, readFile, rename, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, link, lstat, mkdir, readdir, readFile, rename, stat, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -75,7 +75,7 @@ test("links that lead in circles, and paths that are none, are refused", async (
   await symlink("b", join(it.workspace, "a"));
   await symlink("a", join(it.workspace, "b"));
   for (const path of ["a", "", "a\0b", "x".repeat(5000), "\ud800", "y/".repeat(200)]) {
-    await expect(read(path)).rejects.toMatchObject({ reason: expect.stringMatching(/^PATH_(INVALID|NOT_FOUND)$/) });
+    await expect(read(path)).rejects.toThrow(/circles|empty|at most|NUL|half a character|folders deep/);
   }
   await expect(write("z/".repeat(200))).rejects.toMatchObject({ reason: "PATH_INVALID" });
   expect(await readdir(it.workspace)).toEqual(["a", "b", "src"]);
@@ -176,20 +176,20 @@ test("other hard links of a file that is replaced keep what they had", async () 
   expect(await readFile(join(it.outside, "secret.txt"), "utf8")).toBe("secret\n");
 });
 
+function refuse(): Uint8Array {
+  throw new Error("no content");
+}
+
 test("a write whose content cannot be made leaves nothing behind", async () => {
-  const refuse = (): Uint8Array => {
-    throw new Error("no");
-  };
-  await expect(it.files.write(it.workspace, "new/x", refuse)).rejects.toThrow();
-  await expect(it.files.write(it.workspace, "src/a.txt", refuse)).rejects.toThrow();
+  await expect(it.files.write(it.workspace, "new/x", refuse)).rejects.toThrow("no content");
+  await expect(it.files.write(it.workspace, "src/a.txt", refuse)).rejects.toThrow("no content");
   expect(await readdir(it.workspace, { recursive: true })).toEqual(["src", "src/a.txt"]);
 });
 
 test("a workspace that is no longer what it was is refused", async () => {
   await rename(it.workspace, `${it.workspace}-old`);
   await symlink(it.outside, it.workspace);
-  await expect(read("secret.txt")).rejects.toMatchObject({ reason: expect.stringMatching(/^PATH_/) });
-  await writeFile(join(it.outside, "x"), "");
+  await expect(read("secret.txt")).rejects.toThrow("a part of this path is no folder");
 });
 
 test("a session without a workspace, or with one that is not allowed, reaches no file", async () => {
@@ -201,9 +201,12 @@ test("a session without a workspace, or with one that is not allowed, reaches no
   await expect(walk.next()).rejects.toMatchObject({ reason: "PATH_OUTSIDE" });
 });
 
+async function countDescriptors(): Promise<number> {
+  return (await readdir("/proc/self/fd")).length;
+}
+
 test("no descriptor stays open, whatever became of the path", async () => {
-  const open = async (): Promise<number> => (await readdir("/proc/self/fd")).length;
-  const before = await open();
+  const before = await countDescriptors();
   for (const path of ["src/a.txt", "src/none", "../x", "a\0", "src/a.txt/b", ".bashrc"]) {
     await read(path).catch(() => undefined);
     await write(path).catch(() => undefined);
@@ -215,5 +218,5 @@ test("no descriptor stays open, whatever became of the path", async () => {
       if (found.path === "src/a.txt") break;
     }
   }
-  expect(await open()).toBe(before);
+  expect(await countDescriptors()).toBe(before);
 });

@@ -1,5 +1,5 @@
 import type { Database, Row, Statement } from "../store/database.ts";
-import type { Workspace } from "./workspace.ts";
+import type { Workspace } from "../workspace/workspace.ts";
 
 interface WorkspaceRow extends Row {
   path: string;

@@ -1,8 +1,8 @@
 import type { Clock } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
-import { canonicalWorkspace, resolveWorkspace, type Workspace } from "./workspace.ts";
-import { findWorkspace, setTrust } from "./workspace-store.ts";
+import { canonicalWorkspace, resolveWorkspace, type Workspace } from "../workspace/workspace.ts";
+import { findWorkspace, setTrust } from "./trust-store.ts";
 
 export interface WorkspaceDeps {
   readonly db: Database;
