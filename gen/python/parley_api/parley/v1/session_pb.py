@@ -133,7 +133,8 @@ class Session(Message[_SessionFields]):
             bool retry_partial = 21;
             ```
         workspace:
-            The folder that its tools work in: an absolute path without symbolic links. Empty = it is of an engine that gave none.
+            The folder that its tools work in: an absolute path without symbolic links. Empty = none: its
+            tools reach no file.
 
             ```proto
             string workspace = 8;
