@@ -20,7 +20,7 @@ export function text({ maxChars = Infinity, maxBytes = Infinity, pattern }: Text
   return (value, where) => {
     if (typeof value !== "string") throw new ShapeError(where, "must be a string");
     // A character may be two of the units that JavaScript counts.
-    if (value.length > maxChars && [...value].length > maxChars)
+    if (value.length > maxChars && Array.from(value).length > maxChars)
       throw new ShapeError(where, `must have at most ${maxChars} characters`);
     if (value.length * 3 > maxBytes && Buffer.byteLength(value) > maxBytes)
       throw new ShapeError(where, `must have at most ${maxBytes} bytes`);

@@ -266,14 +266,13 @@ describe("on a terminal", () => {
   test("a chat goes on when its engine is killed and started again; what was said meanwhile is said then", async () => {
     const first = await startEngineProcess();
     const { dataDir } = first;
-    let second: Promise<EngineProcess> | undefined;
-    void first.exited.then(() => setTimeout(() => (second = startEngineProcess({ dataDir })), 1500));
     const steps = [
       NEW,
       say("talk without end"),
       { wait: "1. quick" },
       { run: ["kill", "-9", String(first.pid)] },
       { wait: "the engine is away" },
+      beside("up", "--port", "0", "--data-dir", dataDir),
       { wait: "✗ interrupted" },
       IDLE,
       say("echo: alive"),
@@ -281,8 +280,11 @@ describe("on a terminal", () => {
       IDLE,
       CTRL_D,
     ];
-    expect((await inTerminal(["chat", "--data-dir", dataDir], steps)).code).toBe(0);
-    await (await second)?.kill();
+    try {
+      expect((await inTerminal(["chat", "--data-dir", dataDir], steps)).code).toBe(0);
+    } finally {
+      await parley(["down", "--data-dir", dataDir]);
+    }
   });
 
   test("what was sent is said, even where its human leaves at once", async () => {

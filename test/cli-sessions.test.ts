@@ -120,8 +120,8 @@ describe("a session", () => {
       sessions("show", "zzzz"),
       parley(["run", "echo: more", "--session", coffee.slice(-6), "--data-dir", engine.dataDir]),
     ]);
-    expect(several).toMatchObject({ code: 2, stderr: expect.stringContaining("more than one") });
-    expect(none).toMatchObject({ code: 4, stderr: expect.stringContaining("zzzz") });
+    expect(several).toMatchObject({ code: 2, stderr: expect.stringContaining("more than one") as string });
+    expect(none).toMatchObject({ code: 4, stderr: expect.stringContaining("zzzz") as string });
     expect(said.stdout).toBe("more\n");
   });
 
@@ -156,7 +156,7 @@ describe("a session", () => {
     expect(await messageIds(id)).toEqual([ids[0]]);
     const [again, unsure] = await Promise.all([sessions("rewind", id, ids[1] ?? ""), sessions("clear", id)]);
     expect(again).toMatchObject({ code: 4, stdout: "" });
-    expect(unsure).toMatchObject({ code: 2, stderr: expect.stringContaining("--yes") });
+    expect(unsure).toMatchObject({ code: 2, stderr: expect.stringContaining("--yes") as string });
     expect((await sessions("clear", id, "--yes")).stdout).toBe(`cleared ${id}\n`);
     expect(await messageIds(id)).toEqual([]);
   });

@@ -128,9 +128,9 @@ describe("the shell commands of docs/streams.md", () => {
     const blocks = [...read("docs/streams.md").matchAll(/<!-- runs -->\n```sh\n([^]*?)^```$/gm)].map(
       ([, code]) => code!,
     );
-    expect(blocks).toHaveLength(2);
+    expect(blocks).toHaveLength(3);
     const env = { TOKEN: engine.token, URL: engine.url, SES: session!.id };
-    const [snapshot, events] = await Promise.all(blocks.map((code) => succeed("bash", ["-c", code], { env })));
+    const [snapshot, events, asked] = await Promise.all(blocks.map((code) => succeed("bash", ["-c", code], { env })));
     expect(JSON.parse(snapshot!)).toMatchObject({ session: { title: "Grüße" }, messages: [{}, {}] });
     const lines = events!
       .trim()
@@ -138,5 +138,6 @@ describe("the shell commands of docs/streams.md", () => {
       .map((line) => JSON.parse(line) as Record<string, object>);
     expect(lines[0]).toHaveProperty("checkpoint");
     expect(events).toContain('"reason":"TURN_END_REASON_COMPLETED"');
+    expect(JSON.parse(asked!)).toMatchObject({ request: { title: "deploy?", state: "REQUEST_STATE_OPEN" } });
   });
 });

@@ -50,7 +50,21 @@ export function readEvent(bytes: Uint8Array): StoredEvent {
       return { kind: "closed", id: payload.value.callId };
     case undefined:
       throw new Error("it has no payload");
-    default:
+    case "turnStarted":
+    case "turnEnded":
+    case "stepStarted":
+    case "textDelta":
+    case "reasoningDelta":
+    case "messageUpdated":
+    case "toolCallRequested":
+    case "usageReported":
+    case "retryScheduled":
+    case "modelChanged":
+    case "queueChanged":
+    case "requestOpened":
+    case "requestResolved":
+    case "sessionChanged":
+    case "warning":
       return { kind: "other" };
   }
 }

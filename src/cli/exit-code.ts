@@ -19,5 +19,5 @@ export const EXIT_HELP = `Exit codes:
   3    no engine reachable
   4    refused by the engine
   5    run: a limit was reached
-  6    run: the turn was cancelled by somebody
+  6    run: the turn was cancelled by somebody; requests ask: nobody answered
   130  interrupted with Ctrl-C`;

@@ -65,5 +65,6 @@ const HINTS: Readonly<Record<string, string>> = {
   PROFILE_NOT_FOUND: "`parley status` shows the profiles",
   MESSAGE_NOT_FOUND: "`parley sessions show --ids` shows the messages with their ids",
   QUEUE_FULL: "wait for one to be taken up, or take one out",
+  REQUEST_NOT_FOUND: "`parley requests list` shows what is open",
   QUEUED_NOT_FOUND: "it was taken up already",
 };

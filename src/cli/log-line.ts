@@ -24,7 +24,7 @@ export function logLine(line: string, { dim, red, yellow }: Style): string {
     .filter(([key]) => !LEFT_OUT.has(key))
     .map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`);
   const at = new Date(Number(time)).toTimeString().slice(0, 8);
-  return `${dim(at)} ${paint(name)} ${visibleLine(String(msg ?? ""))}${rest.length > 0 ? ` ${dim(visibleLine(rest.join(" ")))}` : ""}`;
+  return `${dim(at)} ${paint(name)} ${visibleLine(typeof msg === "string" ? msg : "")}${rest.length > 0 ? ` ${dim(visibleLine(rest.join(" ")))}` : ""}`;
 }
 
 function parse(line: string): Record<string, unknown> | undefined {

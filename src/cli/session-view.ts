@@ -15,7 +15,7 @@ import {
 import { wholeMessage } from "../client/transcript.ts";
 import type { Output } from "./output.ts";
 import { createPage, type Page } from "./page.ts";
-import { requestLine } from "./request-lines.ts";
+import { requestLine } from "./requests/lines.ts";
 import { createShownAnswer, type ShownAnswer } from "./shown-answer.ts";
 import { callLine, clearedText, CUT_OFF, retryText, type ShownCall, turnEndLine } from "./session-lines.ts";
 

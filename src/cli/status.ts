@@ -31,6 +31,7 @@ function statusRows(found: GetStatusResponse, url: string, nowMs: number): [stri
   return [
     ["engine", `parley ${found.version} at ${url}${up}`],
     ["sessions", `${formatCount(total, "session")}, ${running} running`],
+    ["requests", formatCount(found.openRequests, "open request")],
     ["streams", formatCount(found.readers, "reader")],
     ["store", `${formatBytes(found.storeBytes)} on disk`],
     ["memory", formatBytes(found.memoryBytes)],

@@ -20,6 +20,7 @@ const SETTINGS = {
   starred: false,
   resumeAfterRestart: false,
   retryPartial: false,
+  approvalMode: "default",
 };
 
 const closers: (() => Promise<void>)[] = [];
@@ -141,7 +142,7 @@ test("a page that was being read when its events were taken out does not show th
         isRead = true;
         await cut(reader, { from: 1, to: 1500 });
       }
-      return rows as never;
+      return rows;
     },
   };
   const reader = createEventLog(slow, encode, createFakeClock());

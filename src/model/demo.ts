@@ -28,7 +28,10 @@ export function createDemoModel({ clock }: { readonly clock: Clock }): Model {
     try {
       const tryNumber = (tries.get(request) ?? 0) + 1;
       tries.set(request, tryNumber);
-      if (isTitleRequest(request)) return yield* nameIt(request);
+      if (isTitleRequest(request)) {
+        yield* nameIt(request);
+        return;
+      }
       const script = prepare(request);
       if (tryNumber <= script.failFirstTries) throw asked(Number.isFinite(script.failFirstTries));
       yield* perform(script, request, controller.signal, clock);

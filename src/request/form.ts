@@ -37,7 +37,7 @@ function findNestedProblem(value: JsonValue, depth: number): string | undefined 
     const isRef = /^\$(?:dynamic|recursive)?ref$/i.test(name);
     if (isRef && typeof inner === "string" && !inner.startsWith("#"))
       return `${name} must begin with #: nothing is fetched`;
-    const problem = findNestedProblem(inner as JsonValue, depth + 1);
+    const problem = findNestedProblem(inner, depth + 1);
     if (problem !== undefined) return problem;
   }
   return undefined;
@@ -70,7 +70,8 @@ function orTooLong(check: () => string | undefined): string | undefined {
 async function loadAjv(schema: JsonObject) {
   const { $schema: dialect = "" } = schema;
   const isDraft7 = typeof dialect === "string" && dialect.includes("draft-07");
-  const { Ajv } = isDraft7 ? await import("ajv") : { Ajv: (await import("ajv/dist/2020.js")).Ajv2020 };
+  // By their default exports: the others of CommonJS modules are not there in the bundle.
+  const Ajv = isDraft7 ? (await import("ajv")).default.Ajv : (await import("ajv/dist/2020.js")).default.Ajv2020;
   const { default: formats } = await import("ajv-formats");
   // Words that it does not know are for who shows the form. Without a logger: they are no news for the engine's.
   const ajv = new Ajv({ strict: false, allErrors: false, logger: false });

@@ -45,7 +45,7 @@ export type StoredRequest = Request & { readonly key: number; readonly revision:
 const KEEP_MS = 30 * 24 * 60 * 60_000;
 const KEEP_OF_REMOVED_MS = 24 * 60 * 60_000;
 
-export const PRIORITIES: readonly Priority[] = ["low", "normal", "high", "urgent"];
+const PRIORITIES: readonly Priority[] = ["low", "normal", "high", "urgent"];
 
 /** 1 = low to 4 = urgent. */
 export function rankOf(priority: Priority): number {
@@ -61,15 +61,15 @@ export function requestFromRow(row: RequestRow): StoredRequest {
     kind: row.kind,
     title: row.title,
     body: row.body,
-    context: fromJson<JsonObject>(row.context),
+    context: fromJson(row.context) as JsonObject | undefined,
     options: JSON.parse(row.options) as readonly RequestOption[],
-    form: fromJson<JsonObject>(row.form),
+    form: fromJson(row.form) as JsonObject | undefined,
     priority: PRIORITIES[row.priority - 1] ?? "normal",
     tags: JSON.parse(row.tags) as readonly string[],
     deadlineMs: row.deadline_ms ?? undefined,
-    defaultAnswer: fromJson<Answer>(row.default_answer),
+    defaultAnswer: fromJson(row.default_answer) as Answer | undefined,
     state: row.state,
-    answer: fromJson<Answer>(row.answer),
+    answer: fromJson(row.answer) as Answer | undefined,
     answeredBy: row.answered_by,
     claimedBy: row.claimed_by,
     createdBy: row.created_by,
@@ -79,8 +79,8 @@ export function requestFromRow(row: RequestRow): StoredRequest {
   };
 }
 
-function fromJson<T>(text: string | null): T | undefined {
-  return text === null ? undefined : (JSON.parse(text) as T);
+function fromJson(text: string | null): unknown {
+  return text === null ? undefined : JSON.parse(text);
 }
 
 function toJson(value: unknown): string | null {

@@ -31,7 +31,7 @@ export async function readPage<T, P extends Place = number>(
   request: { readonly pageSize: number; readonly pageToken: string },
 ): Promise<{ readonly items: readonly T[]; readonly nextPageToken: string }> {
   const size = pageSizeOf(request.pageSize, list);
-  const found = await list.read(fromPageToken<P>(list.scope, request.pageToken), size + 1);
+  const found = await list.read(fromPageToken(list.scope, request.pageToken) as P | undefined, size + 1);
   const items = found.slice(0, size);
   const last = items.at(-1);
   if (last === undefined) return { items, nextPageToken: "" };
@@ -54,12 +54,12 @@ export function toPageToken(scope: PageScope, place: Place): string {
 }
 
 /** Undefined for the first page. Throws DomainError `INVALID_PAGE_TOKEN` for a forged or foreign token. */
-function fromPageToken<P extends Place>(scope: PageScope, token: string): P | undefined {
+function fromPageToken(scope: PageScope, token: string): Place | undefined {
   if (token === "") return undefined;
   const bytes = Buffer.from(token, "base64url");
   const [mark = "", text = ""] = splitOnce(bytes.toString(), ".");
   // What decodes to the same bytes may still not be what was given. The mark says that this list wrote the place.
-  if (bytes.toString("base64url") === token && mark === digest(scope, text)) return placeFromText(text) as P;
+  if (bytes.toString("base64url") === token && mark === digest(scope, text)) return placeFromText(text);
   throw new DomainError(
     "invalid",
     "INVALID_PAGE_TOKEN",

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { expect, test } from "vitest";
 import { says } from "../../test/helpers/scripted-model.ts";
 import { setUp } from "../../test/helpers/turn-engine.ts";
@@ -97,7 +98,7 @@ async function throwAll(db: Database) {
     const thrown = Array.from({ length: AT_ONCE }, () => deeds[Math.floor(Math.random() * deeds.length)]!());
     for (const outcome of await Promise.allSettled(thrown)) {
       const error: unknown = outcome.status === "rejected" ? outcome.reason : undefined;
-      const name = error === undefined ? "done" : error instanceof DomainError ? error.reason : String(error);
+      const name = error === undefined ? "done" : error instanceof DomainError ? error.reason : inspect(error);
       told.set(name, (told.get(name) ?? 0) + 1);
     }
     found = await difference(engine);

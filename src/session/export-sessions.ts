@@ -1,6 +1,7 @@
 import { DomainError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
-import { endLine, headLine, MESSAGE_LINE, sessionLine } from "./export-format.ts";
+import { endLine, headLine, MESSAGE_LINE, sessionLine, type Lines } from "./export-format.ts";
+import { readSmallSessions } from "./export-small.ts";
 import { HistoryChanged, MAX_HISTORY_TRIES, openHistory, readHistory, sessionChanged } from "./history.ts";
 import { getSession } from "./session-store.ts";
 
@@ -12,6 +13,9 @@ const MAX_PIECE_BYTES = 1024 * 1024;
 
 /** So much of a session is held back until it is read: one that is edited meanwhile is read again, and nobody notices. */
 const HELD_BYTES = 1024 * 1024;
+
+/** Small sessions are read together: asking for each one costs more than what most of them hold. */
+const SESSIONS_AT_ONCE = 50;
 
 /** A message's line, and what it is read by. */
 interface LineRow {
@@ -33,28 +37,31 @@ export async function* exportSessions(db: Database, sessionIds: readonly string[
   const counts = { sessions: 0, messages: 0 };
   let pieces = [Buffer.from(headLine())];
   let size = 0;
-  for (const id of isAll ? await listAllIds(db) : sessionIds) {
-    // Whoever asked for all asked for none in particular.
-    for await (const lines of readWhole(db, id, isAll)) {
-      counts.sessions += lines.sessions;
-      counts.messages += lines.messages;
-      pieces.push(lines.bytes);
-      size += lines.bytes.length;
-      if (size < PIECE_BYTES) continue;
-      yield* cut(Buffer.concat(pieces));
-      pieces = [];
-      size = 0;
-      await othersFirst();
-    }
+  for await (const lines of readAll(db, isAll ? await listAllIds(db) : sessionIds, isAll)) {
+    counts.sessions += lines.sessions;
+    counts.messages += lines.messages;
+    pieces.push(lines.bytes);
+    size += lines.bytes.length;
+    if (size < PIECE_BYTES) continue;
+    yield* cut(Buffer.concat(pieces));
+    pieces = [];
+    size = 0;
+    await othersFirst();
   }
   yield* cut(Buffer.concat([...pieces, Buffer.from(endLine(counts))]));
 }
 
-/** Some lines of the file, and what they are. Bytes, not text: what is held back would make the heap grow for good. */
-interface Lines {
-  readonly bytes: Buffer<ArrayBuffer>;
-  readonly sessions: number;
-  readonly messages: number;
+/** The lines of these sessions, in order. `mayBeGone`: whoever asked for all asked for none in particular. */
+async function* readAll(db: Database, sessionIds: readonly string[], mayBeGone: boolean): AsyncGenerator<Lines> {
+  for (let start = 0; start < sessionIds.length; start += SESSIONS_AT_ONCE) {
+    const ids = sessionIds.slice(start, start + SESSIONS_AT_ONCE);
+    const small = await readSmallSessions(db, ids);
+    for (const id of ids) {
+      const lines = small.get(id);
+      if (lines === undefined) yield* readWhole(db, id, mayBeGone);
+      else yield lines;
+    }
+  }
 }
 
 /** A session's lines, all of one moment; none where it may be gone and is. */

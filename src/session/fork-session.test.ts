@@ -6,12 +6,15 @@ import { insertMessage, listConversation } from "../message/message-store.ts";
 import type { Database, Query, Row } from "../store/database.ts";
 import { openSqlite } from "../store/sqlite.ts";
 import { exportSessions } from "./export-sessions.ts";
+import { readSmallSessions } from "./export-small.ts";
 import { forkSession } from "./fork-session.ts";
 import { createRemovedSessions } from "./removed-sessions.ts";
 import { createSessionDrafts } from "./session-draft.ts";
-import { getSession } from "./session-store.ts";
+import { getSession, insertSession } from "./session-store.ts";
 
 const MANY = 1200;
+/** So long that all of them together are read piece by piece. */
+const TEXT = "x".repeat(200);
 
 /** A session of many messages, and what forks it; `beforePiece` runs before each read of a piece of a history. */
 async function setUpFork(beforePiece: (piece: number) => Promise<void> = async () => {}) {
@@ -45,7 +48,7 @@ const encode = (payload: unknown): Buffer => Buffer.from(JSON.stringify(payload)
 function messageOf(sessionId: string, seq: number): Message {
   const role = seq % 2 === 1 ? "user" : "assistant";
   const said = { id: newId("msg"), sessionId, turnId: "", role, status: "complete" } as const;
-  return { ...said, parts: [{ kind: "text", text: `${seq}` }], model: "", usage: undefined, createTimeMs: seq };
+  return { ...said, parts: [{ kind: "text", text: `${seq} ${TEXT}` }], model: "", usage: undefined, createTimeMs: seq };
 }
 
 async function read(db: Database, ids: readonly string[]): Promise<string> {
@@ -76,7 +79,7 @@ test("control: one that does not look for edits would mix two moments", async ()
   });
   const { key } = await setup.fork();
   const copied = await listConversation(setup.db, key);
-  expect([copied[0]?.parts, copied.at(-1)?.parts]).toEqual([[{ kind: "text", text: "1" }], []]);
+  expect([copied[0]?.parts, copied.at(-1)?.parts]).toEqual([[{ kind: "text", text: `1 ${TEXT}` }], []]);
 });
 
 test("a history that never rests is refused, and nothing of the copies stays", async () => {
@@ -117,6 +120,36 @@ test("an export of a session that is edited meanwhile holds one moment of it", a
   expect(lines).toHaveLength(MANY + 3);
   expect([lines[2], lines.at(-2)].map((line) => line?.includes('"parts":[]'))).toEqual([true, true]);
   expect(lines.at(-1)).toBe(`{"end":{"sessions":1,"messages":${MANY}}}`);
+});
+
+test("small sessions are read together, each as it is alone; what is being made is left out, and so is who is gone", async () => {
+  const engine = await setUp([]);
+  const { db, id } = engine;
+  const other = await getSession(db, id);
+  const ids = [id, "ses_none"];
+  for (let i = 1; i <= 3; i++) {
+    const named = { ...other, title: `größe ${i} 😀` };
+    await db.transact(insertSession(`ses_${i}`, named, i));
+    const { key } = await getSession(db, `ses_${i}`);
+    for (let seq = 1; seq < i; seq++) await db.transact([insertMessage(key, messageOf(`ses_${i}`, seq), seq)]);
+    const streaming = { ...messageOf(`ses_${i}`, 9), status: "streaming" as const };
+    await db.transact([insertMessage(key, streaming, 9)]);
+    ids.push(`ses_${i}`);
+  }
+  const small = await readSmallSessions(db, ids);
+  expect([...small.keys()].toSorted()).toEqual([id, "ses_1", "ses_2", "ses_3"].toSorted());
+  expect(["ses_1", "ses_2", "ses_3"].map((name) => small.get(name)?.messages)).toEqual([0, 1, 2]);
+  const lines = small
+    .get("ses_3")
+    ?.bytes.toString()
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as object);
+  expect(lines).toMatchObject([
+    { session: { id: "ses_3", title: "größe 3 😀" } },
+    { message: { role: "user", parts: [{ text: `1 ${TEXT}` }] } },
+    { message: { role: "assistant", parts: [{ text: `2 ${TEXT}` }] } },
+  ]);
 });
 
 test("an export of all leaves out what is removed meanwhile; one of named sessions says so", async () => {

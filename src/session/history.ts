@@ -1,7 +1,7 @@
 import { DomainError } from "../errors.ts";
 import { sessionNotFound } from "../event/session-logs.ts";
 import type { Database, Row } from "../store/database.ts";
-import { selectSession, sessionFromRow, type SessionRow, type StoredSession } from "./session-store.ts";
+import { getSession, selectSession, sessionFromRow, type SessionRow, type StoredSession } from "./session-store.ts";
 
 /** What is read at once: some milliseconds, so that nobody who streams notices. */
 const PIECE_ROWS = 500;
@@ -26,11 +26,20 @@ export class HistoryChanged extends Error {
 
 /** Throws DomainError `SESSION_NOT_FOUND`. */
 export async function openHistory(db: Database, sessionId: string): Promise<History> {
+  const session = await getSession(db, sessionId);
+  // Only what runs has a message that is being made; where something does, both are looked at again, at one moment.
+  return session.runningTurnId === "" ? historyOf(session, []) : openRunning(db, sessionId);
+}
+
+async function openRunning(db: Database, sessionId: string): Promise<History> {
   const streaming = `SELECT m.id AS id FROM sessions AS s JOIN turns AS t ON t.id = s.running_turn_id
     JOIN messages AS m ON m.session_key = s.key AND m.seq >= t.first_seq WHERE s.id = ? AND m.status = 'streaming'`;
   const [[row] = [], open = []] = await db.read([selectSession(sessionId), { sql: streaming, params: [sessionId] }]);
   if (row === undefined) throw sessionNotFound(sessionId);
-  const session = sessionFromRow(row as SessionRow);
+  return historyOf(sessionFromRow(row as SessionRow), open);
+}
+
+function historyOf(session: StoredSession, open: readonly Row[]): History {
   return { session, endSeq: session.lastSeq, openIds: new Set(open.map(({ id }) => String(id))) };
 }
 
@@ -51,18 +60,20 @@ export async function* readHistory<R extends { readonly id: string; readonly seq
 ): AsyncGenerator<R[]> {
   for (let afterSeq = 0; ;) {
     let bytes = 0;
-    const piece = {
+    const next = {
       sql: `SELECT ${columns} FROM messages WHERE session_key = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
       params: [session.key, afterSeq, endSeq, PIECE_ROWS],
       stop: (row: Row) => (bytes += bytesOf(row as unknown as R)) >= PIECE_BYTES,
     };
     const edits = { sql: "SELECT history_edits FROM sessions WHERE key = ?", params: [session.key] };
-    const [rows = [], [now] = []] = await db.read([piece, edits]);
+    const [rows = [], [now] = []] = await db.read([next, edits]);
     if (now?.["history_edits"] !== session.historyEdits) throw new HistoryChanged();
     const last = rows.at(-1);
     if (last === undefined) return;
     afterSeq = Number(last["seq"]);
-    yield (rows as unknown as R[]).filter(({ id }) => !openIds.has(id));
+    const piece = rows as unknown as R[];
+    yield openIds.size === 0 ? piece : piece.filter(({ id }) => !openIds.has(id));
+    if (rows.length < PIECE_ROWS && bytes < PIECE_BYTES) return;
   }
 }
 

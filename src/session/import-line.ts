@@ -31,9 +31,14 @@ export function parseLine(
   counts.lines = number;
   const value = parseJson(bytes, number);
   try {
-    if (number === 1) return void checkHead(value);
+    if (number === 1) {
+      checkHead(value);
+      return undefined;
+    }
     const line = readLine(value);
-    return line.kind === "end" ? void checkEnd(line.end, number, counts) : counted(line, number, counts);
+    if (line.kind !== "end") return counted(line, number, counts);
+    checkEnd(line.end, number, counts);
+    return undefined;
   } catch (error) {
     if (error instanceof DomainError && error.reason !== "MESSAGE_TOO_LARGE") throw error;
     if (error instanceof ShapeError || error instanceof DomainError) throw invalidImport(number, error.message);

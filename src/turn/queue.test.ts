@@ -233,7 +233,7 @@ test.each(["steer", "follow_up"])(
         beforeEnd = undefined;
         await late();
       }
-      return rows as never;
+      return rows;
     };
     const engine = await setUp([says("a"), says("b")], {}, { ...db, all });
     beforeEnd = () => (kind === "steer" ? saySteer(engine, "late") : sayNext(engine, "late"));

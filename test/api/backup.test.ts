@@ -44,7 +44,7 @@ test("one backup at a time: another is refused meanwhile", async () => {
       (error: unknown) => toRefusal(error).reason,
     ),
   );
-  expect((await Promise.all(both)).toSorted()).toEqual(["BACKUP_RUNNING", "made"]);
+  expect(new Set(await Promise.all(both))).toEqual(new Set(["BACKUP_RUNNING", "made"]));
   await engine.engine.createBackup({});
 });
 

@@ -5,6 +5,8 @@ import { type Figure, lineOf } from "./figure.ts";
 import { eventLogModel } from "./event-log-model.ts";
 import { exactStreams } from "./exact-streams.ts";
 import { fullDisk } from "./full-disk.ts";
+import { onceMeansOnce } from "./once.ts";
+import { openRequests } from "./open-requests.ts";
 import { lifeModel } from "./life-model.ts";
 import { killLoop } from "./kill-loop.ts";
 import { pausingReader } from "./pausing-reader.ts";
@@ -15,6 +17,7 @@ import { roundTrip } from "./round-trip.ts";
 import { slowReaders } from "./slow-readers.ts";
 import { snapshotWatch } from "./snapshot-watch.ts";
 import { startupFaults } from "./startup-faults.ts";
+import { waitingCallers } from "./waiting-callers.ts";
 import { symlinkRace } from "./symlink-race.ts";
 
 interface Check {
@@ -40,6 +43,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "life-model": { count: 100_000, run: lifeModel },
   "snapshot-watch": { count: 1000, run: snapshotWatch },
   "round-trip": { count: 10_000, run: roundTrip },
+  once: { count: 1000, run: onceMeansOnce },
+  "waiting-callers": { count: 2000, run: waitingCallers },
+  "open-requests": { count: 100, run: openRequests },
   "symlink-race": { count: 10_000, run: symlinkRace },
   "power-cut": { count: 200, run: powerCut },
 };

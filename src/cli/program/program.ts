@@ -5,6 +5,7 @@ import { EXIT, EXIT_HELP } from "../exit-code.ts";
 import { exitOnClosedPipe } from "../output.ts";
 import { addCompletion } from "./completion.ts";
 import { addEngineCommands } from "./engine.ts";
+import { addRequestCommands } from "./requests.ts";
 import type { Run } from "./run.ts";
 import { addSessionCommands } from "./sessions.ts";
 import { addTalkCommands } from "./talk.ts";
@@ -61,6 +62,7 @@ function createProgram(setExitCode: (code: number) => void): Command {
   addEngineCommands(program, run);
   addTalkCommands(program, run);
   addSessionCommands(program, run);
+  addRequestCommands(program, run);
   addCompletion(program, run);
   addTokenCommands(program, run);
   return program;

@@ -1,5 +1,5 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
-import { toLimit } from "../option-value.ts";
+import { type Command, Option } from "commander";
+import { collectPair, toLimit } from "../option-value.ts";
 import type { Run } from "./run.ts";
 import { addSessionChanges } from "./session-changes.ts";
 
@@ -22,7 +22,7 @@ function addFinding(sessions: Command, run: Run): void {
     .description("list the sessions, the newest first")
     .option("--limit <n>", "how many at most, 0 for all (50)", toLimit)
     .option("--query <words>", "with these words in the title; each may be the beginning of one")
-    .option("--label <name=value>", "with this label; may be given several times", collectLabel)
+    .option("--label <name=value>", "with this label; may be given several times", collectPair)
     .addOption(new Option("--state <state>", "what it is doing").choices(["idle", "running"]))
     .option("--starred", "starred ones")
     .option("--no-starred", "ones that are not starred")
@@ -83,12 +83,4 @@ function addMoving(sessions: Command, run: Run): void {
     .action(async (ids: string[], _options, command: Command) =>
       run(command, async (context) => (await import("../sessions/delete.ts")).deleteSessions(context, ids)),
     );
-}
-
-type LabelValues = Readonly<Record<string, string>>;
-
-function collectLabel(text: string, before: LabelValues | undefined): LabelValues {
-  const [name = "", ...value] = text.split("=");
-  if (name === "") throw new InvalidArgumentError("write a label like name=value.");
-  return { ...before, [name]: value.join("=") };
 }

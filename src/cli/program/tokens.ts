@@ -1,4 +1,5 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
+import { toSpanMs } from "../option-value.ts";
 import type { Run } from "./run.ts";
 
 /** The commands that give out tokens and take them back. */
@@ -35,13 +36,4 @@ export function addTokenCommands(program: Command, run: Run): void {
     .action(async (refs: string[], _options, command: Command) =>
       run(command, async (context) => (await import("../tokens/revoke.ts")).revokeTokens(context, refs)),
     );
-}
-
-const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
-
-/** The engine knows how long it may be. */
-function toSpanMs(text: string): number {
-  const [, count = "", unit = ""] = /^(\d{1,9})([smhdw])$/.exec(text) ?? [];
-  if (count !== "" && Number(count) > 0) return Number(count) * UNITS_MS[unit as keyof typeof UNITS_MS];
-  throw new InvalidArgumentError("give a number and its unit: s, m, h, d or w, such as 30d");
 }
