@@ -10,6 +10,7 @@ import { firstToken } from "./figure/first-token.ts";
 import { fullSpeed } from "./figure/full-speed.ts";
 import { manyTurns } from "./figure/many-turns.ts";
 import { memory } from "./figure/memory.ts";
+import { permission } from "./figure/permission.ts";
 import { replay } from "./figure/replay.ts";
 import { removal } from "./figure/removal.ts";
 import { slowDisk } from "./figure/slow-disk.ts";
@@ -33,6 +34,7 @@ const FIGURES: Readonly<Record<string, Figure>> = {
   snapshot,
   removal,
   transfer,
+  permission,
   "slow-disk": slowDisk,
 };
 

@@ -44,6 +44,7 @@ function fillSession({ run }: Filling, random: () => number, i: number): void {
     starred: i % 100 === 0,
     resumeAfterRestart: false,
     retryPartial: false,
+    approvalMode: "default" as const,
   };
   const createTimeMs = Date.UTC(2026, 0, 1) + i * 1000;
   const updateTimeMs = createTimeMs + Math.floor(random() * 30 * DAY_MS);

@@ -75,6 +75,7 @@ export function fillSession(
     starred: false,
     resumeAfterRestart: false,
     retryPartial: false,
+    approvalMode: "default" as const,
   };
   insertSession(sessionId, settings, timeOf(firstTurn)).forEach(run);
   for (let i = 0; i < turns; i++) fillTurn(run, key, firstTurn + i, 1 + i * EVENTS_PER_TURN);

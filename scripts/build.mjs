@@ -47,8 +47,8 @@ const { outputFiles } = await build({
   format: "esm",
   platform: "node",
   target: "node22.18",
-  // A native addon: it finds its binary from where its package lies.
-  external: ["better-sqlite3"],
+  // They find their binaries from where their packages lie: a native addon, and a parser that few engines load.
+  external: ["better-sqlite3", "web-tree-sitter"],
   plugins: [lazyBuiltins],
   sourcemap: "linked",
   sourcesContent: false,

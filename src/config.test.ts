@@ -15,6 +15,15 @@ test("proxies are taken from the variables that other programs know, small lette
   expect(proxiesOf({ HTTP_PROXY: "proxy.corp:3128" })).toMatchObject({ http: "http://proxy.corp:3128" });
 });
 
+test("the mode of sessions is told by the flag, else by the variable, and must be one that there is", () => {
+  expect(readConfig({ HOME: "/h" }).approvalMode).toBe("default");
+  expect(readConfig({ HOME: "/h", PARLEY_APPROVAL_MODE: "CONFIRM-ALL" }).approvalMode).toBe("confirm_all");
+  expect(readConfig({ HOME: "/h", PARLEY_APPROVAL_MODE: "plan" }, { approvalMode: "trust_all" }).approvalMode).toBe(
+    "trust_all",
+  );
+  expect(() => readConfig({ HOME: "/h" }, { approvalMode: "yolo" })).toThrow("--approval-mode is yolo; give one of");
+});
+
 test("a proxy that cannot be used is refused by its variable, without what it holds", () => {
   for (const text of ["socks5://name:secret@proxy.corp", "http://", "::secret"]) {
     const refused = {

@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { DomainError } from "./errors.ts";
 import { type ListenAddress, readListenAddress, type TlsFiles } from "./listen.ts";
+import { APPROVAL_MODES, type ApprovalMode, SHIPPED_MODE } from "./permission/approval-mode.ts";
 import type { Profile } from "./profile/profile.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
@@ -32,6 +33,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** How sessions that nobody has named get their title: a model is asked, or they are called by the first words. */
   readonly titles: "model" | "off";
+  /** How much the agent of a session for which nobody says it may do without asking. */
+  readonly approvalMode: ApprovalMode;
   readonly profiles: readonly Profile[];
   readonly defaultProfile: string;
   readonly proxies: ProxyConfig;
@@ -63,6 +66,7 @@ export interface Flags {
   readonly logLevel?: string | undefined;
   readonly titles?: string | undefined;
   readonly workspaceRoot?: readonly string[] | undefined;
+  readonly approvalMode?: string | undefined;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -84,6 +88,7 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     logLevel: readLogLevel(flags.logLevel ?? (env["PARLEY_LOG_LEVEL"] || "info")),
     titles: readTitles(env, flags),
     workspaceRoots: readWorkspaceRoots(env, flags),
+    approvalMode: readApprovalMode(env, flags),
     profiles,
     defaultProfile: profiles.some(({ name }) => name === "openai") ? "openai" : "demo",
     // Where nobody is called, a variable of the machine that we cannot use is nobody's fault.
@@ -166,6 +171,17 @@ function readWorkspaceRoots(env: Environment, flags: Flags): readonly string[] {
   const given = flags.workspaceRoot ?? kept;
   if (given.includes("")) throw invalidConfig("--workspace-root is empty; name a folder");
   return given.map((root) => resolve(root));
+}
+
+function readApprovalMode(env: Environment, flags: Flags): ApprovalMode {
+  const [source, text] =
+    flags.approvalMode === undefined
+      ? ["PARLEY_APPROVAL_MODE", env["PARLEY_APPROVAL_MODE"]]
+      : ["--approval-mode", flags.approvalMode];
+  if (text === undefined || (text === "" && flags.approvalMode === undefined)) return SHIPPED_MODE;
+  const mode = APPROVAL_MODES.find((name) => name === text.toLowerCase().replaceAll("-", "_"));
+  if (mode !== undefined) return mode;
+  throw invalidConfig(`${source} is ${text}; give one of ${APPROVAL_MODES.join(", ")}`);
 }
 
 function readProfiles(env: Environment): readonly Profile[] {

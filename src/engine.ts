@@ -1,3 +1,4 @@
+import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { pino, type Logger } from "pino";
 import packageFile from "../package.json" with { type: "json" };
@@ -25,6 +26,8 @@ import { createLogOutput } from "./log-output.ts";
 import { createIdempotency } from "./idempotency/idempotency.ts";
 import { createSearchIndex } from "./message/search-index.ts";
 import { createModelCache, createModelsVia } from "./model/model-cache.ts";
+import { createProtectedPaths } from "./permission/protected-paths.ts";
+import { forgetEndedRules } from "./permission/rule-store.ts";
 import { createProfiles } from "./profile/profile.ts";
 import { encodePayload } from "./rpc/event-codec.ts";
 import { createExpiry, type ExpiryDeps } from "./request/expire-requests.ts";
@@ -234,6 +237,8 @@ async function serve(
     drafts,
     importInTurn: createInTurn(),
     workspaces: await openWorkspaces(config.dataDir, config.workspaceRoots),
+    defaultMode: config.approvalMode,
+    protectedPaths: createProtectedPaths(await realpath(config.dataDir)),
     health,
     version,
     startTimeMs: clock.now(),
@@ -269,6 +274,7 @@ async function serve(
     store.blobs.sweep,
     () => db.transact([forgetOldImports(clock.now())]),
     () => db.transact([forgetOldRequests(clock.now())]),
+    () => db.transact([forgetEndedRules(clock.now())]),
   ];
   closers.add(startHousekeeping(clock, sweeps, onBug));
   closers.add(() => {

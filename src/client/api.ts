@@ -10,6 +10,8 @@ export * from "../../gen/ts/parley/v1/engine_service_pb.ts";
 export * from "../../gen/ts/parley/v1/event_pb.ts";
 export * from "../../gen/ts/parley/v1/message_pb.ts";
 export * from "../../gen/ts/parley/v1/message_service_pb.ts";
+export * from "../../gen/ts/parley/v1/permission_pb.ts";
+export * from "../../gen/ts/parley/v1/permission_service_pb.ts";
 export * from "../../gen/ts/parley/v1/profile_pb.ts";
 export * from "../../gen/ts/parley/v1/queue_pb.ts";
 export * from "../../gen/ts/parley/v1/profile_service_pb.ts";

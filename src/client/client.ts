@@ -7,6 +7,7 @@ import {
 } from "@connectrpc/connect";
 import { EngineService } from "../../gen/ts/parley/v1/engine_service_pb.ts";
 import { MessageService } from "../../gen/ts/parley/v1/message_service_pb.ts";
+import { PermissionService } from "../../gen/ts/parley/v1/permission_service_pb.ts";
 import { ProfileService } from "../../gen/ts/parley/v1/profile_service_pb.ts";
 import { RequestService } from "../../gen/ts/parley/v1/request_service_pb.ts";
 import { WorkspaceService } from "../../gen/ts/parley/v1/workspace_service_pb.ts";
@@ -43,6 +44,7 @@ export interface ClientOptions {
 export interface Client {
   readonly sessions: ServiceClient<typeof SessionService>;
   readonly messages: ServiceClient<typeof MessageService>;
+  readonly permissions: ServiceClient<typeof PermissionService>;
   readonly requests: ServiceClient<typeof RequestService>;
   readonly workspaces: ServiceClient<typeof WorkspaceService>;
   readonly profiles: ServiceClient<typeof ProfileService>;
@@ -64,6 +66,7 @@ export function createClient(options: ClientOptions = {}): Client {
   return {
     sessions: createServiceClient(SessionService, connection),
     messages: createServiceClient(MessageService, connection),
+    permissions: createServiceClient(PermissionService, connection),
     requests: createServiceClient(RequestService, connection),
     workspaces: createServiceClient(WorkspaceService, connection),
     profiles: createServiceClient(ProfileService, connection),

@@ -20,6 +20,7 @@ const SETTINGS = {
   starred: false,
   resumeAfterRestart: false,
   retryPartial: false,
+  approvalMode: "default" as const,
 };
 const ID = "ses_1";
 

@@ -14,7 +14,7 @@ const encode = (payload: EventPayload): Uint8Array => Buffer.from(JSON.stringify
 async function setUp() {
   const clock = createFakeClock();
   const db = openSqlite(":memory:", clock);
-  const more = { starred: false, resumeAfterRestart: false, retryPartial: false };
+  const more = { starred: false, resumeAfterRestart: false, retryPartial: false, approvalMode: "default" as const };
   const settings = {
     title: "",
     profile: "p",

@@ -20,7 +20,7 @@ const SETTINGS = {
   starred: false,
   resumeAfterRestart: false,
   retryPartial: false,
-  approvalMode: "default",
+  approvalMode: "default" as const,
 };
 
 const closers: (() => Promise<void>)[] = [];

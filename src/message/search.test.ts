@@ -35,7 +35,7 @@ async function addSession(title = "a session"): Promise<number> {
   await db.transact(
     insertSession(
       id,
-      { ...settings, limits: DEFAULT_LIMITS, resumeAfterRestart: false, retryPartial: false },
+      { ...settings, limits: DEFAULT_LIMITS, resumeAfterRestart: false, retryPartial: false, approvalMode: "default" },
       clock.now(),
     ),
   );

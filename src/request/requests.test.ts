@@ -33,6 +33,7 @@ const SETTINGS = {
   starred: false,
   resumeAfterRestart: false,
   retryPartial: false,
+  approvalMode: "default" as const,
 };
 const QUESTION: CreateRequest["question"] = {
   sessionId: "",

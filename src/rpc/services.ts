@@ -2,6 +2,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { EngineService } from "../../gen/ts/parley/v1/engine_service_pb.ts";
 import { MessageService } from "../../gen/ts/parley/v1/message_service_pb.ts";
+import { PermissionService } from "../../gen/ts/parley/v1/permission_service_pb.ts";
 import { ProfileService } from "../../gen/ts/parley/v1/profile_service_pb.ts";
 import { RequestService } from "../../gen/ts/parley/v1/request_service_pb.ts";
 import { WorkspaceService } from "../../gen/ts/parley/v1/workspace_service_pb.ts";
@@ -10,6 +11,7 @@ import { Health } from "../../gen/ts/grpc/health/v1/health_pb.ts";
 import { createEngineService } from "./engine-service.ts";
 import type { HealthService } from "./health.ts";
 import { createMessageService } from "./message-service.ts";
+import { createPermissionService } from "./permission-service.ts";
 import { createProfileService } from "./profile-service.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { createRequestService } from "./request-service.ts";
@@ -20,6 +22,7 @@ import { createWorkspaceService } from "./workspace-service.ts";
 export const SERVICES: readonly DescService[] = [
   SessionService,
   MessageService,
+  PermissionService,
   RequestService,
   ProfileService,
   WorkspaceService,
@@ -28,6 +31,7 @@ export const SERVICES: readonly DescService[] = [
 
 export type ServiceDeps = Parameters<typeof createSessionService>[0] &
   Parameters<typeof createMessageService>[0] &
+  Parameters<typeof createPermissionService>[0] &
   Parameters<typeof createRequestService>[0] &
   Parameters<typeof createProfileService>[0] &
   Parameters<typeof createWorkspaceService>[0] &
@@ -36,6 +40,7 @@ export type ServiceDeps = Parameters<typeof createSessionService>[0] &
 export function registerServices(router: ConnectRouter, deps: ServiceDeps): void {
   router.service(SessionService, createSessionService(deps));
   router.service(MessageService, createMessageService(deps));
+  router.service(PermissionService, createPermissionService(deps));
   router.service(RequestService, createRequestService(deps));
   router.service(ProfileService, createProfileService(deps));
   router.service(WorkspaceService, createWorkspaceService(deps));

@@ -2,10 +2,13 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { SessionSchema, SessionState, type Session as SessionProto } from "../../gen/ts/parley/v1/session_pb.ts";
 import type { CreateSessionRequest, UpdateSessionRequest } from "../../gen/ts/parley/v1/session_service_pb.ts";
+import type { ApprovalMode } from "../permission/approval-mode.ts";
 import { modelNameInForce, type Profiles } from "../profile/profile.ts";
 import type * as domain from "../session/session.ts";
+import type { NewSettings } from "../session/create-session.ts";
 import type { Session, SessionSettings } from "../session/session.ts";
 import type { WaitingOn } from "../session/waiting-on.ts";
+import { modeFromProto, modeToProto } from "./permission-proto.ts";
 import { limitsFromProto, limitsToProto } from "./turn-proto.ts";
 import { usageToProto } from "./usage-proto.ts";
 
@@ -53,11 +56,13 @@ export function sessionToProto(session: Session, profiles?: Profiles): SessionPr
     runningTurnId: session.runningTurnId,
     resumeAfterRestart: session.resumeAfterRestart,
     retryPartial: session.retryPartial,
+    approvalMode: modeToProto(session.approvalMode),
     ...(session.waitingOn !== undefined && { waitingOn: waitingOnToProto(session.waitingOn) }),
   });
 }
 
-export function settingsFromProto(request: CreateSessionRequest): SessionSettings {
+export function settingsFromProto(request: CreateSessionRequest): NewSettings {
+  const approvalMode = modeFromProto(request.approvalMode);
   return {
     title: request.title,
     profile: request.profile,
@@ -69,11 +74,12 @@ export function settingsFromProto(request: CreateSessionRequest): SessionSetting
     starred: false,
     resumeAfterRestart: request.resumeAfterRestart,
     retryPartial: request.retryPartial,
+    ...(approvalMode !== undefined && { approvalMode }),
   };
 }
 
-/** Only what the request sets. */
-export function changesFromProto(request: UpdateSessionRequest): Partial<SessionSettings> {
+/** Only what the request sets; a mode that is not specified is the engine's default. */
+export function changesFromProto(request: UpdateSessionRequest, defaultMode: ApprovalMode): Partial<SessionSettings> {
   return {
     ...(request.title !== undefined && { title: request.title }),
     ...(request.profile !== undefined && { profile: request.profile }),
@@ -84,5 +90,6 @@ export function changesFromProto(request: UpdateSessionRequest): Partial<Session
     ...(request.starred !== undefined && { starred: request.starred }),
     ...(request.resumeAfterRestart !== undefined && { resumeAfterRestart: request.resumeAfterRestart }),
     ...(request.retryPartial !== undefined && { retryPartial: request.retryPartial }),
+    ...(request.approvalMode !== undefined && { approvalMode: modeFromProto(request.approvalMode) ?? defaultMode }),
   };
 }

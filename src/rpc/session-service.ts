@@ -1,6 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
 import { listMessagesBefore, type StoredMessage } from "../message/message-store.ts";
+import type { ApprovalMode } from "../permission/approval-mode.ts";
 import { createSession, type CreateSessionDeps } from "../session/create-session.ts";
 import { deleteSession, type DeleteSessionDeps } from "../session/delete-session.ts";
 import { getSession } from "../session/session-store.ts";
@@ -11,6 +12,7 @@ import { createHistoryMethods } from "./history-methods.ts";
 import { messagePages } from "./message-page.ts";
 import { messageToProto } from "./message-proto.ts";
 import { MAX_PAGE_BYTES, readPage } from "./page.ts";
+import { ruleDraftFromProto } from "./permission-proto.ts";
 import { changesFromProto, sessionToProto, settingsFromProto } from "./session-proto.ts";
 import { createTransferMethods, type TransferDeps } from "./transfer-methods.ts";
 
@@ -19,17 +21,22 @@ export function createSessionService(
     DeleteSessionDeps &
     Parameters<typeof createHistoryMethods>[0] &
     Parameters<typeof createFindMethods>[0] &
-    TransferDeps,
+    TransferDeps & {
+      /** That of sessions for which nobody says one. */
+      readonly defaultMode: ApprovalMode;
+    },
 ): ServiceImpl<typeof SessionService> {
-  const { db, profiles } = deps;
+  const { db, profiles, defaultMode } = deps;
   return {
     ...createFindMethods(deps),
     ...createHistoryMethods(deps),
     ...createTransferMethods(deps),
 
-    createSession: async (request) => {
+    createSession: async (request, context) => {
+      const { idempotencyKey } = request;
       const settings = settingsFromProto(request);
-      const session = await createSession(deps, { idempotencyKey: request.idempotencyKey, settings });
+      const rules = request.rules.map(ruleDraftFromProto);
+      const session = await createSession(deps, { idempotencyKey, settings, rules, actor: actorOf(context) });
       return { session: sessionToProto(session, profiles) };
     },
 
@@ -39,7 +46,7 @@ export function createSessionService(
       const { sessionId } = request;
       const session = await updateSession(deps, {
         sessionId,
-        changes: changesFromProto(request),
+        changes: changesFromProto(request, defaultMode),
         actor: actorOf(context),
       });
       return { session: sessionToProto(session, profiles) };

@@ -1,6 +1,9 @@
 import type { Idempotency } from "../idempotency/idempotency.ts";
 import type { NewId } from "../id.ts";
 import { getMessage, messageFromRow, type MessageRow, type StoredMessage } from "../message/message-store.ts";
+import { listRulesOf } from "../permission/rule-store.ts";
+import { copyRules } from "../permission/rules.ts";
+import type { Clock } from "../clock.ts";
 import type { Database, Statement } from "../store/database.ts";
 import { callsOf } from "../turn/transcript.ts";
 import {
@@ -17,6 +20,7 @@ import { getSession, type StoredSession } from "./session-store.ts";
 export interface ForkSessionDeps {
   readonly db: Database;
   readonly newId: NewId;
+  readonly clock: Clock;
   readonly idempotency: Idempotency;
   readonly drafts: SessionDrafts;
 }
@@ -67,12 +71,13 @@ async function forkUnchanged(
 }
 
 async function copy(
-  { db, newId }: ForkSessionDeps,
+  deps: ForkSessionDeps,
   history: History,
   { id, title }: ForkSession & { readonly id: string },
   draft: SessionDraft,
   also: readonly Statement[],
 ): Promise<void> {
+  const { db, newId } = deps;
   const { session } = history;
   // A star marks one session, not what is made of it.
   const settings = { ...session, title: title ?? session.title, starred: false };
@@ -85,7 +90,8 @@ async function copy(
     });
     await draft.addMessages(messages);
   }
-  await draft.publish(also);
+  const rules = copyRules(deps, await listRulesOf(db, session, deps.clock.now()), id);
+  await draft.publish([...rules, ...also]);
 }
 
 /** Ends a history before one of its messages, and before calls that have no result by then. Throws `MESSAGE_NOT_FOUND`. */

@@ -1,6 +1,7 @@
 import type { PlacedMessage } from "../message/message-store.ts";
 import type { Message } from "../message/message.ts";
 import type { NewId } from "../id.ts";
+import type { ApprovalMode } from "../permission/approval-mode.ts";
 import type { Database } from "../store/database.ts";
 import type { NewSession } from "./draft-store.ts";
 import type { ImportedMessage, ImportedSession, ImportLine } from "./import-format.ts";
@@ -20,6 +21,8 @@ const MAX_LISTED = 10_000;
 export interface ImportBatchDeps {
   readonly db: Database;
   readonly newId: NewId;
+  /** That of sessions for which the file says none. */
+  readonly defaultMode: ApprovalMode;
 }
 
 /** Gathers the sessions and messages of a file and puts them into a draft, a piece at a time. */
@@ -42,7 +45,7 @@ interface Place {
   messages: number;
 }
 
-export function createImportBatch({ db, newId }: ImportBatchDeps, draft: SessionDraft): ImportBatch {
+export function createImportBatch({ db, newId, defaultMode }: ImportBatchDeps, draft: SessionDraft): ImportBatch {
   const renamed: { from: string; to: string }[] = [];
   const sessionIds: string[] = [];
   const seenSessions = new Set<string>();
@@ -65,7 +68,11 @@ export function createImportBatch({ db, newId }: ImportBatchDeps, draft: Session
       place.id = taken.has(from) ? newId("ses") : from;
       if (place.id !== from && renamed.length < MAX_LISTED) renamed.push({ from, to: place.id });
       if (sessionIds.length < MAX_LISTED) sessionIds.push(place.id);
-      added.push({ id: place.id, settings, origin: { forkedFrom, usage, createTimeMs, updateTimeMs } });
+      added.push({
+        id: place.id,
+        settings: { approvalMode: defaultMode, ...settings },
+        origin: { forkedFrom, usage, createTimeMs, updateTimeMs },
+      });
     }
     const keys = await draft.addSessions(added);
     for (const [i, { place }] of sessions.entries()) place.key = keys[i] ?? 0;

@@ -5,10 +5,11 @@ import { flag, listOf, mapOf, object, oneOf, plainObject, ShapeError, text, whol
 import type { Limits } from "../turn/turn.ts";
 import type { Usage } from "../usage/usage.ts";
 import { EXPORT_HEAD, type ExportEnd } from "./export-format.ts";
-import type { SessionSettings } from "./session.ts";
+import { APPROVAL_MODES, type ApprovalMode } from "../permission/approval-mode.ts";
+import type { NewSettings } from "./create-session.ts";
 
 /** A session as an export has it. */
-export interface ImportedSession extends SessionSettings {
+export interface ImportedSession extends NewSettings {
   readonly id: string;
   readonly forkedFrom: string;
   readonly usage: Usage;
@@ -23,6 +24,11 @@ export type ImportedMessage = Omit<Message, "sessionId" | "model" | "usage"> & P
 interface OfAssistant {
   readonly model: string;
   readonly usage: Usage;
+}
+
+/** What only exports of engines that know modes have. */
+interface OfGuarded {
+  readonly approvalMode: ApprovalMode;
 }
 
 /** One line of an export. */
@@ -58,23 +64,27 @@ const limits: Shape<Limits> = object<Limits>({
   maxSilenceBeforeFirstMs: whole(0, 3_600_000),
 });
 
-const session: Shape<ImportedSession> = object<ImportedSession>({
-  id,
-  title: text({ maxChars: 500 }),
-  profile: text({ maxChars: 128 }),
-  model: text({ maxChars: 256 }),
-  systemPrompt: text({ maxBytes: 256 * 1024 }),
-  workspace: text({ maxChars: 4096 }),
-  labels: mapOf(text({ maxChars: 64, pattern: /^[^]/ }), text({ maxChars: 256 }), MAX_LABELS),
-  limits,
-  starred: flag,
-  resumeAfterRestart: flag,
-  retryPartial: flag,
-  forkedFrom: idOrNone,
-  usage,
-  createTimeMs: timeMs,
-  updateTimeMs: timeMs,
-});
+const session: Shape<ImportedSession> = object<Omit<ImportedSession, "approvalMode">, OfGuarded>(
+  {
+    id,
+    title: text({ maxChars: 500 }),
+    profile: text({ maxChars: 128 }),
+    model: text({ maxChars: 256 }),
+    systemPrompt: text({ maxBytes: 256 * 1024 }),
+    workspace: text({ maxChars: 4096 }),
+    labels: mapOf(text({ maxChars: 64, pattern: /^[^]/ }), text({ maxChars: 256 }), MAX_LABELS),
+    limits,
+    starred: flag,
+    resumeAfterRestart: flag,
+    retryPartial: flag,
+    forkedFrom: idOrNone,
+    usage,
+    createTimeMs: timeMs,
+    updateTimeMs: timeMs,
+  },
+  // Exports of engines that knew no modes have none.
+  { approvalMode: oneOf(...APPROVAL_MODES) },
+);
 
 const toolArguments: Shape<object> = (value, where) => {
   if (isToolArguments(value)) return value;

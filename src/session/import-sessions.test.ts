@@ -42,7 +42,16 @@ function setUp() {
     read: async ({ sha256 }) => Readable.from([files.get(sha256) ?? Buffer.alloc(0)]),
   };
   const idempotency = createIdempotency(db, clock);
-  const deps = { db, clock, newId, idempotency, drafts, blobs: blobs as BlobStore, importInTurn: createInTurn() };
+  const deps = {
+    db,
+    clock,
+    newId,
+    idempotency,
+    drafts,
+    blobs: blobs as BlobStore,
+    importInTurn: createInTurn(),
+    defaultMode: "default" as const,
+  };
   const put = (bytes: Buffer): string => {
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     files.set(sha256, bytes);

@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { Idempotency } from "../idempotency/idempotency.ts";
 import type { NewId } from "../id.ts";
 import type { InTurn } from "../in-turn.ts";
+import type { ApprovalMode } from "../permission/approval-mode.ts";
 import type { Database } from "../store/database.ts";
 import { createImportBatch } from "./import-batch.ts";
 import { checkComplete, invalidImport, parseLine, type ImportCounts } from "./import-line.ts";
@@ -20,6 +21,8 @@ export interface ImportSessionsDeps {
   readonly blobs: BlobStore;
   /** One import at a time: whether an id is taken must stay true until it is used. */
   readonly importInTurn: InTurn;
+  /** That of sessions for which the file says none. */
+  readonly defaultMode: ApprovalMode;
 }
 
 export interface ImportSessions {

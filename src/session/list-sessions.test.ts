@@ -21,6 +21,7 @@ const PLAIN: SessionSettings = {
   starred: false,
   resumeAfterRestart: false,
   retryPartial: false,
+  approvalMode: "default",
 };
 
 /** More than are looked up one by one, so that each way to a page is taken. */

@@ -19,6 +19,7 @@ const SETTINGS = {
   starred: false,
   resumeAfterRestart: false,
   retryPartial: false,
+  approvalMode: "default" as const,
 };
 
 const closers: (() => Promise<void>)[] = [];

@@ -1,5 +1,6 @@
 import type { Database, Row, SqlValue, Statement } from "../store/database.ts";
 import { NEXT_REVISION, REVISION } from "../store/revision.ts";
+import type { ApprovalMode } from "../permission/approval-mode.ts";
 import type { Limits } from "../turn/turn.ts";
 import { DEFAULT_LIMITS } from "../turn/turn.ts";
 import { NO_USAGE, type Usage } from "../usage/usage.ts";
@@ -24,6 +25,7 @@ export interface SessionRow extends Row {
   starred: number;
   resume_after_restart: number;
   retry_partial: number;
+  approval_mode: ApprovalMode;
   state: SessionState;
   running_turn_id: string;
   last_turn_id: string;
@@ -66,6 +68,7 @@ export function sessionFromRow(row: SessionRow): StoredSession {
     starred: row.starred === 1,
     resumeAfterRestart: row.resume_after_restart === 1,
     retryPartial: row.retry_partial === 1,
+    approvalMode: row.approval_mode,
     state: row.state,
     runningTurnId: row.running_turn_id,
     lastTurnId: row.last_turn_id,
@@ -117,6 +120,7 @@ function settingsParams(settings: SessionSettings) {
     settings.starred ? 1 : 0,
     settings.resumeAfterRestart ? 1 : 0,
     settings.retryPartial ? 1 : 0,
+    settings.approvalMode,
   ] as const;
 }
 
@@ -130,7 +134,7 @@ export interface SessionOrigin {
 
 /** The columns of a new session's row but for its key and its revision. */
 export const SESSION_COLUMNS = `id, title, title_folded, profile, model, system_prompt, workspace, labels, limits, starred,
-  resume_after_restart, retry_partial, forked_from, state, running_turn_id, last_turn_id, last_seq, input_tokens,
+  resume_after_restart, retry_partial, approval_mode, forked_from, state, running_turn_id, last_turn_id, last_seq, input_tokens,
   output_tokens, reasoning_tokens, cached_input_tokens, model_calls, create_time_ms, update_time_ms`;
 
 /** One mark for each of `SESSION_COLUMNS`. */
@@ -165,7 +169,7 @@ export function updateSettings(before: Session, settings: SessionSettings, nowMs
     NEXT_REVISION,
     {
       sql: `UPDATE sessions SET title = ?, title_folded = ?, profile = ?, model = ?, system_prompt = ?, workspace = ?, labels = ?, limits = ?,
-        starred = ?, resume_after_restart = ?, retry_partial = ?, update_time_ms = ?, revision = ${REVISION}
+        starred = ?, resume_after_restart = ?, retry_partial = ?, approval_mode = ?, update_time_ms = ?, revision = ${REVISION}
         WHERE id = ? AND update_time_ms = ?`,
       params: [...settingsParams(settings), nowMs, before.id, before.updateTimeMs],
       claim: "settings",

@@ -1,3 +1,4 @@
+import type { ApprovalMode } from "../permission/approval-mode.ts";
 import type { Limits } from "../turn/turn.ts";
 import type { Usage } from "../usage/usage.ts";
 import type { WaitingOn } from "./waiting-on.ts";
@@ -19,6 +20,8 @@ export interface SessionSettings {
   readonly starred: boolean;
   readonly resumeAfterRestart: boolean;
   readonly retryPartial: boolean;
+  /** How much its agent may do without asking. */
+  readonly approvalMode: ApprovalMode;
 }
 
 /** A conversation with one agent. */

@@ -38,6 +38,7 @@ const SETTINGS: SessionSettings = {
   starred: false,
   resumeAfterRestart: false,
   retryPartial: false,
+  approvalMode: "default",
 };
 const NO_USAGE = { inputTokens: 0, outputTokens: 0, reasoningTokens: 0, cachedInputTokens: 0, modelCalls: 0 };
 const HOUR_MS = 60 * 60_000;

@@ -10,6 +10,7 @@ import { blobs } from "./migrations/0006-blobs.ts";
 import { tokens } from "./migrations/0007-tokens.ts";
 import { findDrafts } from "./migrations/0008-find-drafts.ts";
 import { requests } from "./migrations/0009-requests.ts";
+import { permissions } from "./migrations/0010-permissions.ts";
 import { workspaces } from "./migrations/0012-workspaces.ts";
 
 /** "PRLY": marks the file as ours, so that no other program's database is ever touched. */
@@ -26,6 +27,7 @@ const MIGRATIONS: readonly string[] = [
   tokens,
   findDrafts,
   requests,
+  permissions,
   workspaces,
 ];
 

@@ -56,6 +56,7 @@ async function setUp(answers: readonly Answer[], options: Partial<Situation> = {
     starred: false,
     resumeAfterRestart: false,
     retryPartial: false,
+    approvalMode: "default" as const,
   };
   const { id, key } = await createSession({ ...deps, workspaces: GIVEN_WORKSPACES }, { idempotencyKey: "", settings });
   const turn = { id: "turn_1", sessionId: id, createTimeMs: clock.now() };

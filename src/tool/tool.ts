@@ -12,9 +12,22 @@ export interface Risk {
 /** What permission rules and protected paths are held against. A call is allowed by rules only where each of its subjects is. */
 export type Subject =
   /** A file or folder. `path` is canonical; `given` as the model wrote it, resolved against the workspace without following links. */
-  | { readonly kind: "path"; readonly access: "read" | "write"; readonly path: string; readonly given: string }
-  /** One plain command of a shell command, as words after quoting is undone. */
-  | { readonly kind: "command"; readonly words: readonly string[] }
+  | {
+      readonly kind: "path";
+      readonly access: "read" | "write";
+      readonly path: string;
+      readonly given: string;
+      /** True: a command of the call names it, and the rules that allow the command allow it too. */
+      readonly isNamed?: boolean;
+    }
+  /** One plain command of a shell command. */
+  | {
+      readonly kind: "command";
+      /** After quoting is undone. */
+      readonly words: readonly string[];
+      /** How many of them, from the first on, are what they will be when it runs; the shell makes the others up then. */
+      readonly fixedWords: number;
+    }
   | { readonly kind: "host"; readonly host: string };
 
 /** What a call is, before it is decided on. */
@@ -28,7 +41,7 @@ export interface Assessment {
 /** Where a session's tools work. */
 export interface ToolPlace {
   readonly sessionId: string;
-  /** The canonical folder that the session may touch. */
+  /** The canonical folder that the session may touch; empty = none. */
   readonly workspace: string;
 }
 
@@ -47,6 +60,11 @@ export interface Tool {
   readonly description: string;
   /** JSON Schema of type object; what the model is told of the arguments. */
   readonly parameters: Readonly<Record<string, unknown>>;
+  /**
+   * What a call would do; reads at most, changes nothing. Throws with a message for the model where the arguments are wrong:
+   * the call fails then without anybody being asked.
+   */
+  assess(args: JsonObject, place: ToolPlace): Assessment | Promise<Assessment>;
   /** Does it. Returns what the model is told; throws with a message for the model where it fails. */
   run(args: JsonObject, context: ToolContext): Promise<string>;
 }

@@ -37,7 +37,7 @@ function live(db: Database, word: string) {
 }
 
 async function startSession(engine: ReturnType<typeof live>, resumeAfterRestart: boolean): Promise<string> {
-  const more = { starred: false, resumeAfterRestart, retryPartial: false };
+  const more = { starred: false, resumeAfterRestart, retryPartial: false, approvalMode: "default" as const };
   const settings = {
     title: "",
     profile: "",

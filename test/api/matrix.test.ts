@@ -1,7 +1,7 @@
 import { clone, getOption, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import type { Transport } from "@connectrpc/connect";
-import { Role } from "../../src/client/client.ts";
+import { ApprovalMode, PermissionScope, Role, RuleEffect } from "../../src/client/client.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { access, Access_Scope } from "../../gen/ts/parley/v1/access_pb.ts";
 import { upload } from "./files.ts";
@@ -24,6 +24,8 @@ interface Place {
   readonly blob?: string;
   /** An open request, where there is one. */
   readonly requestId?: string;
+  /** A rule, where one is needed. */
+  readonly ruleId?: string;
   /** A token, where one is needed. */
   readonly tokenId?: string;
 }
@@ -49,10 +51,11 @@ const noProfile = { code: "NOT_FOUND", reason: "PROFILE_NOT_FOUND" };
 const noRequest = { code: "NOT_FOUND", reason: "REQUEST_NOT_FOUND" };
 const turnChanged = { code: "FAILED_PRECONDITION", reason: "TURN_CHANGED" };
 const EMPTY_EXPORT = '{"format":"parley.sessions","version":1}\n{"end":{"sessions":0,"messages":0}}\n';
+const gitStatus = { effect: RuleEffect.ALLOW, scope: PermissionScope.SESSION, tool: "shell", pattern: "git status" };
 const parts = text("echo: hello, as fast as you can");
 
 const ROWS: Readonly<Record<string, Row>> = {
-  "SessionService.CreateSession": { valid: () => ({}), unknown: { profile: noProfile } },
+  "SessionService.CreateSession": { valid: () => ({ rules: [gitStatus] }), unknown: { profile: noProfile } },
   "SessionService.GetSession": {
     valid: ({ sessionId }) => ({ sessionId }),
     empty: ["session_id"],
@@ -228,6 +231,38 @@ const ROWS: Readonly<Record<string, Row>> = {
     makePlace: () => makeKnownWorkspace(),
   },
   "WorkspaceService.SetWorkspaceTrust": { valid: () => ({ path: "/", trusted: false }), empty: ["path"], unknown: {} },
+  "PermissionService.GetPolicy": {
+    valid: ({ sessionId }) => ({ sessionId }),
+    empty: ["session_id"],
+    unknown: { session_id: noSession },
+  },
+  "PermissionService.SetApprovalMode": {
+    valid: ({ sessionId }) => ({ sessionId, mode: ApprovalMode.PLAN }),
+    empty: ["session_id"],
+    unknown: { session_id: noSession },
+  },
+  "PermissionService.CreateRule": {
+    valid: ({ sessionId }) => ({ sessionId, rule: gitStatus }),
+    empty: ["rule"],
+    unknown: { session_id: noSession },
+  },
+  "PermissionService.ListRules": { valid: ({ sessionId }) => ({ sessionId }), unknown: { session_id: noSession } },
+  "PermissionService.DeleteRule": {
+    valid: ({ ruleId = "rule_none" }) => ({ ruleId }),
+    empty: ["rule_id"],
+    unknown: { rule_id: { code: "NOT_FOUND", reason: "RULE_NOT_FOUND" } },
+    makePlace: () => makeRuledPlace(),
+  },
+  "PermissionService.ReplaceRules": {
+    valid: ({ sessionId }) => ({ sessionId, scope: PermissionScope.SESSION, rules: [gitStatus] }),
+    empty: ["scope"],
+    unknown: { session_id: noSession },
+  },
+  "PermissionService.CheckPermission": {
+    valid: ({ sessionId }) => ({ sessionId, tool: "shell", arguments: { command: "git status" } }),
+    empty: ["session_id", "tool"],
+    unknown: { session_id: noSession },
+  },
   "ProfileService.GetProfile": {
     valid: () => ({ name: "demo" }),
     empty: ["name"],
@@ -302,6 +337,11 @@ async function makeKnownWorkspace(): Promise<Place> {
 async function makeAskingPlace(): Promise<Place> {
   const { request } = await engine.requests.createRequest({ sessionId: place.sessionId, title: "which one?" });
   return { ...place, requestId: request!.id };
+}
+
+async function makeRuledPlace(): Promise<Place> {
+  const { rule } = await engine.permissions.createRule({ sessionId: place.sessionId, rule: gitStatus });
+  return { ...place, ruleId: rule!.id };
 }
 
 let tokenCount = 0;
@@ -499,7 +539,10 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
   for (const title of ["one?", "two?"]) await engine.requests.createRequest({ sessionId, title });
   const requests = await engine.requests.listRequests({ sessionId, pageSize: 1 });
   const workspaces = await engine.workspaces.listWorkspaces({ pageSize: 1 });
+  for (let i = 0; i < 2; i++) await engine.permissions.createRule({ sessionId, rule: gitStatus });
+  const rules = await engine.permissions.listRules({ sessionId, pageSize: 1 });
   return {
+    "PermissionService.ListRules": rules.nextPageToken,
     "SessionService.ListSessions": sessions.nextPageToken,
     "SessionService.ListMessages": messages.nextPageToken,
     "SessionService.SearchMessages": found.nextPageToken,

@@ -3,11 +3,15 @@ import { type DescField, type DescMessage, type Message as ProtoMessage } from "
 import { reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
 import {
   Access_Scope,
+  ApprovalMode,
   EventSchema,
   MessageSchema,
+  PermissionScope,
   Priority,
   RequestSchema,
   Role,
+  RuleEffect,
+  RuleSchema,
   SessionSchema,
   TokenSchema,
   TurnSchema,
@@ -25,6 +29,7 @@ interface Everything {
   readonly events: readonly Event[];
   readonly tokens: readonly ProtoMessage[];
   readonly requests: readonly ProtoMessage[];
+  readonly rules: readonly ProtoMessage[];
 }
 
 /** What a store with ended turns only does not hold. */
@@ -83,6 +88,16 @@ async function fill(engine: TestEngine): Promise<string[]> {
     },
     resumeAfterRestart: true,
     retryPartial: true,
+    approvalMode: ApprovalMode.PLAN,
+    rules: [{ effect: RuleEffect.DENY, scope: PermissionScope.SESSION, tool: "*", pattern: "secrets/" }],
+  });
+  await engine.permissions.createRule({
+    rule: { effect: RuleEffect.ASK, scope: PermissionScope.WORKSPACE, tool: "shell", pattern: "git push *" },
+    workspace: engine.dataDir,
+    lifetime: { seconds: 3600n },
+  });
+  await engine.permissions.createRule({
+    rule: { effect: RuleEffect.ALLOW, scope: PermissionScope.GLOBAL, tool: "shell", pattern: "git status" },
   });
   await engine.sessions.updateSession({ sessionId: id, starred: true, model: "m-2" });
 
@@ -192,6 +207,7 @@ async function readAll(engine: TestEngine, ids: readonly string[]): Promise<Ever
     turns: await flat(listTurns),
     tokens: (await engine.engine.listTokens({})).tokens,
     requests: (await engine.requests.listRequests({ states: [1, 2, 3, 4, 5] })).requests,
+    rules: (await engine.permissions.listRules({})).rules,
     events: events.filter(({ payload }) => payload.case !== "textDelta" && payload.case !== "reasoningDelta"),
   };
 }
@@ -229,6 +245,7 @@ describe.each([
   ["events", EventSchema, NOT_IN_EVENTS],
   ["tokens", TokenSchema, []],
   ["requests", RequestSchema, []],
+  ["rules", RuleSchema, []],
 ] as const)("%s", (kind, schema, missing: readonly string[]) => {
   it("are the same after a restart", () => {
     expect(after[kind].length).toBeGreaterThan(0);

@@ -11,6 +11,7 @@ export const hang: Tool = {
   name: "hang",
   description: "Hangs.",
   parameters: { type: "object" },
+  assess: () => ({ risk: { level: "none", reason: "it touches nothing" }, subjects: [] }),
   run: (_args, { signal }) =>
     new Promise((_resolve, reject) =>
       signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }),

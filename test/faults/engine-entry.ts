@@ -41,6 +41,7 @@ function markTool(file: string): Tool {
     name: "mark",
     description: "Leaves a mark.",
     parameters: { type: "object", properties: {} },
+    assess: () => ({ risk: { level: "none", reason: "it touches nothing" }, subjects: [] }),
     async run(_args, { callId, signal }) {
       appendFileSync(file, `${callId}\n`);
       await pause(Math.random() * 20, undefined, { signal });

@@ -178,7 +178,7 @@ async function createWorld(wiring: Wiring): Promise<World> {
   const sessions: ModelSession[] = [];
   for (let i = 0; i < SESSIONS; i++) {
     const id = `ses_${i}`;
-    const more = { starred: false, resumeAfterRestart: false, retryPartial: false };
+    const more = { starred: false, resumeAfterRestart: false, retryPartial: false, approvalMode: "default" as const };
     const settings = {
       title: "",
       profile: "p",

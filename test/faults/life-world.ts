@@ -70,6 +70,7 @@ const SETTINGS = {
   starred: false,
   resumeAfterRestart: false,
   retryPartial: false,
+  approvalMode: "default",
 } as const;
 
 const profiles = createProfiles(
@@ -81,6 +82,7 @@ const echo: Tool = {
   name: "echo",
   description: "Says it again.",
   parameters: { type: "object" },
+  assess: () => ({ risk: { level: "none", reason: "it touches nothing" }, subjects: [] }),
   run: (args) => Promise.resolve(JSON.stringify(args)),
 };
 

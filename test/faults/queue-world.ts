@@ -79,6 +79,7 @@ const SETTINGS: SessionSettings = {
   starred: false,
   resumeAfterRestart: false,
   retryPartial: false,
+  approvalMode: "default",
 };
 
 const profiles = createProfiles(
@@ -90,6 +91,7 @@ const echo: Tool = {
   name: "echo",
   description: "Says it again.",
   parameters: { type: "object" },
+  assess: () => ({ risk: { level: "none", reason: "it touches nothing" }, subjects: [] }),
   run: (args) => Promise.resolve(JSON.stringify(args)),
 };
 

@@ -33,6 +33,7 @@ const SETTINGS: SessionSettings = {
   starred: false,
   resumeAfterRestart: false,
   retryPartial: false,
+  approvalMode: "default",
 };
 
 const profiles = createProfiles(
@@ -44,6 +45,7 @@ export const echo: Tool = {
   name: "echo",
   description: "says it again",
   parameters: { type: "object" },
+  assess: () => ({ risk: { level: "none", reason: "it touches nothing" }, subjects: [] }),
   run: async (args) => JSON.stringify(args),
 };
 const broken: Tool = { ...echo, name: "broken", run: () => Promise.reject(new Error("it broke")) };

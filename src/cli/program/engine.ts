@@ -60,6 +60,10 @@ function addServeOptions(command: Command): Command {
       "--titles <on|off>",
       "off: name sessions by their first words, without a model call (PARLEY_TITLES; else on)",
     )
+    .option(
+      "--approval-mode <mode>",
+      "of sessions for which nobody says it: confirm_all, default, auto_approve_edits, trust_all, plan or restricted (PARLEY_APPROVAL_MODE)",
+    )
     .option("--log-level <level>", "debug, info, warn, error or silent (PARLEY_LOG_LEVEL; else info)");
 }
 

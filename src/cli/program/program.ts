@@ -5,6 +5,7 @@ import { EXIT, EXIT_HELP } from "../exit-code.ts";
 import { exitOnClosedPipe } from "../output.ts";
 import { addCompletion } from "./completion.ts";
 import { addEngineCommands } from "./engine.ts";
+import { addPermissionCommands } from "./permissions.ts";
 import { addRequestCommands } from "./requests.ts";
 import type { Run } from "./run.ts";
 import { addSessionCommands } from "./sessions.ts";
@@ -62,6 +63,7 @@ function createProgram(setExitCode: (code: number) => void): Command {
   addEngineCommands(program, run);
   addTalkCommands(program, run);
   addSessionCommands(program, run);
+  addPermissionCommands(program, run);
   addRequestCommands(program, run);
   addCompletion(program, run);
   addTokenCommands(program, run);

@@ -116,7 +116,9 @@ type Session struct {
 	// The session it was forked from, which may be gone since. Empty = none.
 	ForkedFrom string `protobuf:"bytes,22,opt,name=forked_from,json=forkedFrom,proto3" json:"forked_from,omitempty"`
 	// The humans that it waits for; absent while it has no open request.
-	WaitingOn     *WaitingOn `protobuf:"bytes,15,opt,name=waiting_on,json=waitingOn,proto3" json:"waiting_on,omitempty"`
+	WaitingOn *WaitingOn `protobuf:"bytes,15,opt,name=waiting_on,json=waitingOn,proto3" json:"waiting_on,omitempty"`
+	// How much its agent may do without asking: the mode in force.
+	ApprovalMode  ApprovalMode `protobuf:"varint,9,opt,name=approval_mode,json=approvalMode,proto3,enum=parley.v1.ApprovalMode" json:"approval_mode,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -284,6 +286,13 @@ func (x *Session) GetWaitingOn() *WaitingOn {
 	return nil
 }
 
+func (x *Session) GetApprovalMode() ApprovalMode {
+	if x != nil {
+		return x.ApprovalMode
+	}
+	return ApprovalMode_APPROVAL_MODE_UNSPECIFIED
+}
+
 // Humans that a session waits for.
 type WaitingOn struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -352,7 +361,7 @@ var File_parley_v1_session_proto protoreflect.FileDescriptor
 
 const file_parley_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x17parley/v1/session.proto\x12\tparley.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xad\x06\n" +
+	"\x17parley/v1/session.proto\x12\tparley.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aparley/v1/permission.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xe5\x06\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12-\n" +
@@ -377,11 +386,11 @@ const file_parley_v1_session_proto_rawDesc = "" +
 	"\vforked_from\x18\x16 \x01(\tR\n" +
 	"forkedFrom\x123\n" +
 	"\n" +
-	"waiting_on\x18\x0f \x01(\v2\x14.parley.v1.WaitingOnR\twaitingOn\x1a9\n" +
+	"waiting_on\x18\x0f \x01(\v2\x14.parley.v1.WaitingOnR\twaitingOn\x12<\n" +
+	"\rapproval_mode\x18\t \x01(\x0e2\x17.parley.v1.ApprovalModeR\fapprovalMode\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\bJ\x04\b\t\x10\n" +
-	"J\x04\b\x10\x10\x11\"\x96\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\bJ\x04\b\x10\x10\x11\"\x96\x01\n" +
 	"\tWaitingOn\x12\x1f\n" +
 	"\vrequest_ids\x18\x01 \x03(\tR\n" +
 	"requestIds\x120\n" +
@@ -416,22 +425,24 @@ var file_parley_v1_session_proto_goTypes = []any{
 	(*Limits)(nil),                // 4: parley.v1.Limits
 	(*Usage)(nil),                 // 5: parley.v1.Usage
 	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(ApprovalMode)(0),             // 7: parley.v1.ApprovalMode
 }
 var file_parley_v1_session_proto_depIdxs = []int32{
-	0, // 0: parley.v1.Session.state:type_name -> parley.v1.SessionState
-	4, // 1: parley.v1.Session.limits:type_name -> parley.v1.Limits
-	3, // 2: parley.v1.Session.labels:type_name -> parley.v1.Session.LabelsEntry
-	5, // 3: parley.v1.Session.usage:type_name -> parley.v1.Usage
-	6, // 4: parley.v1.Session.create_time:type_name -> google.protobuf.Timestamp
-	6, // 5: parley.v1.Session.update_time:type_name -> google.protobuf.Timestamp
-	2, // 6: parley.v1.Session.waiting_on:type_name -> parley.v1.WaitingOn
-	6, // 7: parley.v1.WaitingOn.since:type_name -> google.protobuf.Timestamp
-	6, // 8: parley.v1.WaitingOn.deadline:type_name -> google.protobuf.Timestamp
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	0,  // 0: parley.v1.Session.state:type_name -> parley.v1.SessionState
+	4,  // 1: parley.v1.Session.limits:type_name -> parley.v1.Limits
+	3,  // 2: parley.v1.Session.labels:type_name -> parley.v1.Session.LabelsEntry
+	5,  // 3: parley.v1.Session.usage:type_name -> parley.v1.Usage
+	6,  // 4: parley.v1.Session.create_time:type_name -> google.protobuf.Timestamp
+	6,  // 5: parley.v1.Session.update_time:type_name -> google.protobuf.Timestamp
+	2,  // 6: parley.v1.Session.waiting_on:type_name -> parley.v1.WaitingOn
+	7,  // 7: parley.v1.Session.approval_mode:type_name -> parley.v1.ApprovalMode
+	6,  // 8: parley.v1.WaitingOn.since:type_name -> google.protobuf.Timestamp
+	6,  // 9: parley.v1.WaitingOn.deadline:type_name -> google.protobuf.Timestamp
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_session_proto_init() }
@@ -439,6 +450,7 @@ func file_parley_v1_session_proto_init() {
 	if File_parley_v1_session_proto != nil {
 		return
 	}
+	file_parley_v1_permission_proto_init()
 	file_parley_v1_turn_proto_init()
 	file_parley_v1_usage_proto_init()
 	type x struct{}

@@ -108,7 +108,11 @@ type CreateSessionRequest struct {
 	RetryPartial bool `protobuf:"varint,14,opt,name=retry_partial,json=retryPartial,proto3" json:"retry_partial,omitempty"`
 	// The folder that its tools work in: the absolute path of one that exists; symbolic links are resolved. Fails with
 	// PERMISSION_DENIED `WORKSPACE_NOT_ALLOWED` where the engine is limited to others. Empty = a fresh one for this session alone.
-	Workspace     string `protobuf:"bytes,5,opt,name=workspace,proto3" json:"workspace,omitempty"`
+	Workspace string `protobuf:"bytes,5,opt,name=workspace,proto3" json:"workspace,omitempty"`
+	// How much its agent may do without asking; unspecified = the engine's default.
+	ApprovalMode ApprovalMode `protobuf:"varint,7,opt,name=approval_mode,json=approvalMode,proto3,enum=parley.v1.ApprovalMode" json:"approval_mode,omitempty"`
+	// Rules of scope SESSION that it begins with, at most 100.
+	Rules         []*RuleDraft `protobuf:"bytes,8,rep,name=rules,proto3" json:"rules,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -211,6 +215,20 @@ func (x *CreateSessionRequest) GetWorkspace() string {
 		return x.Workspace
 	}
 	return ""
+}
+
+func (x *CreateSessionRequest) GetApprovalMode() ApprovalMode {
+	if x != nil {
+		return x.ApprovalMode
+	}
+	return ApprovalMode_APPROVAL_MODE_UNSPECIFIED
+}
+
+func (x *CreateSessionRequest) GetRules() []*RuleDraft {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
 }
 
 // The session that was made.
@@ -592,7 +610,9 @@ type UpdateSessionRequest struct {
 	// Whether a model call that fails after it showed text is retried by itself. Absent = left alone.
 	RetryPartial *bool `protobuf:"varint,14,opt,name=retry_partial,json=retryPartial,proto3,oneof" json:"retry_partial,omitempty"`
 	// Whether it is starred. Absent = left alone.
-	Starred       *bool `protobuf:"varint,15,opt,name=starred,proto3,oneof" json:"starred,omitempty"`
+	Starred *bool `protobuf:"varint,15,opt,name=starred,proto3,oneof" json:"starred,omitempty"`
+	// How much its agent may do without asking, from the next decision on; unspecified = the engine's default. Absent = left alone.
+	ApprovalMode  *ApprovalMode `protobuf:"varint,7,opt,name=approval_mode,json=approvalMode,proto3,enum=parley.v1.ApprovalMode,oneof" json:"approval_mode,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -695,6 +715,13 @@ func (x *UpdateSessionRequest) GetStarred() bool {
 		return *x.Starred
 	}
 	return false
+}
+
+func (x *UpdateSessionRequest) GetApprovalMode() ApprovalMode {
+	if x != nil && x.ApprovalMode != nil {
+		return *x.ApprovalMode
+	}
+	return ApprovalMode_APPROVAL_MODE_UNSPECIFIED
 }
 
 // The session after the change.
@@ -2588,7 +2615,7 @@ var File_parley_v1_session_service_proto protoreflect.FileDescriptor
 
 const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fparley/v1/session_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\"\xb8\x04\n" +
+	"\x1fparley/v1/session_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/message.proto\x1a\x1aparley/v1/permission.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\"\xaa\x05\n" +
 	"\x14CreateSessionRequest\x121\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\x12\x1e\n" +
 	"\x05title\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x05title\x12\"\n" +
@@ -2599,10 +2626,12 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\x06limits\x18\f \x01(\v2\x11.parley.v1.LimitsR\x06limits\x120\n" +
 	"\x14resume_after_restart\x18\r \x01(\bR\x12resumeAfterRestart\x12#\n" +
 	"\rretry_partial\x18\x0e \x01(\bR\fretryPartial\x12&\n" +
-	"\tworkspace\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tworkspace\x1a9\n" +
+	"\tworkspace\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tworkspace\x12F\n" +
+	"\rapproval_mode\x18\a \x01(\x0e2\x17.parley.v1.ApprovalModeB\b\xbaH\x05\x82\x01\x02\x10\x01R\fapprovalMode\x124\n" +
+	"\x05rules\x18\b \x03(\v2\x14.parley.v1.RuleDraftB\b\xbaH\x05\x92\x01\x02\x10dR\x05rules\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\bJ\x04\b\b\x10\tJ\x04\b\t\x10\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\t\x10\n" +
 	"J\x04\b\n" +
 	"\x10\v\"E\n" +
 	"\x15CreateSessionResponse\x12,\n" +
@@ -2636,7 +2665,7 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\x06values\x18\x01 \x03(\v2\x1d.parley.v1.Labels.ValuesEntryB\x17\xbaH\x14\x9a\x01\x11\x10@\"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02R\x06values\x1a9\n" +
 	"\vValuesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb3\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x92\x05\n" +
 	"\x14UpdateSessionRequest\x12(\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x12#\n" +
@@ -2648,7 +2677,8 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\x06limits\x18\f \x01(\v2\x11.parley.v1.LimitsR\x06limits\x125\n" +
 	"\x14resume_after_restart\x18\r \x01(\bH\x04R\x12resumeAfterRestart\x88\x01\x01\x12(\n" +
 	"\rretry_partial\x18\x0e \x01(\bH\x05R\fretryPartial\x88\x01\x01\x12\x1d\n" +
-	"\astarred\x18\x0f \x01(\bH\x06R\astarred\x88\x01\x01B\b\n" +
+	"\astarred\x18\x0f \x01(\bH\x06R\astarred\x88\x01\x01\x12K\n" +
+	"\rapproval_mode\x18\a \x01(\x0e2\x17.parley.v1.ApprovalModeB\b\xbaH\x05\x82\x01\x02\x10\x01H\aR\fapprovalMode\x88\x01\x01B\b\n" +
 	"\x06_titleB\n" +
 	"\n" +
 	"\b_profileB\b\n" +
@@ -2657,7 +2687,8 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\x15_resume_after_restartB\x10\n" +
 	"\x0e_retry_partialB\n" +
 	"\n" +
-	"\b_starredJ\x04\b\x05\x10\x06J\x04\b\a\x10\v\"E\n" +
+	"\b_starredB\x10\n" +
+	"\x0e_approval_modeJ\x04\b\x05\x10\x06J\x04\b\b\x10\v\"E\n" +
 	"\x15UpdateSessionResponse\x12,\n" +
 	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\"@\n" +
 	"\x14DeleteSessionRequest\x12(\n" +
@@ -2888,93 +2919,98 @@ var file_parley_v1_session_service_proto_goTypes = []any{
 	nil,                                 // 41: parley.v1.ListSessionsRequest.LabelsEntry
 	nil,                                 // 42: parley.v1.Labels.ValuesEntry
 	(*Limits)(nil),                      // 43: parley.v1.Limits
-	(*Session)(nil),                     // 44: parley.v1.Session
-	(SessionState)(0),                   // 45: parley.v1.SessionState
-	(*Message)(nil),                     // 46: parley.v1.Message
-	(*Turn)(nil),                        // 47: parley.v1.Turn
-	(*QueuedMessage)(nil),               // 48: parley.v1.QueuedMessage
-	(*Request)(nil),                     // 49: parley.v1.Request
-	(Role)(0),                           // 50: parley.v1.Role
-	(*timestamppb.Timestamp)(nil),       // 51: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),             // 52: google.protobuf.Struct
-	(*Part)(nil),                        // 53: parley.v1.Part
+	(ApprovalMode)(0),                   // 44: parley.v1.ApprovalMode
+	(*RuleDraft)(nil),                   // 45: parley.v1.RuleDraft
+	(*Session)(nil),                     // 46: parley.v1.Session
+	(SessionState)(0),                   // 47: parley.v1.SessionState
+	(*Message)(nil),                     // 48: parley.v1.Message
+	(*Turn)(nil),                        // 49: parley.v1.Turn
+	(*QueuedMessage)(nil),               // 50: parley.v1.QueuedMessage
+	(*Request)(nil),                     // 51: parley.v1.Request
+	(Role)(0),                           // 52: parley.v1.Role
+	(*timestamppb.Timestamp)(nil),       // 53: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),             // 54: google.protobuf.Struct
+	(*Part)(nil),                        // 55: parley.v1.Part
 }
 var file_parley_v1_session_service_proto_depIdxs = []int32{
 	40, // 0: parley.v1.CreateSessionRequest.labels:type_name -> parley.v1.CreateSessionRequest.LabelsEntry
 	43, // 1: parley.v1.CreateSessionRequest.limits:type_name -> parley.v1.Limits
-	44, // 2: parley.v1.CreateSessionResponse.session:type_name -> parley.v1.Session
-	44, // 3: parley.v1.GetSessionResponse.session:type_name -> parley.v1.Session
-	41, // 4: parley.v1.ListSessionsRequest.labels:type_name -> parley.v1.ListSessionsRequest.LabelsEntry
-	45, // 5: parley.v1.ListSessionsRequest.states:type_name -> parley.v1.SessionState
-	0,  // 6: parley.v1.ListSessionsRequest.order:type_name -> parley.v1.SessionOrder
-	44, // 7: parley.v1.ListSessionsResponse.sessions:type_name -> parley.v1.Session
-	42, // 8: parley.v1.Labels.values:type_name -> parley.v1.Labels.ValuesEntry
-	7,  // 9: parley.v1.UpdateSessionRequest.labels:type_name -> parley.v1.Labels
-	43, // 10: parley.v1.UpdateSessionRequest.limits:type_name -> parley.v1.Limits
-	44, // 11: parley.v1.UpdateSessionResponse.session:type_name -> parley.v1.Session
-	46, // 12: parley.v1.ListMessagesResponse.messages:type_name -> parley.v1.Message
-	44, // 13: parley.v1.GetSnapshotResponse.session:type_name -> parley.v1.Session
-	46, // 14: parley.v1.GetSnapshotResponse.messages:type_name -> parley.v1.Message
-	16, // 15: parley.v1.GetSnapshotResponse.partial_message:type_name -> parley.v1.PartialMessage
-	17, // 16: parley.v1.GetSnapshotResponse.tool_calls:type_name -> parley.v1.OpenToolCall
-	47, // 17: parley.v1.GetSnapshotResponse.running_turn:type_name -> parley.v1.Turn
-	48, // 18: parley.v1.GetSnapshotResponse.queue:type_name -> parley.v1.QueuedMessage
-	49, // 19: parley.v1.GetSnapshotResponse.requests:type_name -> parley.v1.Request
-	50, // 20: parley.v1.PartialMessage.role:type_name -> parley.v1.Role
-	51, // 21: parley.v1.PartialMessage.create_time:type_name -> google.protobuf.Timestamp
-	52, // 22: parley.v1.OpenToolCall.arguments:type_name -> google.protobuf.Struct
-	20, // 23: parley.v1.BatchDeleteSessionsResponse.failures:type_name -> parley.v1.DeleteFailure
-	50, // 24: parley.v1.AppendMessageRequest.role:type_name -> parley.v1.Role
-	53, // 25: parley.v1.AppendMessageRequest.parts:type_name -> parley.v1.Part
-	46, // 26: parley.v1.AppendMessageResponse.message:type_name -> parley.v1.Message
-	53, // 27: parley.v1.UpdateMessageRequest.parts:type_name -> parley.v1.Part
-	46, // 28: parley.v1.UpdateMessageResponse.message:type_name -> parley.v1.Message
-	44, // 29: parley.v1.ClearHistoryResponse.session:type_name -> parley.v1.Session
-	44, // 30: parley.v1.RewindSessionResponse.session:type_name -> parley.v1.Session
-	44, // 31: parley.v1.ForkSessionResponse.session:type_name -> parley.v1.Session
-	50, // 32: parley.v1.SearchMessagesRequest.roles:type_name -> parley.v1.Role
-	33, // 33: parley.v1.SearchMessagesResponse.hits:type_name -> parley.v1.SearchHit
-	50, // 34: parley.v1.SearchHit.role:type_name -> parley.v1.Role
-	51, // 35: parley.v1.SearchHit.create_time:type_name -> google.protobuf.Timestamp
-	34, // 36: parley.v1.SearchHit.snippet:type_name -> parley.v1.SnippetPiece
-	39, // 37: parley.v1.ImportSessionsResponse.renamed:type_name -> parley.v1.ImportedId
-	1,  // 38: parley.v1.SessionService.CreateSession:input_type -> parley.v1.CreateSessionRequest
-	3,  // 39: parley.v1.SessionService.GetSession:input_type -> parley.v1.GetSessionRequest
-	5,  // 40: parley.v1.SessionService.ListSessions:input_type -> parley.v1.ListSessionsRequest
-	8,  // 41: parley.v1.SessionService.UpdateSession:input_type -> parley.v1.UpdateSessionRequest
-	10, // 42: parley.v1.SessionService.DeleteSession:input_type -> parley.v1.DeleteSessionRequest
-	12, // 43: parley.v1.SessionService.ListMessages:input_type -> parley.v1.ListMessagesRequest
-	14, // 44: parley.v1.SessionService.GetSnapshot:input_type -> parley.v1.GetSnapshotRequest
-	18, // 45: parley.v1.SessionService.BatchDeleteSessions:input_type -> parley.v1.BatchDeleteSessionsRequest
-	21, // 46: parley.v1.SessionService.AppendMessage:input_type -> parley.v1.AppendMessageRequest
-	23, // 47: parley.v1.SessionService.UpdateMessage:input_type -> parley.v1.UpdateMessageRequest
-	25, // 48: parley.v1.SessionService.ClearHistory:input_type -> parley.v1.ClearHistoryRequest
-	27, // 49: parley.v1.SessionService.RewindSession:input_type -> parley.v1.RewindSessionRequest
-	29, // 50: parley.v1.SessionService.ForkSession:input_type -> parley.v1.ForkSessionRequest
-	31, // 51: parley.v1.SessionService.SearchMessages:input_type -> parley.v1.SearchMessagesRequest
-	35, // 52: parley.v1.SessionService.ExportSessions:input_type -> parley.v1.ExportSessionsRequest
-	37, // 53: parley.v1.SessionService.ImportSessions:input_type -> parley.v1.ImportSessionsRequest
-	2,  // 54: parley.v1.SessionService.CreateSession:output_type -> parley.v1.CreateSessionResponse
-	4,  // 55: parley.v1.SessionService.GetSession:output_type -> parley.v1.GetSessionResponse
-	6,  // 56: parley.v1.SessionService.ListSessions:output_type -> parley.v1.ListSessionsResponse
-	9,  // 57: parley.v1.SessionService.UpdateSession:output_type -> parley.v1.UpdateSessionResponse
-	11, // 58: parley.v1.SessionService.DeleteSession:output_type -> parley.v1.DeleteSessionResponse
-	13, // 59: parley.v1.SessionService.ListMessages:output_type -> parley.v1.ListMessagesResponse
-	15, // 60: parley.v1.SessionService.GetSnapshot:output_type -> parley.v1.GetSnapshotResponse
-	19, // 61: parley.v1.SessionService.BatchDeleteSessions:output_type -> parley.v1.BatchDeleteSessionsResponse
-	22, // 62: parley.v1.SessionService.AppendMessage:output_type -> parley.v1.AppendMessageResponse
-	24, // 63: parley.v1.SessionService.UpdateMessage:output_type -> parley.v1.UpdateMessageResponse
-	26, // 64: parley.v1.SessionService.ClearHistory:output_type -> parley.v1.ClearHistoryResponse
-	28, // 65: parley.v1.SessionService.RewindSession:output_type -> parley.v1.RewindSessionResponse
-	30, // 66: parley.v1.SessionService.ForkSession:output_type -> parley.v1.ForkSessionResponse
-	32, // 67: parley.v1.SessionService.SearchMessages:output_type -> parley.v1.SearchMessagesResponse
-	36, // 68: parley.v1.SessionService.ExportSessions:output_type -> parley.v1.ExportSessionsResponse
-	38, // 69: parley.v1.SessionService.ImportSessions:output_type -> parley.v1.ImportSessionsResponse
-	54, // [54:70] is the sub-list for method output_type
-	38, // [38:54] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	44, // 2: parley.v1.CreateSessionRequest.approval_mode:type_name -> parley.v1.ApprovalMode
+	45, // 3: parley.v1.CreateSessionRequest.rules:type_name -> parley.v1.RuleDraft
+	46, // 4: parley.v1.CreateSessionResponse.session:type_name -> parley.v1.Session
+	46, // 5: parley.v1.GetSessionResponse.session:type_name -> parley.v1.Session
+	41, // 6: parley.v1.ListSessionsRequest.labels:type_name -> parley.v1.ListSessionsRequest.LabelsEntry
+	47, // 7: parley.v1.ListSessionsRequest.states:type_name -> parley.v1.SessionState
+	0,  // 8: parley.v1.ListSessionsRequest.order:type_name -> parley.v1.SessionOrder
+	46, // 9: parley.v1.ListSessionsResponse.sessions:type_name -> parley.v1.Session
+	42, // 10: parley.v1.Labels.values:type_name -> parley.v1.Labels.ValuesEntry
+	7,  // 11: parley.v1.UpdateSessionRequest.labels:type_name -> parley.v1.Labels
+	43, // 12: parley.v1.UpdateSessionRequest.limits:type_name -> parley.v1.Limits
+	44, // 13: parley.v1.UpdateSessionRequest.approval_mode:type_name -> parley.v1.ApprovalMode
+	46, // 14: parley.v1.UpdateSessionResponse.session:type_name -> parley.v1.Session
+	48, // 15: parley.v1.ListMessagesResponse.messages:type_name -> parley.v1.Message
+	46, // 16: parley.v1.GetSnapshotResponse.session:type_name -> parley.v1.Session
+	48, // 17: parley.v1.GetSnapshotResponse.messages:type_name -> parley.v1.Message
+	16, // 18: parley.v1.GetSnapshotResponse.partial_message:type_name -> parley.v1.PartialMessage
+	17, // 19: parley.v1.GetSnapshotResponse.tool_calls:type_name -> parley.v1.OpenToolCall
+	49, // 20: parley.v1.GetSnapshotResponse.running_turn:type_name -> parley.v1.Turn
+	50, // 21: parley.v1.GetSnapshotResponse.queue:type_name -> parley.v1.QueuedMessage
+	51, // 22: parley.v1.GetSnapshotResponse.requests:type_name -> parley.v1.Request
+	52, // 23: parley.v1.PartialMessage.role:type_name -> parley.v1.Role
+	53, // 24: parley.v1.PartialMessage.create_time:type_name -> google.protobuf.Timestamp
+	54, // 25: parley.v1.OpenToolCall.arguments:type_name -> google.protobuf.Struct
+	20, // 26: parley.v1.BatchDeleteSessionsResponse.failures:type_name -> parley.v1.DeleteFailure
+	52, // 27: parley.v1.AppendMessageRequest.role:type_name -> parley.v1.Role
+	55, // 28: parley.v1.AppendMessageRequest.parts:type_name -> parley.v1.Part
+	48, // 29: parley.v1.AppendMessageResponse.message:type_name -> parley.v1.Message
+	55, // 30: parley.v1.UpdateMessageRequest.parts:type_name -> parley.v1.Part
+	48, // 31: parley.v1.UpdateMessageResponse.message:type_name -> parley.v1.Message
+	46, // 32: parley.v1.ClearHistoryResponse.session:type_name -> parley.v1.Session
+	46, // 33: parley.v1.RewindSessionResponse.session:type_name -> parley.v1.Session
+	46, // 34: parley.v1.ForkSessionResponse.session:type_name -> parley.v1.Session
+	52, // 35: parley.v1.SearchMessagesRequest.roles:type_name -> parley.v1.Role
+	33, // 36: parley.v1.SearchMessagesResponse.hits:type_name -> parley.v1.SearchHit
+	52, // 37: parley.v1.SearchHit.role:type_name -> parley.v1.Role
+	53, // 38: parley.v1.SearchHit.create_time:type_name -> google.protobuf.Timestamp
+	34, // 39: parley.v1.SearchHit.snippet:type_name -> parley.v1.SnippetPiece
+	39, // 40: parley.v1.ImportSessionsResponse.renamed:type_name -> parley.v1.ImportedId
+	1,  // 41: parley.v1.SessionService.CreateSession:input_type -> parley.v1.CreateSessionRequest
+	3,  // 42: parley.v1.SessionService.GetSession:input_type -> parley.v1.GetSessionRequest
+	5,  // 43: parley.v1.SessionService.ListSessions:input_type -> parley.v1.ListSessionsRequest
+	8,  // 44: parley.v1.SessionService.UpdateSession:input_type -> parley.v1.UpdateSessionRequest
+	10, // 45: parley.v1.SessionService.DeleteSession:input_type -> parley.v1.DeleteSessionRequest
+	12, // 46: parley.v1.SessionService.ListMessages:input_type -> parley.v1.ListMessagesRequest
+	14, // 47: parley.v1.SessionService.GetSnapshot:input_type -> parley.v1.GetSnapshotRequest
+	18, // 48: parley.v1.SessionService.BatchDeleteSessions:input_type -> parley.v1.BatchDeleteSessionsRequest
+	21, // 49: parley.v1.SessionService.AppendMessage:input_type -> parley.v1.AppendMessageRequest
+	23, // 50: parley.v1.SessionService.UpdateMessage:input_type -> parley.v1.UpdateMessageRequest
+	25, // 51: parley.v1.SessionService.ClearHistory:input_type -> parley.v1.ClearHistoryRequest
+	27, // 52: parley.v1.SessionService.RewindSession:input_type -> parley.v1.RewindSessionRequest
+	29, // 53: parley.v1.SessionService.ForkSession:input_type -> parley.v1.ForkSessionRequest
+	31, // 54: parley.v1.SessionService.SearchMessages:input_type -> parley.v1.SearchMessagesRequest
+	35, // 55: parley.v1.SessionService.ExportSessions:input_type -> parley.v1.ExportSessionsRequest
+	37, // 56: parley.v1.SessionService.ImportSessions:input_type -> parley.v1.ImportSessionsRequest
+	2,  // 57: parley.v1.SessionService.CreateSession:output_type -> parley.v1.CreateSessionResponse
+	4,  // 58: parley.v1.SessionService.GetSession:output_type -> parley.v1.GetSessionResponse
+	6,  // 59: parley.v1.SessionService.ListSessions:output_type -> parley.v1.ListSessionsResponse
+	9,  // 60: parley.v1.SessionService.UpdateSession:output_type -> parley.v1.UpdateSessionResponse
+	11, // 61: parley.v1.SessionService.DeleteSession:output_type -> parley.v1.DeleteSessionResponse
+	13, // 62: parley.v1.SessionService.ListMessages:output_type -> parley.v1.ListMessagesResponse
+	15, // 63: parley.v1.SessionService.GetSnapshot:output_type -> parley.v1.GetSnapshotResponse
+	19, // 64: parley.v1.SessionService.BatchDeleteSessions:output_type -> parley.v1.BatchDeleteSessionsResponse
+	22, // 65: parley.v1.SessionService.AppendMessage:output_type -> parley.v1.AppendMessageResponse
+	24, // 66: parley.v1.SessionService.UpdateMessage:output_type -> parley.v1.UpdateMessageResponse
+	26, // 67: parley.v1.SessionService.ClearHistory:output_type -> parley.v1.ClearHistoryResponse
+	28, // 68: parley.v1.SessionService.RewindSession:output_type -> parley.v1.RewindSessionResponse
+	30, // 69: parley.v1.SessionService.ForkSession:output_type -> parley.v1.ForkSessionResponse
+	32, // 70: parley.v1.SessionService.SearchMessages:output_type -> parley.v1.SearchMessagesResponse
+	36, // 71: parley.v1.SessionService.ExportSessions:output_type -> parley.v1.ExportSessionsResponse
+	38, // 72: parley.v1.SessionService.ImportSessions:output_type -> parley.v1.ImportSessionsResponse
+	57, // [57:73] is the sub-list for method output_type
+	41, // [41:57] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_session_service_proto_init() }
@@ -2984,6 +3020,7 @@ func file_parley_v1_session_service_proto_init() {
 	}
 	file_parley_v1_access_proto_init()
 	file_parley_v1_message_proto_init()
+	file_parley_v1_permission_proto_init()
 	file_parley_v1_queue_proto_init()
 	file_parley_v1_request_proto_init()
 	file_parley_v1_session_proto_init()

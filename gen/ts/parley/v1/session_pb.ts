@@ -6,6 +6,8 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { ApprovalMode } from "./permission_pb.ts";
+import { file_parley_v1_permission } from "./permission_pb.ts";
 import type { Limits } from "./turn_pb.ts";
 import { file_parley_v1_turn } from "./turn_pb.ts";
 import type { Usage } from "./usage_pb.ts";
@@ -16,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file parley/v1/session.proto.
  */
 export const file_parley_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChdwYXJsZXkvdjEvc2Vzc2lvbi5wcm90bxIJcGFybGV5LnYxIt0ECgdTZXNzaW9uEgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEiYKBXN0YXRlGAMgASgOMhcucGFybGV5LnYxLlNlc3Npb25TdGF0ZRIPCgdwcm9maWxlGAQgASgJEg0KBW1vZGVsGAUgASgJEhUKDXN5c3RlbV9wcm9tcHQYBiABKAkSIQoGbGltaXRzGAogASgLMhEucGFybGV5LnYxLkxpbWl0cxIuCgZsYWJlbHMYCyADKAsyHi5wYXJsZXkudjEuU2Vzc2lvbi5MYWJlbHNFbnRyeRIPCgdzdGFycmVkGAwgASgIEhAKCGxhc3Rfc2VxGA0gASgDEh8KBXVzYWdlGA4gASgLMhAucGFybGV5LnYxLlVzYWdlEi8KC2NyZWF0ZV90aW1lGBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPcnVubmluZ190dXJuX2lkGBMgASgJEhwKFHJlc3VtZV9hZnRlcl9yZXN0YXJ0GBQgASgIEhUKDXJldHJ5X3BhcnRpYWwYFSABKAgSEQoJd29ya3NwYWNlGAggASgJEhMKC2ZvcmtlZF9mcm9tGBYgASgJEigKCndhaXRpbmdfb24YDyABKAsyFC5wYXJsZXkudjEuV2FpdGluZ09uGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFKBAgHEAhKBAgJEApKBAgQEBEieQoJV2FpdGluZ09uEhMKC3JlcXVlc3RfaWRzGAEgAygJEikKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqZgoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIWChJTRVNTSU9OX1NUQVRFX0lETEUQARIZChVTRVNTSU9OX1NUQVRFX1JVTk5JTkcQAiIECAMQA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_parley_v1_turn, file_parley_v1_usage]);
+  fileDesc("ChdwYXJsZXkvdjEvc2Vzc2lvbi5wcm90bxIJcGFybGV5LnYxIocFCgdTZXNzaW9uEgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEiYKBXN0YXRlGAMgASgOMhcucGFybGV5LnYxLlNlc3Npb25TdGF0ZRIPCgdwcm9maWxlGAQgASgJEg0KBW1vZGVsGAUgASgJEhUKDXN5c3RlbV9wcm9tcHQYBiABKAkSIQoGbGltaXRzGAogASgLMhEucGFybGV5LnYxLkxpbWl0cxIuCgZsYWJlbHMYCyADKAsyHi5wYXJsZXkudjEuU2Vzc2lvbi5MYWJlbHNFbnRyeRIPCgdzdGFycmVkGAwgASgIEhAKCGxhc3Rfc2VxGA0gASgDEh8KBXVzYWdlGA4gASgLMhAucGFybGV5LnYxLlVzYWdlEi8KC2NyZWF0ZV90aW1lGBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPcnVubmluZ190dXJuX2lkGBMgASgJEhwKFHJlc3VtZV9hZnRlcl9yZXN0YXJ0GBQgASgIEhUKDXJldHJ5X3BhcnRpYWwYFSABKAgSEQoJd29ya3NwYWNlGAggASgJEhMKC2ZvcmtlZF9mcm9tGBYgASgJEigKCndhaXRpbmdfb24YDyABKAsyFC5wYXJsZXkudjEuV2FpdGluZ09uEi4KDWFwcHJvdmFsX21vZGUYCSABKA4yFy5wYXJsZXkudjEuQXBwcm92YWxNb2RlGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFKBAgHEAhKBAgQEBEieQoJV2FpdGluZ09uEhMKC3JlcXVlc3RfaWRzGAEgAygJEikKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqZgoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIWChJTRVNTSU9OX1NUQVRFX0lETEUQARIZChVTRVNTSU9OX1NUQVRFX1JVTk5JTkcQAiIECAMQA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_parley_v1_permission, file_parley_v1_turn, file_parley_v1_usage]);
 
 /**
  * A conversation with one agent, with its log.
@@ -157,6 +159,13 @@ export type Session = Message<"parley.v1.Session"> & {
    * @generated from field: parley.v1.WaitingOn waiting_on = 15;
    */
   waitingOn?: WaitingOn | undefined;
+
+  /**
+   * How much its agent may do without asking: the mode in force.
+   *
+   * @generated from field: parley.v1.ApprovalMode approval_mode = 9;
+   */
+  approvalMode: ApprovalMode;
 };
 
 /**

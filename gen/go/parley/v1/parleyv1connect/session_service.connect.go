@@ -86,7 +86,7 @@ const (
 // SessionServiceClient is a client for the parley.v1.SessionService service.
 type SessionServiceClient interface {
 	// Creates a session. Fails with NOT_FOUND `PROFILE_NOT_FOUND` where the profile does not exist, INVALID_ARGUMENT
-	// `INVALID_WORKSPACE` where the folder does not, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+	// `INVALID_WORKSPACE` where the folder does not, or `INVALID_RULE`, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
 	CreateSession(context.Context, *connect.Request[v1.CreateSessionRequest]) (*connect.Response[v1.CreateSessionResponse], error)
 	// Returns one session. Fails with NOT_FOUND `SESSION_NOT_FOUND`.
 	GetSession(context.Context, *connect.Request[v1.GetSessionRequest]) (*connect.Response[v1.GetSessionResponse], error)
@@ -363,7 +363,7 @@ func (c *sessionServiceClient) ImportSessions(ctx context.Context, req *connect.
 // SessionServiceHandler is an implementation of the parley.v1.SessionService service.
 type SessionServiceHandler interface {
 	// Creates a session. Fails with NOT_FOUND `PROFILE_NOT_FOUND` where the profile does not exist, INVALID_ARGUMENT
-	// `INVALID_WORKSPACE` where the folder does not, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+	// `INVALID_WORKSPACE` where the folder does not, or `INVALID_RULE`, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
 	CreateSession(context.Context, *connect.Request[v1.CreateSessionRequest]) (*connect.Response[v1.CreateSessionResponse], error)
 	// Returns one session. Fails with NOT_FOUND `SESSION_NOT_FOUND`.
 	GetSession(context.Context, *connect.Request[v1.GetSessionRequest]) (*connect.Response[v1.GetSessionResponse], error)

@@ -37,7 +37,7 @@ class SessionService(Protocol):
     async def create_session(self, request: CreateSessionRequest, ctx: RequestContext[CreateSessionRequest, CreateSessionResponse], /) -> CreateSessionResponse:
         """
         Creates a session. Fails with NOT_FOUND `PROFILE_NOT_FOUND` where the profile does not exist, INVALID_ARGUMENT
-        `INVALID_WORKSPACE` where the folder does not, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+        `INVALID_WORKSPACE` where the folder does not, or `INVALID_RULE`, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -375,7 +375,7 @@ class SessionServiceClient(ConnectClient):
     ) -> CreateSessionResponse:
         """
         Creates a session. Fails with NOT_FOUND `PROFILE_NOT_FOUND` where the profile does not exist, INVALID_ARGUMENT
-        `INVALID_WORKSPACE` where the folder does not, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+        `INVALID_WORKSPACE` where the folder does not, or `INVALID_RULE`, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
         """
         return await self.execute_unary(
             request=request,
@@ -777,7 +777,7 @@ class SessionServiceSync(Protocol):
     def create_session(self, request: CreateSessionRequest, ctx: RequestContext[CreateSessionRequest, CreateSessionResponse], /) -> CreateSessionResponse:
         """
         Creates a session. Fails with NOT_FOUND `PROFILE_NOT_FOUND` where the profile does not exist, INVALID_ARGUMENT
-        `INVALID_WORKSPACE` where the folder does not, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+        `INVALID_WORKSPACE` where the folder does not, or `INVALID_RULE`, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1113,7 +1113,7 @@ class SessionServiceClientSync(ConnectClientSync):
     ) -> CreateSessionResponse:
         """
         Creates a session. Fails with NOT_FOUND `PROFILE_NOT_FOUND` where the profile does not exist, INVALID_ARGUMENT
-        `INVALID_WORKSPACE` where the folder does not, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+        `INVALID_WORKSPACE` where the folder does not, or `INVALID_RULE`, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
         """
         return self.execute_unary(
             request=request,

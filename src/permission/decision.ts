@@ -1,0 +1,78 @@
+import type { Clock } from "../clock.ts";
+import { DomainError } from "../errors.ts";
+import type { JsonObject } from "../message/message.ts";
+import type { StoredSession } from "../session/session-store.ts";
+import type { Database } from "../store/database.ts";
+import type { Assessment, Risk, Tool, ToolPlace } from "../tool/tool.ts";
+import { assessCommand } from "./assess-command.ts";
+import { decidePermission, type Verdict } from "./policy.ts";
+import type { ProtectedPaths } from "./protected-paths.ts";
+import { SHELL } from "./rule-match.ts";
+import { listRulesOf } from "./rule-store.ts";
+import type { Rule, RuleDraft } from "./rule.ts";
+import { suggestRules } from "./suggest-rules.ts";
+
+/** What becomes of a call. */
+export interface Decision {
+  readonly verdict: Verdict;
+  readonly risk: Risk;
+  /** In words, for the human who is asked, and for the model that is denied. */
+  readonly reason: string;
+  /** The rule that decided; absent where none did. */
+  readonly rule?: Rule;
+  /** With `ask`: the rules by which calls like this one would run unasked, the narrowest first. */
+  readonly suggestedRules: readonly RuleDraft[];
+}
+
+export interface DecisionDeps {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly tools: readonly Tool[];
+  readonly protectedPaths: ProtectedPaths;
+}
+
+/**
+ * Decides on a call by the rules and the mode that are in force now; changes nothing. Throws DomainError `TOOL_NOT_FOUND`,
+ * `INVALID_TOOL_ARGUMENTS`.
+ */
+export async function decide(
+  { db, clock, tools, protectedPaths }: DecisionDeps,
+  session: StoredSession,
+  toolName: string,
+  args: JsonObject,
+): Promise<Decision> {
+  const { workspace, approvalMode: mode } = session;
+  const [assessment, rules] = await Promise.all([
+    assess(tools, toolName, args, { sessionId: session.id, workspace }),
+    listRulesOf(db, session, clock.now()),
+  ]);
+  const question = { tool: toolName, assessment, mode, rules, workspace, protectedPaths };
+  const { verdict, reason, rule } = decidePermission(question);
+  const suggestedRules = verdict === "ask" ? suggestRules(toolName, assessment, workspace) : [];
+  return { verdict, risk: assessment.risk, reason, ...(rule !== undefined && { rule }), suggestedRules };
+}
+
+async function assess(tools: readonly Tool[], name: string, args: JsonObject, place: ToolPlace): Promise<Assessment> {
+  const tool = tools.find((known) => known.name === name);
+  if (tool === undefined && name !== SHELL) {
+    throw new DomainError("not_found", "TOOL_NOT_FOUND", `there is no tool ${name}`, { tool: name });
+  }
+  try {
+    return tool === undefined ? await assessShell(args, place) : await tool.assess(args, place);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new DomainError(
+      "invalid",
+      "INVALID_TOOL_ARGUMENTS",
+      `arguments: ${message}`,
+      { tool: name },
+      { cause: error },
+    );
+  }
+}
+
+/** What a call of the tool `shell` would do. Throws with a message for the model where the arguments are wrong. */
+async function assessShell({ command }: JsonObject, place: ToolPlace): Promise<Assessment> {
+  if (typeof command !== "string" || command.trim() === "") throw new Error("command must be a text that is not empty");
+  return assessCommand(command, place);
+}

@@ -1,0 +1,50 @@
+/**
+ * Whether a path is one of a glob: `*` and `?` stand for what is in one name, `**` as a whole name for any number of names,
+ * a slash at the end for what lies under a folder. Takes time proportional to pattern and path, whatever the pattern.
+ */
+export function matchesGlob(pattern: string, path: string): boolean {
+  const wanted = (pattern.endsWith("/") ? `${pattern}**` : pattern).split("/").filter(isName);
+  return matchesList(wanted, path.split("/").filter(isName), (name) => name === "**", matchesName);
+}
+
+function isName(text: string): boolean {
+  return text !== "" && text !== ".";
+}
+
+function matchesName(wanted: string, name: string): boolean {
+  return matchesList(
+    Array.from(wanted),
+    Array.from(name),
+    (sign) => sign === "*",
+    (sign, char) => sign === "?" || sign === char,
+  );
+}
+
+/** Wildcards over a list: each `isAny` takes as little as it can, and one more where what follows it does not fit. */
+function matchesList(
+  wanted: readonly string[],
+  given: readonly string[],
+  isAny: (item: string) => boolean,
+  isSame: (wanted: string, given: string) => boolean,
+): boolean {
+  let w = 0;
+  let g = 0;
+  let lastAny = -1;
+  let taken = 0;
+  while (g < given.length) {
+    const next = wanted[w];
+    if (next !== undefined && isAny(next)) {
+      lastAny = w++;
+      taken = g;
+    } else if (next !== undefined && isSame(next, given[g] ?? "")) {
+      w++;
+      g++;
+    } else if (lastAny >= 0) {
+      w = lastAny + 1;
+      g = ++taken;
+    } else {
+      return false;
+    }
+  }
+  return wanted.slice(w).every(isAny);
+}

@@ -1,0 +1,103 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { PermissionScope } from "../../gen/ts/parley/v1/permission_pb.ts";
+import type { PermissionService } from "../../gen/ts/parley/v1/permission_service_pb.ts";
+import type { ApprovalMode } from "../permission/approval-mode.ts";
+import { decide, type DecisionDeps } from "../permission/decision.ts";
+import { listRulesBefore, listRulesOf, type StoredRule } from "../permission/rule-store.ts";
+import { invalidRule } from "../permission/rule.ts";
+import { createRule, removeRule, replaceRules, type RuleDeps } from "../permission/rules.ts";
+import { getSession } from "../session/session-store.ts";
+import { updateSession } from "../session/update-session.ts";
+import { actorOf } from "./actor.ts";
+import { readPage } from "./page.ts";
+import {
+  modeFromProto,
+  modeToProto,
+  riskToProto,
+  ruleDraftFromProto,
+  ruleDraftToProto,
+  ruleToProto,
+  scopeFromProto,
+  verdictToProto,
+} from "./permission-proto.ts";
+import { sessionToProto } from "./session-proto.ts";
+
+type PermissionServiceDeps = RuleDeps &
+  DecisionDeps &
+  Parameters<typeof updateSession>[0] & {
+    /** That of sessions for which nobody says one. */
+    readonly defaultMode: ApprovalMode;
+  };
+
+export function createPermissionService(deps: PermissionServiceDeps): ServiceImpl<typeof PermissionService> {
+  const { db, clock, profiles, protectedPaths, defaultMode } = deps;
+  return {
+    getPolicy: async ({ sessionId }) => {
+      const session = await getSession(db, sessionId);
+      const rules = await listRulesOf(db, session, clock.now());
+      return {
+        mode: modeToProto(session.approvalMode),
+        rules: rules.map(ruleToProto),
+        protectedPaths: [...protectedPaths.globs],
+      };
+    },
+
+    setApprovalMode: async ({ sessionId, mode }, context) => {
+      const changes = { approvalMode: modeFromProto(mode) ?? defaultMode };
+      const session = await updateSession(deps, { sessionId, changes, actor: actorOf(context) });
+      return { session: sessionToProto(session, profiles) };
+    },
+
+    createRule: async ({ idempotencyKey, rule, sessionId, workspace, lifetime }, context) => {
+      if (rule === undefined) throw invalidRule("rule", "is missing");
+      const draft = ruleDraftFromProto(rule);
+      const lifetimeMs = lifetime === undefined ? undefined : Math.max(1, Math.round(durationMs(lifetime)));
+      const place = { scope: draft.scope, sessionId, workspace };
+      const made = await createRule(deps, { ...place, idempotencyKey, draft, lifetimeMs, actor: actorOf(context) });
+      return { rule: ruleToProto(made) };
+    },
+
+    listRules: async (request) => {
+      const { sessionId, scope } = request;
+      const reaching = sessionId === "" ? undefined : await getSession(db, sessionId);
+      const filter = { reaching, scope: scopeFromProto(scope), nowMs: clock.now() };
+      const list = {
+        scope: { method: "ListRules", args: [sessionId, String(scope)] },
+        defaultSize: 50,
+        maxSize: 200,
+        read: async (before: number | undefined, limit: number) =>
+          scope === PermissionScope.ONCE ? [] : listRulesBefore(db, filter, before, limit),
+        placeOf: ({ key }: StoredRule) => key,
+      };
+      const { items, nextPageToken } = await readPage(list, request);
+      return { rules: items.map(ruleToProto), nextPageToken };
+    },
+
+    deleteRule: async ({ ruleId }) => {
+      await removeRule(db, ruleId);
+      return {};
+    },
+
+    replaceRules: async (request, context) => {
+      const { sessionId, workspace } = request;
+      const scope = scopeFromProto(request.scope);
+      if (scope === undefined) throw invalidRule("scope", "give session, workspace or global");
+      const drafts = request.rules.map(ruleDraftFromProto);
+      const rules = await replaceRules(deps, { scope, sessionId, workspace }, drafts, actorOf(context));
+      return { rules: rules.map(ruleToProto) };
+    },
+
+    checkPermission: async ({ sessionId, tool, arguments: args }) => {
+      const session = await getSession(db, sessionId);
+      const { verdict, risk, reason, rule, suggestedRules } = await decide(deps, session, tool, args ?? {});
+      return {
+        decision: verdictToProto(verdict),
+        risk: riskToProto(risk.level),
+        reason,
+        ...(rule !== undefined && { rule: ruleToProto(rule) }),
+        suggestedRules: suggestedRules.map(ruleDraftToProto),
+      };
+    },
+  };
+}
