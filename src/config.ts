@@ -1,5 +1,5 @@
 import { homedir } from "node:os";
-import { isAbsolute, join, resolve } from "node:path";
+import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { DomainError } from "./errors.ts";
 import { type ListenAddress, readListenAddress, type TlsFiles } from "./listen.ts";
 import { APPROVAL_MODES, type ApprovalMode, SHIPPED_MODE } from "./permission/approval-mode.ts";
@@ -38,6 +38,8 @@ export interface Config {
   readonly profiles: readonly Profile[];
   readonly defaultProfile: string;
   readonly proxies: ProxyConfig;
+  /** Absolute folders; sessions work in these and below. None = anywhere. */
+  readonly workspaceRoots: readonly string[];
 }
 
 /** What providers are called through; empty = they are called directly. */
@@ -63,6 +65,7 @@ export interface Flags {
   readonly allowHost?: readonly string[] | undefined;
   readonly logLevel?: string | undefined;
   readonly titles?: string | undefined;
+  readonly workspaceRoot?: readonly string[] | undefined;
   readonly approvalMode?: string | undefined;
 }
 
@@ -84,6 +87,7 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     allowHosts: flags.allowHost ?? [],
     logLevel: readLogLevel(flags.logLevel ?? (env["PARLEY_LOG_LEVEL"] || "info")),
     titles: readTitles(env, flags),
+    workspaceRoots: readWorkspaceRoots(env, flags),
     approvalMode: readApprovalMode(env, flags),
     profiles,
     defaultProfile: profiles.some(({ name }) => name === "openai") ? "openai" : "demo",
@@ -160,6 +164,13 @@ function readTitles(env: Environment, flags: Flags): "model" | "off" {
   if (text === undefined || text === "" || text === "on") return "model";
   if (text === "off") return "off";
   throw invalidConfig(`${source} is ${text}; give on, or off to call no model for titles`);
+}
+
+function readWorkspaceRoots(env: Environment, flags: Flags): readonly string[] {
+  const kept = (env["PARLEY_WORKSPACE_ROOT"] ?? "").split(delimiter).filter((root) => root !== "");
+  const given = flags.workspaceRoot ?? kept;
+  if (given.includes("")) throw invalidConfig("--workspace-root is empty; name a folder");
+  return given.map((root) => resolve(root));
 }
 
 function readApprovalMode(env: Environment, flags: Flags): ApprovalMode {

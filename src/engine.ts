@@ -56,6 +56,7 @@ import type { Tool } from "./tool/tool.ts";
 import { cancelTurn } from "./turn/cancel-turn.ts";
 import { recoverTurns } from "./turn/recover.ts";
 import { createTurnRunner } from "./turn/turn-runner.ts";
+import { openWorkspaces } from "./workspace/workspaces.ts";
 
 /** How long a stop waits for open calls, and DeleteSession for its turn. Both are parts of the 10 s that a stop may take. */
 const GRACE_MS = 2000;
@@ -235,6 +236,7 @@ async function serve(
     backups,
     drafts,
     importInTurn: createInTurn(),
+    workspaces: await openWorkspaces(config.dataDir, config.workspaceRoots),
     defaultMode: config.approvalMode,
     protectedPaths: createProtectedPaths(await realpath(config.dataDir)),
     health,

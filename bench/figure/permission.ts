@@ -7,6 +7,7 @@ import { createIdempotency } from "../../src/idempotency/idempotency.ts";
 import { decide } from "../../src/permission/decision.ts";
 import { createProtectedPaths } from "../../src/permission/protected-paths.ts";
 import { createRule } from "../../src/permission/rules.ts";
+import { openWorkspaces } from "../../src/workspace/workspaces.ts";
 import { createProfiles } from "../../src/profile/profile.ts";
 import { createSession } from "../../src/session/create-session.ts";
 import { openSqlite } from "../../src/store/sqlite.ts";
@@ -56,7 +57,8 @@ export const permission: Figure = async () => {
       retryPartial: false,
     };
     const profiles = createProfiles([DEMO], "demo");
-    const session = await createSession({ ...base, profiles }, { idempotencyKey: "", settings });
+    const workspaces = await openWorkspaces(folder, []);
+    const session = await createSession({ ...base, profiles, workspaces }, { idempotencyKey: "", settings });
     for (let i = 0; i < 30; i++) {
       const draft = {
         effect: i % 3 === 0 ? "deny" : "allow",

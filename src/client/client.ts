@@ -10,6 +10,7 @@ import { MessageService } from "../../gen/ts/parley/v1/message_service_pb.ts";
 import { PermissionService } from "../../gen/ts/parley/v1/permission_service_pb.ts";
 import { ProfileService } from "../../gen/ts/parley/v1/profile_service_pb.ts";
 import { RequestService } from "../../gen/ts/parley/v1/request_service_pb.ts";
+import { WorkspaceService } from "../../gen/ts/parley/v1/workspace_service_pb.ts";
 import { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
 import type { Environment } from "../config.ts";
 import { isDiscovered, locateEngine } from "./locate-engine.ts";
@@ -45,6 +46,7 @@ export interface Client {
   readonly messages: ServiceClient<typeof MessageService>;
   readonly permissions: ServiceClient<typeof PermissionService>;
   readonly requests: ServiceClient<typeof RequestService>;
+  readonly workspaces: ServiceClient<typeof WorkspaceService>;
   readonly profiles: ServiceClient<typeof ProfileService>;
   readonly engine: ServiceClient<typeof EngineService>;
   /** Uploads at most 64 MiB, for an import to name. Throws as calls do, with `BLOB_TOO_LARGE` where it is more. */
@@ -66,6 +68,7 @@ export function createClient(options: ClientOptions = {}): Client {
     messages: createServiceClient(MessageService, connection),
     permissions: createServiceClient(PermissionService, connection),
     requests: createServiceClient(RequestService, connection),
+    workspaces: createServiceClient(WorkspaceService, connection),
     profiles: createServiceClient(ProfileService, connection),
     engine: createServiceClient(EngineService, connection),
     uploadBlob: (source, options) => postBlob(connection.openPost, source, options),

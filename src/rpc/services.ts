@@ -5,6 +5,7 @@ import { MessageService } from "../../gen/ts/parley/v1/message_service_pb.ts";
 import { PermissionService } from "../../gen/ts/parley/v1/permission_service_pb.ts";
 import { ProfileService } from "../../gen/ts/parley/v1/profile_service_pb.ts";
 import { RequestService } from "../../gen/ts/parley/v1/request_service_pb.ts";
+import { WorkspaceService } from "../../gen/ts/parley/v1/workspace_service_pb.ts";
 import { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
 import { Health } from "../../gen/ts/grpc/health/v1/health_pb.ts";
 import { createEngineService } from "./engine-service.ts";
@@ -15,6 +16,7 @@ import { createProfileService } from "./profile-service.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { createRequestService } from "./request-service.ts";
 import { createSessionService } from "./session-service.ts";
+import { createWorkspaceService } from "./workspace-service.ts";
 
 /** The services of this package, as health names them. */
 export const SERVICES: readonly DescService[] = [
@@ -23,6 +25,7 @@ export const SERVICES: readonly DescService[] = [
   PermissionService,
   RequestService,
   ProfileService,
+  WorkspaceService,
   EngineService,
 ];
 
@@ -31,6 +34,7 @@ export type ServiceDeps = Parameters<typeof createSessionService>[0] &
   Parameters<typeof createPermissionService>[0] &
   Parameters<typeof createRequestService>[0] &
   Parameters<typeof createProfileService>[0] &
+  Parameters<typeof createWorkspaceService>[0] &
   Parameters<typeof createEngineService>[0] & { readonly health: HealthService };
 
 export function registerServices(router: ConnectRouter, deps: ServiceDeps): void {
@@ -39,6 +43,7 @@ export function registerServices(router: ConnectRouter, deps: ServiceDeps): void
   router.service(PermissionService, createPermissionService(deps));
   router.service(RequestService, createRequestService(deps));
   router.service(ProfileService, createProfileService(deps));
+  router.service(WorkspaceService, createWorkspaceService(deps));
   router.service(EngineService, createEngineService(deps));
   router.service(Health, deps.health.service);
   reflectionRoutes([...SERVICES, Health])(router);

@@ -2,7 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
 import { listMessagesBefore, type StoredMessage } from "../message/message-store.ts";
 import type { ApprovalMode } from "../permission/approval-mode.ts";
-import { createSession, type SessionDeps } from "../session/create-session.ts";
+import { createSession, type CreateSessionDeps } from "../session/create-session.ts";
 import { deleteSession, type DeleteSessionDeps } from "../session/delete-session.ts";
 import { getSession } from "../session/session-store.ts";
 import { updateSession } from "../session/update-session.ts";
@@ -17,7 +17,7 @@ import { changesFromProto, sessionToProto, settingsFromProto } from "./session-p
 import { createTransferMethods, type TransferDeps } from "./transfer-methods.ts";
 
 export function createSessionService(
-  deps: SessionDeps &
+  deps: CreateSessionDeps &
     DeleteSessionDeps &
     Parameters<typeof createHistoryMethods>[0] &
     Parameters<typeof createFindMethods>[0] &

@@ -6,7 +6,7 @@ import type { RuleDraft } from "../permission/rule.ts";
 import { rulesForNew } from "../permission/rules.ts";
 import type { Profiles } from "../profile/profile.ts";
 import type { Database } from "../store/database.ts";
-import { resolveWorkspace } from "../workspace/workspace.ts";
+import type { Workspaces } from "../workspace/workspaces.ts";
 import type { SessionSettings } from "./session.ts";
 import { getSession, insertSession, type StoredSession } from "./session-store.ts";
 
@@ -16,6 +16,12 @@ export interface SessionDeps {
   readonly newId: NewId;
   readonly profiles: Profiles;
   readonly idempotency: Idempotency;
+}
+
+export interface CreateSessionDeps extends SessionDeps {
+  readonly workspaces: Workspaces;
+  /** The mode of sessions that name none; absent = the one as shipped. */
+  readonly defaultMode?: ApprovalMode;
 }
 
 /** What a session is made with; without a mode it is the engine's default. */
@@ -30,9 +36,9 @@ export interface CreateSession {
   readonly actor?: string;
 }
 
-/** Makes a session. Throws DomainError `PROFILE_NOT_FOUND`, `INVALID_WORKSPACE`, `INVALID_RULE`, `IDEMPOTENCY_KEY_REUSED`. */
+/** Makes a session. Throws DomainError `PROFILE_NOT_FOUND`, `INVALID_WORKSPACE`, `WORKSPACE_NOT_ALLOWED`, `INVALID_RULE`, `IDEMPOTENCY_KEY_REUSED`. */
 export async function createSession(
-  deps: SessionDeps & { readonly defaultMode?: ApprovalMode },
+  deps: CreateSessionDeps,
   { idempotencyKey: key, settings, rules = [], actor = "" }: CreateSession,
 ): Promise<StoredSession> {
   // Sessions without rules are remembered as they were before there were any.
@@ -43,8 +49,8 @@ export async function createSession(
       find: (id) => getSession(deps.db, id),
       make: async (remember) => {
         const profile = deps.profiles.get(settings.profile).name;
-        const workspace = settings.workspace === "" ? "" : await resolveWorkspace(settings.workspace);
         const id = deps.newId("ses");
+        const workspace = await deps.workspaces.make(settings.workspace, id);
         const approvalMode = deps.defaultMode ?? SHIPPED_MODE;
         const ownRules = rulesForNew(deps, id, rules, actor);
         await deps.db.transact([

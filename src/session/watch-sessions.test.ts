@@ -1,3 +1,4 @@
+import { GIVEN_WORKSPACES } from "../../test/helpers/given-workspaces.ts";
 import { tmpdir } from "node:os";
 import { afterEach, expect, test } from "vitest";
 import { createFakeClock } from "../../test/helpers/fake-clock.ts";
@@ -56,7 +57,15 @@ function setUp(wrap: (db: Database) => Database = (db) => db) {
     (name) => ({ name, provider: "demo", model: "m", baseUrl: "", apiKey: undefined, description: "" }) as const,
   );
   const idempotency = createIdempotency(db, clock);
-  const deps = { db, clock, log, newId, profiles: createProfiles(profiles, "p"), idempotency };
+  const deps = {
+    db,
+    clock,
+    log,
+    newId,
+    profiles: createProfiles(profiles, "p"),
+    idempotency,
+    workspaces: GIVEN_WORKSPACES,
+  };
   closers.push(
     feed.close,
     () => log.close(),

@@ -11,6 +11,7 @@ import { tokens } from "./migrations/0007-tokens.ts";
 import { findDrafts } from "./migrations/0008-find-drafts.ts";
 import { requests } from "./migrations/0009-requests.ts";
 import { permissions } from "./migrations/0010-permissions.ts";
+import { workspaces } from "./migrations/0012-workspaces.ts";
 
 /** "PRLY": marks the file as ours, so that no other program's database is ever touched. */
 const APPLICATION_ID = 0x50524c59;
@@ -27,6 +28,7 @@ const MIGRATIONS: readonly string[] = [
   findDrafts,
   requests,
   permissions,
+  workspaces,
 ];
 
 /** The version of the schema that this engine brings a database to. */

@@ -1,3 +1,4 @@
+import { GIVEN_WORKSPACES } from "../../test/helpers/given-workspaces.ts";
 import { afterEach, expect, test } from "vitest";
 import { createFakeClock } from "../../test/helpers/fake-clock.ts";
 import { hangsAfter, says, scriptModel, type Answer } from "../../test/helpers/scripted-model.ts";
@@ -57,7 +58,7 @@ async function setUp(answers: readonly Answer[], options: Partial<Situation> = {
     retryPartial: false,
     approvalMode: "default" as const,
   };
-  const { id, key } = await createSession(deps, { idempotencyKey: "", settings });
+  const { id, key } = await createSession({ ...deps, workspaces: GIVEN_WORKSPACES }, { idempotencyKey: "", settings });
   const turn = { id: "turn_1", sessionId: id, createTimeMs: clock.now() };
   const message = userMessage(deps, turn, [{ kind: "text", text: said }]);
   await log.append(id, { events: [], changes: (seq) => [insertMessage(key, message, seq)] });

@@ -1,3 +1,4 @@
+import { GIVEN_WORKSPACES } from "../../test/helpers/given-workspaces.ts";
 import { expect, test } from "vitest";
 import { createFakeClock } from "../../test/helpers/fake-clock.ts";
 import { NO_TITLES } from "../../test/helpers/no-titles.ts";
@@ -47,7 +48,7 @@ async function startSession(engine: ReturnType<typeof live>, resumeAfterRestart:
     limits: DEFAULT_LIMITS,
     ...more,
   };
-  const { id } = await createSession(engine, { idempotencyKey: "", settings });
+  const { id } = await createSession({ ...engine, workspaces: GIVEN_WORKSPACES }, { idempotencyKey: "", settings });
   const parts = [{ kind: "text", text: "hello" }] as const;
   await startTurn(engine, { sessionId: id, idempotencyKey: "", model: "", expectedTurnId: "", actor: "", parts });
   return id;

@@ -1,4 +1,5 @@
-import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Role, SessionState } from "../../src/client/client.ts";
@@ -103,8 +104,9 @@ describe("ListSessions", () => {
 
 describe("a session's workspace", () => {
   it("is the folder itself, whatever it is called by, and lists filter by it, also when it is gone", async () => {
-    const folder = join(engine.dataDir, "ordner ü");
-    const link = join(engine.dataDir, "link");
+    const place = await realpath(await mkdtemp(join(tmpdir(), "parley-find-")));
+    const folder = join(place, "ordner ü");
+    const link = join(place, "link");
     await mkdir(folder);
     await symlink(folder, link);
     const { id, workspace } = await createSession(engine, { workspace: `${link}/.` });
@@ -115,11 +117,11 @@ describe("a session's workspace", () => {
     expect(await idsOf({ workspace: engine.dataDir })).toEqual([]);
     await rm(folder, { recursive: true });
     expect(await idsOf({ workspace: `${folder}/` })).toEqual([id]);
+    await rm(place, { recursive: true });
   });
 
   it("is repeated with the same key, also when the folder is gone", async () => {
-    const folder = join(engine.dataDir, "again");
-    await mkdir(folder);
+    const folder = await mkdtemp(join(tmpdir(), "parley-find-"));
     const request = { idempotencyKey: "workspace", workspace: folder };
     const { id } = await createSession(engine, request);
     await rm(folder, { recursive: true });

@@ -223,6 +223,14 @@ const ROWS: Readonly<Record<string, Row>> = {
     unknown: { request_id: noRequest },
     makePlace: () => makeAskingPlace(),
   },
+  "WorkspaceService.ListWorkspaces": { valid: () => ({}), unknown: {} },
+  "WorkspaceService.GetWorkspace": {
+    valid: () => ({ path: "/" }),
+    empty: ["path"],
+    unknown: {},
+    makePlace: () => makeKnownWorkspace(),
+  },
+  "WorkspaceService.SetWorkspaceTrust": { valid: () => ({ path: "/", trusted: false }), empty: ["path"], unknown: {} },
   "PermissionService.GetPolicy": {
     valid: ({ sessionId }) => ({ sessionId }),
     empty: ["session_id"],
@@ -320,6 +328,12 @@ async function makeBusyPlace(): Promise<Place> {
 }
 
 /** A session that waits for a human. */
+/** Somebody has said something of the folder. */
+async function makeKnownWorkspace(): Promise<Place> {
+  await engine.workspaces.setWorkspaceTrust({ path: "/", trusted: false });
+  return { sessionId: "", turnId: "" };
+}
+
 async function makeAskingPlace(): Promise<Place> {
   const { request } = await engine.requests.createRequest({ sessionId: place.sessionId, title: "which one?" });
   return { ...place, requestId: request!.id };
@@ -524,6 +538,7 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
   const tokens = await engine.engine.listTokens({ pageSize: 1 });
   for (const title of ["one?", "two?"]) await engine.requests.createRequest({ sessionId, title });
   const requests = await engine.requests.listRequests({ sessionId, pageSize: 1 });
+  const workspaces = await engine.workspaces.listWorkspaces({ pageSize: 1 });
   for (let i = 0; i < 2; i++) await engine.permissions.createRule({ sessionId, rule: gitStatus });
   const rules = await engine.permissions.listRules({ sessionId, pageSize: 1 });
   return {
@@ -535,6 +550,7 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
     "MessageService.ListQueue": queue.nextPageToken,
     "EngineService.ListTokens": tokens.nextPageToken,
     "RequestService.ListRequests": requests.nextPageToken,
+    "WorkspaceService.ListWorkspaces": workspaces.nextPageToken,
     "ProfileService.ListProfiles": sessions.nextPageToken.toLowerCase(),
   };
 }

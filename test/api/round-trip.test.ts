@@ -77,7 +77,7 @@ async function fill(engine: TestEngine): Promise<string[]> {
     profile: "openai",
     model: "m-1",
     systemPrompt: "be brief",
-    workspace: engine.dataDir,
+    workspace: "/",
     labels: { a: "1", b: "2" },
     limits: {
       maxSteps: 3,

@@ -1,3 +1,4 @@
+import { GIVEN_WORKSPACES } from "../helpers/given-workspaces.ts";
 import { create } from "@bufbuild/protobuf";
 import { GetSnapshotResponseSchema } from "../../gen/ts/parley/v1/session_service_pb.ts";
 import { applyEvent, createTranscript, type Event, type Transcript } from "../../src/client/client.ts";
@@ -98,7 +99,7 @@ export async function createLifeWorld(keep: KeepSql) {
   const bugs: string[] = [];
   const build = () => {
     const { db, die } = connect(store, keep);
-    return { ...createEngine(db, told.model, clock, bugs), die };
+    return { ...createEngine(db, told.model, clock, bugs), die, workspaces: GIVEN_WORKSPACES };
   };
   let engine = build();
   const actor = "me";

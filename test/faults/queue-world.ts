@@ -1,3 +1,4 @@
+import { GIVEN_WORKSPACES } from "../helpers/given-workspaces.ts";
 import { DomainError } from "../../src/errors.ts";
 import type { EventPayload } from "../../src/event/event.ts";
 import { createEventLog } from "../../src/event/event-log.ts";
@@ -104,7 +105,7 @@ export async function createQueueWorld(settings: Partial<SessionSettings>, guard
   const bugs: string[] = [];
   const build = () => {
     const { db, die } = connect(store, guard);
-    return { ...createEngine(db, told.model, clock, bugs), die };
+    return { ...createEngine(db, told.model, clock, bugs), die, workspaces: GIVEN_WORKSPACES };
   };
   let engine = build();
   const { id } = await createSession(engine, { idempotencyKey: "only", settings: { ...SETTINGS, ...settings } });

@@ -18,6 +18,7 @@ import { slowReaders } from "./slow-readers.ts";
 import { snapshotWatch } from "./snapshot-watch.ts";
 import { startupFaults } from "./startup-faults.ts";
 import { waitingCallers } from "./waiting-callers.ts";
+import { symlinkRace } from "./symlink-race.ts";
 
 interface Check {
   /** How many drops, readers, seconds, steps, kills or cuts, unless told. */
@@ -45,6 +46,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   once: { count: 1000, run: onceMeansOnce },
   "waiting-callers": { count: 2000, run: waitingCallers },
   "open-requests": { count: 100, run: openRequests },
+  "symlink-race": { count: 10_000, run: symlinkRace },
   "power-cut": { count: 200, run: powerCut },
 };
 

@@ -1,3 +1,4 @@
+import { GIVEN_WORKSPACES } from "./given-workspaces.ts";
 import { afterEach } from "vitest";
 import type { EventPayload } from "../../src/event/event.ts";
 import { createEventLog } from "../../src/event/event-log.ts";
@@ -71,7 +72,7 @@ export async function setUp(
   const models = { models: script.models, titles: NO_TITLES };
   const base = { db, log, clock, newId, profiles, ...models, tools, random: () => 0, onBug, idempotency };
   const runner = createTurnRunner(base);
-  const deps = { ...base, runner, checkRunning: () => {} };
+  const deps = { ...base, runner, checkRunning: () => {}, workspaces: GIVEN_WORKSPACES };
   const { id } = await createSession(deps, { idempotencyKey: "only", settings: { ...SETTINGS, ...settings } });
   closers.push(() => runner.stopAll());
   const start = (text = "hello", more = {}) =>

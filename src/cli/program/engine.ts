@@ -52,6 +52,11 @@ function addServeOptions(command: Command): Command {
       collect,
     )
     .option(
+      "--workspace-root <folder>",
+      "sessions work in this folder and below, and nowhere else; may be given several times (PARLEY_WORKSPACE_ROOT; else anywhere)",
+      collect,
+    )
+    .option(
       "--titles <on|off>",
       "off: name sessions by their first words, without a model call (PARLEY_TITLES; else on)",
     )

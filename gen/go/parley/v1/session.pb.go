@@ -110,7 +110,8 @@ type Session struct {
 	ResumeAfterRestart bool `protobuf:"varint,20,opt,name=resume_after_restart,json=resumeAfterRestart,proto3" json:"resume_after_restart,omitempty"`
 	// True: a model call that fails after it showed text is retried by itself. False: the turn ends FAILED, which is the default.
 	RetryPartial bool `protobuf:"varint,21,opt,name=retry_partial,json=retryPartial,proto3" json:"retry_partial,omitempty"`
-	// The folder it belongs to: an absolute path without symbolic links. Empty = none.
+	// The folder that its tools work in: an absolute path without symbolic links. Empty = none: its
+	// tools reach no file.
 	Workspace string `protobuf:"bytes,8,opt,name=workspace,proto3" json:"workspace,omitempty"`
 	// The session it was forked from, which may be gone since. Empty = none.
 	ForkedFrom string `protobuf:"bytes,22,opt,name=forked_from,json=forkedFrom,proto3" json:"forked_from,omitempty"`

@@ -106,7 +106,8 @@ type CreateSessionRequest struct {
 	ResumeAfterRestart bool `protobuf:"varint,13,opt,name=resume_after_restart,json=resumeAfterRestart,proto3" json:"resume_after_restart,omitempty"`
 	// Whether a model call that fails after it showed text is retried by itself. Default: the turn ends FAILED.
 	RetryPartial bool `protobuf:"varint,14,opt,name=retry_partial,json=retryPartial,proto3" json:"retry_partial,omitempty"`
-	// The folder it belongs to: the absolute path of one that exists; symbolic links are resolved. Empty = none.
+	// The folder that its tools work in: the absolute path of one that exists; symbolic links are resolved. Fails with
+	// PERMISSION_DENIED `WORKSPACE_NOT_ALLOWED` where the engine is limited to others. Empty = a fresh one for this session alone.
 	Workspace string `protobuf:"bytes,5,opt,name=workspace,proto3" json:"workspace,omitempty"`
 	// How much its agent may do without asking; unspecified = the engine's default.
 	ApprovalMode ApprovalMode `protobuf:"varint,7,opt,name=approval_mode,json=approvalMode,proto3,enum=parley.v1.ApprovalMode" json:"approval_mode,omitempty"`

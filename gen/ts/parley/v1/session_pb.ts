@@ -139,7 +139,8 @@ export type Session = Message<"parley.v1.Session"> & {
   retryPartial: boolean;
 
   /**
-   * The folder it belongs to: an absolute path without symbolic links. Empty = none.
+   * The folder that its tools work in: an absolute path without symbolic links. Empty = none: its
+   * tools reach no file.
    *
    * @generated from field: string workspace = 8;
    */

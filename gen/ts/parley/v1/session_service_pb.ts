@@ -98,7 +98,8 @@ export type CreateSessionRequest = Message<"parley.v1.CreateSessionRequest"> & {
   retryPartial: boolean;
 
   /**
-   * The folder it belongs to: the absolute path of one that exists; symbolic links are resolved. Empty = none.
+   * The folder that its tools work in: the absolute path of one that exists; symbolic links are resolved. Fails with
+   * PERMISSION_DENIED `WORKSPACE_NOT_ALLOWED` where the engine is limited to others. Empty = a fresh one for this session alone.
    *
    * @generated from field: string workspace = 5;
    */

@@ -134,7 +134,8 @@ class Session(Message[_SessionFields]):
             bool retry_partial = 21;
             ```
         workspace:
-            The folder it belongs to: an absolute path without symbolic links. Empty = none.
+            The folder that its tools work in: an absolute path without symbolic links. Empty = none: its
+            tools reach no file.
 
             ```proto
             string workspace = 8;

@@ -97,7 +97,8 @@ class CreateSessionRequest(Message[_CreateSessionRequestFields]):
             bool retry_partial = 14;
             ```
         workspace:
-            The folder it belongs to: the absolute path of one that exists; symbolic links are resolved. Empty = none.
+            The folder that its tools work in: the absolute path of one that exists; symbolic links are resolved. Fails with
+            PERMISSION_DENIED `WORKSPACE_NOT_ALLOWED` where the engine is limited to others. Empty = a fresh one for this session alone.
 
             ```proto
             string workspace = 5;

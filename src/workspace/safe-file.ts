@@ -1,0 +1,180 @@
+import { randomBytes } from "node:crypto";
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, mkdir, open, rename, statfs, unlink } from "node:fs/promises";
+import { inFolder, type OpenFolder } from "./folder-stack.ts";
+import { pathRefused } from "./path-refused.ts";
+import { dataDirectory, isHidden, type PathGuard, type SafePath, withPath } from "./safe-path.ts";
+
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
+
+/** Larger files are read by no tool: they would fill the engine's memory before they are cut. */
+export const MAX_FILE_BYTES = 16 * 1024 * 1024;
+
+/** Kernel state that looks like files: environments, memory, settings of the system. From linux/magic.h. */
+const KERNEL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
+  0x9fa0, // proc
+  0x62656572, // sysfs
+  0x64626720, // debugfs
+  0x74726163, // tracefs
+  0x27e0eb, // cgroup
+  0x63677270, // cgroup2
+  0x73636673, // securityfs
+]);
+
+export interface FoundFile {
+  /** Absolute, without links. */
+  readonly path: string;
+  readonly bytes: Buffer;
+  readonly stats: Stats;
+}
+
+/** Reads a file whole. Throws DomainError `PATH_*`. */
+export function readSafely(guard: PathGuard, workspace: string, given: string): Promise<FoundFile> {
+  return withPath(guard, workspace, { given, access: "read" }, (path) => readAt(guard, workspace, path, given));
+}
+
+/** The file that a path leads to; undefined where there is none yet. Throws DomainError `PATH_*`. */
+export async function readAt(guard: PathGuard, workspace: string, at: SafePath, given: string): Promise<FoundFile> {
+  if (at.last === "") throw pathRefused("PATH_NOT_A_FILE", given, "it is a folder");
+  if (at.stats === undefined) throw pathRefused("PATH_NOT_FOUND", given, "there is no such file");
+  checkRegular(at.stats, given);
+  const handle = await openRegular(guard, workspace, at.stack.top(), { name: at.last, given });
+  try {
+    const stats = await handle.stat();
+    return { path: at.path, stats, bytes: await readWhole(handle, given) };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Opens a regular file of an open folder, and looks at what was opened, not at what had the name before. */
+export async function openRegular(
+  guard: PathGuard,
+  workspace: string,
+  folder: OpenFolder,
+  { name, given }: { readonly name: string; readonly given: string },
+): Promise<FileHandle> {
+  // Without O_NONBLOCK, opening a FIFO that was put here waits for its other end for ever.
+  const handle = await open(inFolder(folder, name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    const stats = await handle.stat();
+    checkRegular(stats, given);
+    if (await isHidden(guard, workspace, stats)) throw dataDirectory(given);
+    await checkOrdinaryDisk(folder, name, given);
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+function checkRegular(stats: Stats, given: string): void {
+  if (stats.isFile()) return;
+  if (stats.isDirectory()) throw pathRefused("PATH_NOT_A_FILE", given, "it is a folder");
+  const kind = stats.isFIFO()
+    ? "a pipe"
+    : stats.isSocket()
+      ? "a socket"
+      : stats.isSymbolicLink()
+        ? "a link"
+        : "a device";
+  throw pathRefused("PATH_NOT_A_FILE", given, `it is ${kind}, not a file`);
+}
+
+async function checkOrdinaryDisk(folder: OpenFolder, name: string, given: string): Promise<void> {
+  const { type } = await statfs(inFolder(folder, "."));
+  if (KERNEL_FILE_SYSTEMS.has(type)) {
+    throw pathRefused("PATH_PROTECTED", given, `${name} is state of the system's kernel, not a file`);
+  }
+}
+
+/** A file can grow while it is read, so that its size promises nothing. */
+async function readWhole(handle: FileHandle, given: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of handle.createReadStream({ autoClose: false, highWaterMark: 256 * 1024 })) {
+    chunks.push(chunk as Buffer);
+    size += (chunk as Buffer).length;
+    if (size > MAX_FILE_BYTES) {
+      throw pathRefused(
+        "PATH_TOO_LARGE",
+        given,
+        `it is larger than ${MAX_FILE_BYTES / 1024 / 1024} MiB; use grep, or a command`,
+      );
+    }
+  }
+  return Buffer.concat(chunks);
+}
+
+/** What a file is to be, made from what it is; `before` is undefined where there is none yet. */
+export type MakeContent = (before: FoundFile | undefined) => Uint8Array | Promise<Uint8Array>;
+
+/**
+ * Replaces a file, or makes it with the folders above it. Whoever reads it meanwhile, and a system that crashes, finds the old
+ * bytes or the new ones; other hard links keep the old ones. Throws DomainError `PATH_*`.
+ */
+export function writeSafely(guard: PathGuard, workspace: string, given: string, make: MakeContent): Promise<void> {
+  return withPath(guard, workspace, { given, access: "write" }, async (at) => {
+    if (at.last === "") throw pathRefused("PATH_NOT_A_FILE", given, "it is a folder");
+    const before = at.stats === undefined ? undefined : await readAt(guard, workspace, at, given);
+    const bytes = await make(before);
+    for (const name of at.missing) {
+      await makeFolder(at.stack.top(), name);
+      await at.stack.enter(name);
+    }
+    const folder = at.stack.top();
+    await checkOrdinaryDisk(folder, at.last, given);
+    await replaceIn(folder, at.last, bytes, before?.stats);
+  });
+}
+
+/** Removes a file. Throws DomainError `PATH_*`. */
+export function removeSafely(guard: PathGuard, workspace: string, given: string): Promise<void> {
+  return withPath(guard, workspace, { given, access: "write" }, async (at) => {
+    if (at.stats === undefined) throw pathRefused("PATH_NOT_FOUND", given, "there is no such file");
+    checkRegular(at.stats, given);
+    await unlink(inFolder(at.stack.top(), at.last));
+  });
+}
+
+async function makeFolder(folder: OpenFolder, name: string): Promise<void> {
+  try {
+    await mkdir(inFolder(folder, name));
+  } catch (error) {
+    // Somebody else made it; entering it tells whether it is a folder.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
+/** Both names are looked up in the one open folder, so nothing put in its place moves the file elsewhere. */
+async function replaceIn(
+  folder: OpenFolder,
+  name: string,
+  bytes: Uint8Array,
+  before: Stats | undefined,
+): Promise<void> {
+  const temporary = inFolder(folder, `.parley-${randomBytes(8).toString("hex")}.tmp`);
+  const mode = before === undefined ? 0o666 : before.mode & 0o777;
+  const handle = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+  try {
+    try {
+      if (before !== undefined) await handOver(handle, before);
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, inFolder(folder, name));
+  } catch (error) {
+    await unlink(temporary);
+    throw error;
+  }
+}
+
+/** The new file belongs to whom the old one belonged to, with its mode, which the umask has cut. */
+async function handOver(handle: FileHandle, before: Stats): Promise<void> {
+  const now = await handle.stat();
+  // Before chmod: a change of owner takes bits of the mode away.
+  if (now.uid !== before.uid || now.gid !== before.gid) await handle.chown(before.uid, before.gid);
+  await handle.chmod(before.mode & 0o777);
+}
