@@ -58,6 +58,14 @@ export function isDiscovered(options: LocateOptions): boolean {
   return givenUrl(options) === undefined;
 }
 
+/** A header cannot hold anything else, and what refuses it there shows it. */
+function checkedToken(token: string): string {
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  const message =
+    "the token holds something that is no visible ASCII, such as a line end; check PARLEY_TOKEN or the file";
+  throw new DomainError("invalid", "INVALID_CONFIG", message);
+}
+
 /**
  * The token that opens an engine. The one in the data directory always does for the engine there, and is never sent to another
  * machine.
@@ -70,7 +78,7 @@ export function locateToken(options: LocateOptions, url?: string): string {
   const kept = (): string | undefined => (isHere ? readText(join(dataDir, "token"))?.trim() : undefined) || undefined;
   const named = env["PARLEY_TOKEN"] || undefined;
   const token = options.token ?? (givenDir === undefined ? (named ?? kept()) : (kept() ?? named));
-  if (token !== undefined) return token;
+  if (token !== undefined) return checkedToken(token);
   if (!isHere)
     throw new DomainError("invalid", "INVALID_CONFIG", `no token for ${url}; set PARLEY_TOKEN to that engine's`);
   throw new DomainError(

@@ -59,6 +59,17 @@ test("another program's database is refused and left as it is", () => {
   expect(readFileSync(path).equals(before)).toBe(true);
 });
 
+test("damage that shows only when something is written is told as what it is", async () => {
+  const path = await makeStore();
+  const bytes = readFileSync(path);
+  // The second page is the first table's; the first one holds the schema.
+  writeFileSync(path, bytes.fill(0x5a, 4096, 8192));
+  const db = openSqlite(path);
+  const write = { sql: "INSERT INTO meta (name, value) VALUES ('a', 'b')", params: [] };
+  await expect(db.transact([write])).rejects.toMatchObject({ code: "unavailable", reason: "STORE_DAMAGED" });
+  await db.close();
+});
+
 test("a database that cannot be opened is refused by name", () => {
   const path = freshPath();
   mkdirSync(path);

@@ -234,6 +234,11 @@ function storageFull(cause?: unknown): DomainError {
 function storageRefusal(error: unknown): DomainError {
   const code = sqliteCode(error);
   if (code === "SQLITE_FULL") return storageFull(error);
+  if (isDamage(error)) {
+    const message =
+      "the database is damaged; stop the engine, look closer with `parley doctor`, and bring a backup back with `parley restore DIR`";
+    return new DomainError("unavailable", "STORE_DAMAGED", message, {}, { cause: error });
+  }
   return new DomainError(
     "unavailable",
     "STORAGE_FAILED",

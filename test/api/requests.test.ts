@@ -26,7 +26,7 @@ async function start(): Promise<TestEngine> {
 type Question = MessageInitShape<typeof CreateRequestRequestSchema>;
 
 async function ask(engine: TestEngine, question: object = {}): Promise<Request> {
-  return (await engine.requests.createRequest({ title: "which one?", ...question } as Question)).request!;
+  return (await engine.requests.createRequest({ title: "which one?", ...question })).request!;
 }
 
 function textAnswer(value: string) {
