@@ -23,9 +23,10 @@ async function start(): Promise<TestEngine> {
   return engine;
 }
 
-type Question = MessageInitShape<typeof CreateRequestRequestSchema>;
-
-async function ask(engine: TestEngine, question: object = {}): Promise<Request> {
+async function ask(
+  engine: TestEngine,
+  question: MessageInitShape<typeof CreateRequestRequestSchema> = {},
+): Promise<Request> {
   return (await engine.requests.createRequest({ title: "which one?", ...question })).request!;
 }
 
