@@ -34,7 +34,7 @@ it("who asks gets what somebody else answers, alone on stdout; who watches sees 
   expect(listed.stdout).toMatch(/^req_\w+ +urgent +\d+ s ago +deploy\?\n$/);
   const id = listed.stdout.split(" ")[0]!;
   const shown = await run(["show", id.slice(-6)]);
-  expect(shown.stdout).toContain("  yes  Do it\n  no  no");
+  expect(shown.stdout).toContain("  yes  Do it\n  no\n");
   expect(shown.stdout).toContain(`requests answer ${id} OPTION`);
   expect(await run(["answer", id, "perhaps"])).toMatchObject({
     code: 2,

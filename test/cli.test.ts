@@ -236,6 +236,7 @@ describe("the other commands", () => {
     [["watch", "ses_x", "--after-seq", "-1"], 2, "after-seq"],
     [["chat", "--session", "x", "--continue"], 2, "--continue"],
     [["nonsense"], 2, "parley --help"],
+    [["completion", "fis"], 2, "zsh, fish; see parley --help"],
   ] as const)("%j ends with %i and one line that says what to do", async ([args, code, hint]) => {
     const ended = await parley(args.map((arg) => (arg === "HERE" ? engine.dataDir : arg)));
     expect(ended).toMatchObject({ code, stdout: "" });

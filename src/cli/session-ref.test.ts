@@ -3,7 +3,7 @@ import { createRouterTransport } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { createClient, ListSessionsResponseSchema, SessionService } from "../client/client.ts";
 import { NotThereError, UsageError } from "./failure.ts";
-import { resolveSession } from "./session-ref.ts";
+import { resolveSession, resolveSessions } from "./session-ref.ts";
 
 /** An engine that lists these, the newest first, two on a page. */
 function engineWith(...ids: readonly string[]) {
@@ -51,4 +51,8 @@ test("- and last are the newest; where there is none it says how to begin", asyn
 test("a whole id is taken as it is, without a question to the engine", async () => {
   const id = `ses_${"0".repeat(25)}`;
   expect(await resolveSession(engineWith(), id)).toBe(id);
+});
+
+test("a session that is meant twice is one", async () => {
+  expect(await resolveSessions(ENGINE, ["zzz9", "last", "-", "ses_abc1"])).toEqual(["ses_zzz9", "ses_abc1"]);
 });

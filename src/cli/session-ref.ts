@@ -31,11 +31,11 @@ export async function resolveSession(client: Client, given: string): Promise<str
   return only;
 }
 
-/** Each of them, in order. */
+/** Each of them once, in the order of their first mention. */
 export async function resolveSessions(client: Client, given: readonly string[]): Promise<string[]> {
-  const ids: string[] = [];
-  for (const name of given) ids.push(await resolveSession(client, name));
-  return ids;
+  const ids = new Set<string>();
+  for (const name of given) ids.add(await resolveSession(client, name));
+  return [...ids];
 }
 
 function isMeant(id: string, given: string): boolean {

@@ -75,6 +75,7 @@ function oneLine(text: string): string {
   const line = text
     .trim()
     .replace(/^error: /, "")
-    .replace(/\.?\s*\n\s*/g, " ");
+    .replace(/\.?\s*\n\s*/g, " ")
+    .replace(/\.$/, "");
   return `parley: ${line}; see parley --help\n`;
 }

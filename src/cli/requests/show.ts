@@ -21,7 +21,8 @@ function requestText(context: Context, request: Request): string {
   const { title, body, options, form, context: about, state } = request;
   const choices = options.map(({ id, label, description }) => {
     const more = description === "" ? "" : style.dim(` · ${foreignLine(description)}`);
-    return `  ${style.cyan(foreignLine(id))}  ${foreignLine(label)}${more}`;
+    const words = label === id ? "" : `  ${foreignLine(label)}`;
+    return `  ${style.cyan(foreignLine(id))}${words}${more}`;
   });
   const blocks = [
     `${style.bold(foreignLine(title))}\n${factsOf(request)
