@@ -287,6 +287,27 @@ describe("on a terminal", () => {
     }
   });
 
+  test("what cannot be sent holds up no command, and who leaves without it is told", async () => {
+    const gone = await startEngineProcess();
+    const steps = [
+      NEW,
+      say("echo: here"),
+      { wait: "\n\nhere" },
+      IDLE,
+      { run: ["kill", "-9", String(gone.pid)] },
+      { wait: "the engine is away" },
+      say("echo: lost"),
+      { wait: "… echo: lost" },
+      say("/queue"),
+      { wait: "nothing waits" },
+      CTRL_D,
+      CTRL_D,
+    ];
+    const { seen, code } = await inTerminal(["chat", "--data-dir", gone.dataDir], steps);
+    expect(code).toBe(0);
+    expect(seen).toContain("left before the engine took this: echo: lost");
+  });
+
   test("what was sent is said, even where its human leaves at once", async () => {
     await inTerminal(["chat", ...here()], [NEW, type("echo: a last word\r\u0004")]);
     expect((await parley(["sessions", "show", await newestSession(), ...here()])).stdout).toContain(
@@ -397,6 +418,31 @@ describe("commands of a chat", () => {
     ]);
     expect(times(seen, "› echo: never")).toBe(0);
     expect((await other).code).toBe(0);
+  });
+
+  test("a full queue is told at once, with what was not sent, and commands go on", async () => {
+    const waiting = Array.from({ length: 20 }, (_, index) => say(`echo: q${index}`));
+    const steps = [
+      NEW,
+      say("talk without end"),
+      { wait: "1. quick" },
+      ...waiting,
+      { wait: "20 waiting" },
+      say("echo: one too many"),
+      { wait: "20 messages wait in session" },
+      { wait: "wait for one to be taken up, or take one out" },
+      { wait: "not sent: echo: one too many" },
+      { gone: "… echo: one too many" },
+      say("/unqueue all"),
+      { wait: "taken out: after it: echo: q19" },
+      say("/cancel"),
+      { wait: "■ stopped" },
+      IDLE,
+      CTRL_D,
+    ];
+    const { seen, code } = await inTerminal(["chat", ...here()], steps);
+    expect(code).toBe(0);
+    expect(times(seen, "› echo: one too many")).toBe(0);
   });
 
   test("/title, /star and /model change the session, and the line of its state says so", async () => {

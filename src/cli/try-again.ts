@@ -1,6 +1,7 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { delay, systemClock } from "../clock.ts";
 import { backoff } from "../client/backoff.ts";
-import { isTransient } from "../client/reason.ts";
+import { isTransient, reasonOf } from "../client/reason.ts";
 
 /** How long a restart of the engine may take before we give up. */
 const GIVE_UP_AFTER_MS = 30_000;
@@ -16,8 +17,14 @@ export async function tryAgain<T>(call: () => Promise<T>, signal: AbortSignal): 
       return await call();
     } catch (error) {
       const isOver = systemClock.monotonic() - startedAt > GIVE_UP_AFTER_MS;
-      if (signal.aborted || isOver || !isTransient(error)) throw error;
+      if (signal.aborted || isOver || !isAway(error)) throw error;
       await delay(systemClock, backoff(failures, Math.random), signal);
     }
   }
+}
+
+/** An engine that says what is full, such as a queue, is there: whoever asked can do more about it than time. */
+function isAway(error: unknown): boolean {
+  const isFull = error instanceof ConnectError && error.code === Code.ResourceExhausted;
+  return isTransient(error) && !(isFull && reasonOf(error) !== undefined);
 }

@@ -83,7 +83,13 @@ export const HISTORY_COMMANDS: readonly ChatCommand[] = [
     hint: "take back what was said last, or N before, and all after it",
     run: rewind,
   },
-  { name: "/fork", argument: "[N|MESSAGE]", hint: "go on in a copy, from here or from before a message", run: fork },
+  {
+    name: "/fork",
+    argument: "[N|MESSAGE]",
+    hint: "go on in a copy, from here or from before a message",
+    isMove: true,
+    run: fork,
+  },
   {
     name: "/retry",
     argument: "",

@@ -93,11 +93,12 @@ export const SESSION_COMMANDS: readonly ChatCommand[] = [
   },
   { name: "/star", argument: "", hint: "mark the session", run: async (chat) => star(chat, true) },
   { name: "/unstar", argument: "", hint: "take the mark away", run: async (chat) => star(chat, false) },
-  { name: "/new", argument: "", hint: "begin a new session", run: leave },
+  { name: "/new", argument: "", hint: "begin a new session", isMove: true, run: leave },
   {
     name: "/sessions",
     argument: "[N|SESSION]",
     hint: "list the newest sessions, or go into one",
+    isMove: true,
     run: switchTo,
     choices: (chat) => chat.sessions.map(({ title, id }, index) => ({ text: String(index + 1), hint: title || id })),
   },

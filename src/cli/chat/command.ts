@@ -9,6 +9,8 @@ export interface ChatCommand {
   /** What follows it, as the help shows it: CAPITALS for what is to be filled in, [] around what may be left out. */
   readonly argument: string;
   readonly hint: string;
+  /** Goes to another session: what was typed before is said in this one, so it is never overtaken. */
+  readonly isMove?: boolean;
   run(chat: Chat, argument: string): Promise<void> | void;
   /** What may follow, for Tab. */
   readonly choices?: (chat: Chat) => readonly { readonly text: string; readonly hint: string }[];

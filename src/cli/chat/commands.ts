@@ -32,6 +32,12 @@ export async function takeLine(chat: Chat, line: string): Promise<void> {
   await command.run(chat, parsed.argument);
 }
 
+/** Whether a line can be done before what was typed before it: a command about the session that one is in. */
+export function mayOvertake(line: string): boolean {
+  const parsed = parseCommand(line);
+  return parsed !== undefined && COMMANDS.find(({ name }) => name === parsed.name)?.isMove !== true;
+}
+
 function showHelp(chat: Chat): void {
   const { dim } = chat.context.out.style;
   const width = Math.max(...COMMANDS.map((command) => usage(command).length));

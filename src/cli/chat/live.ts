@@ -2,13 +2,16 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Client } from "../../client/client.ts";
 import { readDataDir } from "../../config.ts";
-import { completeLine, takeLine } from "./commands.ts";
+import { delay, systemClock } from "../../clock.ts";
+import { parseCommand } from "./command.ts";
+import { completeLine, mayOvertake, takeLine } from "./commands.ts";
 import { interrupt } from "./interrupt.ts";
 import { findSession, showNew } from "./open.ts";
 import { enterRoom, leaveRoom } from "./room.ts";
 import type { Chat, ChatOptions } from "./state.ts";
 import { statusLine, waitingLines } from "./status.ts";
 import { openChatTerminal } from "./terminal.ts";
+import { createTypedLines } from "./typed-lines.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { failureOf } from "../failure.ts";
@@ -17,30 +20,33 @@ import { createStatusLabel } from "../terminal/spinner.ts";
 import { openTypedHistory, type TypedHistory } from "../terminal/typed-history.ts";
 
 const TICK_MS = 1000;
+/** How long a command lets what was typed before it be sent first. */
+const PATIENCE_MS = 1000;
 
 /** A chat with a human at a terminal. */
 export async function chatLive(plain: Context, client: Client, options: ChatOptions): Promise<ExitCode> {
   const session = await findSession(client, options);
   const leaving = new AbortController();
-  const sending: string[] = [];
-  let doing: Promise<void> = Promise.resolve();
+  const unsent: string[] = [];
   let isEnding = false;
+  const typed = createTypedLines({
+    mayOvertake,
+    patience: () => delay(systemClock, PATIENCE_MS, leaving.signal).catch(() => undefined),
+    run: async (text) => doLine(chat, text, unsent),
+    onDone: () => screen.refresh(),
+  });
   const terminal = openChatTerminal(plain, {
     history: openHistory(plain),
     complete: (text) => completeLine(chat, text),
-    above: () => waitingLines(chat, sending),
+    above: () => waitingLines(chat, typed.pending),
     status: () => statusLine(chat, label.label, Date.now()),
-    // One after the other, so that what was typed first is said first.
-    onLine(text) {
-      sending.push(text);
-      doing = doing.then(async () => doLine(chat, text)).finally(() => void sending.shift());
-    },
+    onLine: typed.add,
     onInterrupt: () => interrupt(chat),
     // What was sent is said before its human is gone; who is in a hurry ends it twice.
     onEnd() {
-      if (sending.length === 0 || isEnding) return chat.stop();
+      if (typed.pending.length === 0 || isEnding) return chat.stop();
       isEnding = true;
-      doing = doing.then(() => chat.stop());
+      void typed.whenDone().then(() => chat.stop());
     },
   });
   const { screen } = terminal;
@@ -81,26 +87,33 @@ export async function chatLive(plain: Context, client: Client, options: ChatOpti
     ({ sessionId } = chat.room ?? {});
     isRunning = chat.room?.facts.runningTurnId !== undefined;
     leaving.abort();
-    await doing;
+    await typed.whenDone();
     await leaveRoom(chat);
     page.preview("", "");
     page.endLine();
     terminal.close();
   }
+  for (const text of unsent) plain.note(foreignLine(`left before the engine took this: ${text}`));
   if (chat.failure !== undefined) throw chat.failure;
   sayGoodbye(plain, sessionId, isRunning);
   return chat.hasInterrupted ? EXIT.interrupted : EXIT.ok;
 }
 
-/** A human sees what went wrong, and goes on. */
-async function doLine(chat: Chat, text: string): Promise<void> {
+/** A human sees what went wrong and what was not said, and goes on. What is left behind goes to `unsent`. */
+async function doLine(chat: Chat, text: string, unsent: string[]): Promise<void> {
   const { context, page, leaving } = chat;
-  if (leaving.signal.aborted) return;
+  const { style, foreignLine } = context.out;
+  const isText = parseCommand(text) === undefined;
   try {
+    leaving.signal.throwIfAborted();
     await takeLine(chat, text);
   } catch (error) {
-    if (leaving.signal.aborted) return;
-    page.line("error", context.out.style.red(context.out.foreignLine(failureOf(error).text)));
+    if (leaving.signal.aborted) {
+      if (isText) unsent.push(text);
+      return;
+    }
+    page.line("error", style.red(foreignLine(failureOf(error).text)));
+    if (isText) page.line("error", style.dim(`not sent: ${foreignLine(text)}`));
   }
 }
 
