@@ -1,6 +1,6 @@
 import { connect as connectHttp2 } from "node:http2";
 import { readFileSync, writeFileSync, copyFileSync } from "node:fs";
-import { connect as connectTcp } from "node:net";
+import { type AddressInfo, connect as connectTcp, createServer } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { createClient as createServiceClient, type Transport } from "@connectrpc/connect";
@@ -314,6 +314,24 @@ describe("an engine with TLS", () => {
     expect(wrong.stderr).toMatch(/^parley: .*certificate.*--tls-ca.*PARLEY_TLS_CA.*\n$/);
     const missing = await parley(["status", "--tls-ca", "/nowhere.pem"], "", env);
     expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining("/nowhere.pem is not there") as string });
+  });
+
+  test("called by http:// is told from a port that only speaks nonsense", async () => {
+    const engine = await startEngine(certificate);
+    const plain = engine.url.replace("https:", "http:");
+    const env = { PARLEY_TOKEN: engine.token };
+    for (const args of [["status"], ["watch", `ses_${"0".repeat(25)}`]]) {
+      const ended = await parley([...args, "--url", plain], "", env);
+      expect(ended).toMatchObject({ code: 2, stdout: "" });
+      expect(ended.stderr).toBe(`parley: the port of ${plain} speaks TLS; name it as ${engine.url}\n`);
+    }
+    const other = createServer((socket) => socket.on("error", () => socket.destroy()).end("220 mail.example\r\n"));
+    await new Promise<void>((resolve) => void other.listen(0, "127.0.0.1", resolve));
+    const { port } = other.address() as AddressInfo;
+    const ended = await parley(["status", "--url", `http://127.0.0.1:${port}`], "", env);
+    expect(ended.code).toBe(3);
+    expect(ended.stderr).not.toContain("TLS");
+    other.close();
   });
 
   test("shows a new certificate after SIGHUP, to files that are no good it keeps the old one", async () => {

@@ -94,6 +94,17 @@ describe("an engine on a socket", () => {
     }
   });
 
+  test("that is not there, or that nobody listens on, is no broken connection", async () => {
+    const { engine, path } = await start();
+    await engine.kill();
+    expect(existsSync(path)).toBe(true);
+    for (const url of [`unix:${path}`, `unix:${path}.none`]) {
+      const ended = await parley(["status", "--url", url], "", { PARLEY_TOKEN: engine.token });
+      expect(ended).toMatchObject({ code: 3, stdout: "" });
+      expect(ended.stderr).toMatch(/^parley: no engine answers \(nothing listens on unix:\S+\); start one .*\n$/);
+    }
+  });
+
   test("and on a port serves both at once", async () => {
     const path = join(makeTempDir("socket"), "engine.sock");
     const { engine } = await start(path, ["--port", "0"]);

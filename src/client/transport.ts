@@ -6,6 +6,7 @@ import { Code, ConnectError, type Interceptor, type Transport } from "@connectrp
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { DomainError } from "../errors.ts";
 import { readSocketUrl } from "../listen.ts";
+import { explainFailure } from "./explain-failure.ts";
 import type { OpenPost } from "./upload-blob.ts";
 import { type EngineAddress, isLoopback, type Trust } from "./locate-engine.ts";
 
@@ -43,14 +44,17 @@ export function connect({ url, token, trust }: EngineAddress): Connection {
     // Within one machine compressing costs more than it saves.
     ...(isLoopback(url) ? { acceptCompression: [] } : {}),
   });
+  const explained = async (error: unknown): Promise<never> => {
+    throw await explainFailure(url, error);
+  };
   return {
     url,
     unary: (method, signal, timeoutMs, ...rest) =>
-      transport.unary(method, signal, timeoutMs ?? UNARY_TIMEOUT_MS, ...rest),
-    stream: (...call) => transport.stream(...call),
+      transport.unary(method, signal, timeoutMs ?? UNARY_TIMEOUT_MS, ...rest).catch(explained),
+    stream: (...call) => transport.stream(...call).catch(explained),
     openPost: async (path, headers) => {
       const all = { ...headers, authorization: `Bearer ${token}` };
-      const stream = await sessionManager.request("POST", path, all, {});
+      const stream = await sessionManager.request("POST", path, all, {}).catch(explained);
       return { stream, onRead: () => sessionManager.notifyResponseByteRead(stream) };
     },
     close: () => sessionManager.abort(),
