@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   closeSync,
-  copyFileSync,
+  cpSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -211,7 +211,7 @@ function copyStore(from: string): string {
   const to = makeTempDir("startup");
   for (const name of readdirSync(from)) {
     // Large, and made anew where it is missing.
-    if (!name.endsWith(".ballast")) copyFileSync(join(from, name), join(to, name));
+    if (!name.endsWith(".ballast")) cpSync(join(from, name), join(to, name), { recursive: true });
   }
   return to;
 }
