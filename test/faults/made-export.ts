@@ -97,6 +97,7 @@ export function* makeExport(sessions: number, seed = 1): Generator<string> {
       starred: random() < 0.2,
       resumeAfterRestart: random() < 0.5,
       retryPartial: random() < 0.5,
+      approvalMode: oneOf("default", "plan", "trust_all"),
       forkedFrom: random() < 0.2 ? lastId : "",
       usage: usage(),
       createTimeMs,

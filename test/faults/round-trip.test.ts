@@ -3,5 +3,5 @@ import { missed } from "./figure.ts";
 import { roundTrip } from "./round-trip.ts";
 
 test("sessions exported, imported elsewhere and exported again are the same file", { timeout: 240_000 }, async () => {
-  expect(missed(await roundTrip(300))).toEqual([]);
+  expect(missed(await roundTrip(500))).toEqual([]);
 });

@@ -139,15 +139,19 @@ export async function roundTrip(sessions: number): Promise<readonly Figure[]> {
   ];
 }
 
+/** What the store has grown by once something of an import is in it. */
+const FIRST_PIECE_BYTES = 64n * 1024n;
+
 /** Kills an engine while it imports; answers another one on its store, and how many sessions were there. */
 async function killInImport(place: Place, blobs: string[]): Promise<{ readonly place: Place; readonly left: number }> {
   const { client, engine } = place;
+  const before = await client.engine.getStatus({});
   const cut = client.sessions.importSessions({ blobs }, { timeoutMs: 30 * 60_000 }).then(
     () => false,
     () => true,
   );
-  // Some pieces of it are in the store by then.
-  for (let calls = 0; calls < 20; calls++) await client.engine.getInfo({});
+  // As soon as the first piece of it is in the store.
+  while ((await client.engine.getStatus({})).storeBytes < before.storeBytes + FIRST_PIECE_BYTES);
   await engine.kill();
   client.close();
   if (!(await cut)) throw new Error("the import was over before the engine was killed; give it more sessions");
