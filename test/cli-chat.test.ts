@@ -323,7 +323,8 @@ describe("on a terminal", () => {
       { wait: "› half a line" },
       type("\u001A"),
       { gone: "○" },
-      // Typed where it can be seen: the shell has its own terminal again.
+      // What is typed before the shell asks again may still be the chat's.
+      { wait: `Stopped                 parley chat --data-dir ${engine.dataDir}\nready$` },
       { send: "echo from the $((1+1))nd\r" },
       { wait: "\nfrom the 2nd\n" },
       { send: "fg\r" },
