@@ -4,7 +4,7 @@ import { checkNames, readText } from "./file-arguments.ts";
 import { assessWrite } from "./file-assessment.ts";
 import { diffOf, type Text } from "./file-diff.ts";
 import { requireText } from "./file-text.ts";
-import type { FileTool } from "./file-tool.ts";
+import type { Tool } from "./tool.ts";
 import { type FilePatch, readPatch } from "./patch.ts";
 
 const properties = {
@@ -16,7 +16,7 @@ const properties = {
 };
 
 /** The tool `apply_patch`: changes, makes, moves and removes files by a unified diff. */
-export function createApplyPatchTool(files: Files): FileTool {
+export function createApplyPatchTool(files: Files): Tool {
   return {
     name: "apply_patch",
     description:

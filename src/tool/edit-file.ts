@@ -6,7 +6,7 @@ import { checkNames, findFlag, findText, readText } from "./file-arguments.ts";
 import { assessWrite } from "./file-assessment.ts";
 import { diffOf } from "./file-diff.ts";
 import { requireText } from "./file-text.ts";
-import type { FileTool } from "./file-tool.ts";
+import type { Tool } from "./tool.ts";
 
 const MAX_EDITS = 100;
 
@@ -32,7 +32,7 @@ const properties = {
 };
 
 /** The tool `edit_file`: replaces exact pieces of a text. */
-export function createEditFileTool(files: Files): FileTool {
+export function createEditFileTool(files: Files): Tool {
   return {
     name: "edit_file",
     description:

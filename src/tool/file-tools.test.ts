@@ -5,14 +5,14 @@ import { makeWorkspace, type TestWorkspace } from "../../test/helpers/workspace.
 import type { JsonObject } from "../message/message.ts";
 import { createApplyPatchTool } from "./apply-patch.ts";
 import { createEditFileTool } from "./edit-file.ts";
-import type { FileTool, ToolResult } from "./file-tool.ts";
+import type { Tool, ToolResult } from "./tool.ts";
 import { createGlobTool } from "./glob.ts";
 import { createListFilesTool } from "./list-files.ts";
 import { createReadFileTool } from "./read-file.ts";
 import { createWriteFileTool } from "./write-file.ts";
 
 let it: TestWorkspace;
-let tools: Readonly<Record<string, FileTool>>;
+let tools: Readonly<Record<string, Tool>>;
 beforeEach(async () => {
   it = await makeWorkspace();
   const all = [
@@ -27,7 +27,7 @@ beforeEach(async () => {
 });
 afterEach(() => it.dispose());
 
-function tool(name: string): FileTool {
+function tool(name: string): Tool {
   const found = tools[name];
   if (found === undefined) throw new Error(`no tool ${name}`);
   return found;

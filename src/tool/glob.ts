@@ -2,7 +2,7 @@ import type { JsonObject } from "../message/message.ts";
 import type { Files } from "../workspace/files.ts";
 import { checkNames, findFlag, findText, readText } from "./file-arguments.ts";
 import { assessRead } from "./file-assessment.ts";
-import type { FileTool } from "./file-tool.ts";
+import type { Tool } from "./tool.ts";
 import { createNameMatcher } from "./name-matcher.ts";
 
 const MAX_SHOWN = 1000;
@@ -18,7 +18,7 @@ const properties = {
 };
 
 /** The tool `glob`: finds files by their paths. */
-export function createGlobTool(files: Files): FileTool {
+export function createGlobTool(files: Files): Tool {
   return {
     name: "glob",
     description: `Finds files of the workspace by a pattern for their paths: one path a line, relative to the workspace; at most ${MAX_SHOWN}. What .gitignore leaves out is left out.`,

@@ -4,7 +4,7 @@ import { hasReason, systemRefusal } from "../workspace/path-refused.ts";
 import { openRegular } from "../workspace/safe-file.ts";
 import { checkNames, findCount, findFlag, findText, readText } from "./file-arguments.ts";
 import { assessRead } from "./file-assessment.ts";
-import type { FileTool, FileToolContext } from "./file-tool.ts";
+import type { Tool, ToolContext } from "./tool.ts";
 import { createNameMatcher } from "./name-matcher.ts";
 import type { Line, OpenedFile, Search } from "./search.ts";
 import { createLibrarySearch } from "./search-library.ts";
@@ -39,7 +39,7 @@ const properties = {
 };
 
 /** The tool `grep`: finds lines by a regular expression; with ripgrep where there is one, whose path is given, else with a library. */
-export function createGrepTool(files: Files, ripgrep: string | undefined): FileTool {
+export function createGrepTool(files: Files, ripgrep: string | undefined): Tool {
   return {
     name: "grep",
     description:
@@ -86,7 +86,7 @@ function readArguments(args: JsonObject) {
 async function searchFiles(
   files: Files,
   { path, glob, maxResults, respectIgnore }: ReturnType<typeof readArguments>,
-  { workspace, signal }: FileToolContext,
+  { workspace, signal }: ToolContext,
   search: Search,
   shown: string[],
 ): Promise<void> {

@@ -2,7 +2,7 @@ import { relative } from "node:path";
 import type { Files } from "../workspace/files.ts";
 import { checkNames, findCount, findFlag, findText } from "./file-arguments.ts";
 import { assessRead } from "./file-assessment.ts";
-import type { FileTool } from "./file-tool.ts";
+import type { Tool } from "./tool.ts";
 
 const MAX_SHOWN = 1000;
 
@@ -13,7 +13,7 @@ const properties = {
 };
 
 /** The tool `list_files`: what is in a folder. */
-export function createListFilesTool(files: Files): FileTool {
+export function createListFilesTool(files: Files): Tool {
   return {
     name: "list_files",
     description: `Lists a folder of the workspace: one path a line, folders with / at the end, links with @; at most ${MAX_SHOWN}. What .gitignore leaves out is left out.`,

@@ -3,7 +3,7 @@ import { createFakeClock } from "../../test/helpers/fake-clock.ts";
 import { createNowTool } from "./now.ts";
 
 const now = createNowTool(createFakeClock(Date.UTC(2026, 10, 3, 5, 6, 7)));
-const context = { sessionId: "s", turnId: "t", callId: "c", signal: new AbortController().signal };
+const context = { sessionId: "s", turnId: "t", callId: "c", workspace: "", signal: new AbortController().signal };
 
 test.each([
   ["Asia/Tokyo", "2026-11-03T14:06:07+09:00 (Tuesday, Asia/Tokyo)"],
@@ -11,11 +11,11 @@ test.each([
   ["Asia/Kolkata", "2026-11-03T10:36:07+05:30 (Tuesday, Asia/Kolkata)"],
   ["UTC", "2026-11-03T05:06:07+00:00 (Tuesday, UTC)"],
 ])("the time in %s has its offset and day", async (timezone, told) => {
-  expect(await now.run({ timezone }, context)).toBe(told);
+  expect(await now.run({ timezone }, context)).toEqual({ text: told });
 });
 
 test("without a time zone it is the machine's", async () => {
-  expect(await now.run({}, context)).toContain(new Intl.DateTimeFormat().resolvedOptions().timeZone);
+  expect((await now.run({}, context)).text).toContain(new Intl.DateTimeFormat().resolvedOptions().timeZone);
 });
 
 test("an unknown time zone is refused with what to do instead", async () => {

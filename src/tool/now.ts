@@ -18,7 +18,7 @@ export function createNowTool(clock: Clock): Tool {
       additionalProperties: false,
     },
     assess: () => ({ risk: { level: "none", reason: "it tells the time" }, subjects: [] }),
-    run: async (args) => formatTime(clock.now(), readTimezone(args)),
+    run: async (args) => ({ text: formatTime(clock.now(), readTimezone(args)) }),
   };
 }
 

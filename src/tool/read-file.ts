@@ -3,7 +3,7 @@ import type { Files } from "../workspace/files.ts";
 import { checkNames, findCount, readText } from "./file-arguments.ts";
 import { assessRead } from "./file-assessment.ts";
 import { imageType, textOf } from "./file-text.ts";
-import type { FileTool, ToolResult } from "./file-tool.ts";
+import type { Tool, ToolResult } from "./tool.ts";
 
 const MAX_LINES = 2000;
 const MAX_CHARS = 48 * 1024;
@@ -22,7 +22,7 @@ const properties = {
 };
 
 /** The tool `read_file`: text by lines, and pictures. */
-export function createReadFileTool(files: Files): FileTool {
+export function createReadFileTool(files: Files): Tool {
   return {
     name: "read_file",
     description:

@@ -45,9 +45,21 @@ export interface ToolPlace {
   readonly workspace: string;
 }
 
+/** A picture that the model is shown. */
+export interface ToolImage {
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What a call came to. */
+export interface ToolResult {
+  /** What the model is told. `cutResult` makes what is too long for a message short. */
+  readonly text: string;
+  readonly images?: readonly ToolImage[];
+}
+
 /** What a tool may use of the engine while it runs. */
-export interface ToolContext {
-  readonly sessionId: string;
+export interface ToolContext extends ToolPlace {
   readonly turnId: string;
   readonly callId: string;
   /** Aborted when the turn is cancelled or the engine stops. A tool ends soon after. */
@@ -65,6 +77,8 @@ export interface Tool {
    * the call fails then without anybody being asked.
    */
   assess(args: JsonObject, place: ToolPlace): Assessment | Promise<Assessment>;
-  /** Does it. Returns what the model is told; throws with a message for the model where it fails. */
-  run(args: JsonObject, context: ToolContext): Promise<string>;
+  /** What would change, as a unified diff; absent for tools that change no files. */
+  preview?(args: JsonObject, place: ToolPlace): Promise<string>;
+  /** Does it. Throws with a message for the model where it fails. */
+  run(args: JsonObject, context: ToolContext): Promise<ToolResult>;
 }

@@ -6,8 +6,7 @@ import { checkNames, readText } from "./file-arguments.ts";
 import { assessWrite } from "./file-assessment.ts";
 import { binaryDiff, diffOf } from "./file-diff.ts";
 import { textOf } from "./file-text.ts";
-import type { FileTool } from "./file-tool.ts";
-import type { ToolPlace } from "./tool.ts";
+import type { Tool, ToolPlace } from "./tool.ts";
 
 const properties = {
   path: { type: "string", description: "The file, relative to the workspace. Folders above it are made." },
@@ -15,7 +14,7 @@ const properties = {
 };
 
 /** The tool `write_file`: makes a file, or replaces all that is in it. */
-export function createWriteFileTool(files: Files): FileTool {
+export function createWriteFileTool(files: Files): Tool {
   return {
     name: "write_file",
     description:

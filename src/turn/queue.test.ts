@@ -3,7 +3,7 @@ import { asksFor, hangsAfter, says } from "../../test/helpers/scripted-model.ts"
 import { deaf, echo, kinds, setUp } from "../../test/helpers/turn-engine.ts";
 import type { ModelRequest } from "../model/model.ts";
 import { openSqlite } from "../store/sqlite.ts";
-import type { Tool } from "../tool/tool.ts";
+import type { Tool, ToolResult } from "../tool/tool.ts";
 import { followUp, removeQueued } from "./queue.ts";
 import { listQueueAfter } from "./queue-store.ts";
 import { steer } from "./steer.ts";
@@ -50,9 +50,9 @@ const shown = (engine: Engine, kind: string) => async (): Promise<boolean> =>
 
 /** Waits until the test lets it go on. */
 function gate() {
-  const { promise, resolve } = Promise.withResolvers<string>();
+  const { promise, resolve } = Promise.withResolvers<ToolResult>();
   const tool: Tool = { ...echo, name: "wait", run: () => promise };
-  return { tool, open: () => resolve("done") };
+  return { tool, open: () => resolve({ text: "done" }) };
 }
 
 test("steers are taken up after the running calls, before the next model call, in order, each once", async () => {

@@ -64,8 +64,9 @@ async function runCall(call: ToolCall, tool: Tool | undefined, scope: CallScope)
     return { outcome: "failed", text: "The arguments were not a JSON object; the tool was not run." };
   }
   try {
-    const context = { sessionId: session.id, turnId: turn.id, callId: call.id, signal };
-    const text = await untilAborted(tool.run(call.arguments, context), signal);
+    const { id: sessionId, workspace } = session;
+    const context = { sessionId, workspace, turnId: turn.id, callId: call.id, signal };
+    const { text } = await untilAborted(tool.run(call.arguments, context), signal);
     return { outcome: "succeeded", text: cutResult(text) };
   } catch (error) {
     signal.throwIfAborted();

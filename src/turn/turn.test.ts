@@ -6,7 +6,7 @@ import { deleteSession } from "../session/delete-session.ts";
 import { createRequestBells } from "../request/request-bells.ts";
 import { createRemovedSessions } from "../session/removed-sessions.ts";
 import { getSession } from "../session/session-store.ts";
-import type { Tool } from "../tool/tool.ts";
+import type { Tool, ToolResult } from "../tool/tool.ts";
 import { toTranscript } from "./transcript.ts";
 import { getTurn, setCancelling } from "./turn-store.ts";
 import { DEFAULT_LIMITS } from "./turn.ts";
@@ -103,9 +103,9 @@ test("a cancel ends the turn once, keeps what was said, closes its calls, and th
 test("a cancel at the moment a call ends neither loses nor doubles its end", async () => {
   const cancel = { now: (): void => {} };
   // Runs after the call has ended and before its end is stored.
-  const run = async (): Promise<string> => {
+  const run = async (): Promise<ToolResult> => {
     setImmediate(cancel.now);
-    return "quick";
+    return { text: "quick" };
   };
   const quick: Tool = { ...echo, name: "quick", run };
   const engine = await setUp([asksFor(["quick", "{}"], ["deaf", "{}"])], {}, undefined, [quick, deaf]);

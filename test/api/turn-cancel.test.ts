@@ -158,7 +158,7 @@ describe("CancelTurn", () => {
     const deaf: Tool = {
       ...hang,
       name: "deaf",
-      run: () => new Promise((resolve) => (release = () => resolve("done"))),
+      run: () => new Promise((resolve) => (release = () => resolve({ text: "done" }))),
     };
     await turns.start({ tools: [deaf] });
     const { id: sessionId } = await createSession(turns.engine);

@@ -45,7 +45,7 @@ function markTool(file: string): Tool {
     async run(_args, { callId, signal }) {
       appendFileSync(file, `${callId}\n`);
       await pause(Math.random() * 20, undefined, { signal });
-      return "marked";
+      return { text: "marked" };
     },
   };
 }

@@ -83,7 +83,7 @@ const echo: Tool = {
   description: "Says it again.",
   parameters: { type: "object" },
   assess: () => ({ risk: { level: "none", reason: "it touches nothing" }, subjects: [] }),
-  run: (args) => Promise.resolve(JSON.stringify(args)),
+  run: (args) => Promise.resolve({ text: JSON.stringify(args) }),
 };
 
 /** What has not come so far after so many rounds of the event loop never will. */

@@ -46,7 +46,7 @@ export const echo: Tool = {
   description: "says it again",
   parameters: { type: "object" },
   assess: () => ({ risk: { level: "none", reason: "it touches nothing" }, subjects: [] }),
-  run: async (args) => JSON.stringify(args),
+  run: async (args) => ({ text: JSON.stringify(args) }),
 };
 const broken: Tool = { ...echo, name: "broken", run: () => Promise.reject(new Error("it broke")) };
 export const deaf: Tool = { ...echo, name: "deaf", run: () => new Promise(() => {}) };

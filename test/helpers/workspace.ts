@@ -1,14 +1,14 @@
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { FileToolContext } from "../../src/tool/file-tool.ts";
+import type { ToolContext } from "../../src/tool/tool.ts";
 import { createFiles, type Files } from "../../src/workspace/files.ts";
 import { createPathGuard } from "../../src/workspace/path-guard.ts";
 
 /** A workspace in a folder of its own, beside a data directory and a folder that is outside of both. */
 export interface TestWorkspace {
   readonly files: Files;
-  readonly context: FileToolContext;
+  readonly context: ToolContext;
   readonly workspace: string;
   readonly outside: string;
   readonly dataDir: string;
@@ -26,7 +26,13 @@ export async function makeWorkspace(): Promise<TestWorkspace> {
   await writeFile(join(dataDir, "token"), "token\n");
   return {
     files: createFiles(await createPathGuard(dataDir, () => true)),
-    context: { sessionId: "ses_1", workspace, signal: new AbortController().signal },
+    context: {
+      sessionId: "ses_1",
+      turnId: "turn_1",
+      callId: "call_1",
+      workspace,
+      signal: new AbortController().signal,
+    },
     workspace,
     outside,
     dataDir,
