@@ -133,6 +133,34 @@ export function describeDatabase(name: string, open: () => Promise<Database>): v
         expect(rings).toBe(1);
       }));
 
+    test("a commit is sealed once where a statement of it wants that and was stored, and no other commit is", () =>
+      withTable(async (db) => {
+        const unsealed: Statement = { sql: "SELECT name FROM t WHERE n < 0 ORDER BY name", params: [] };
+        const seals: unknown[] = [];
+        db.sealWith({
+          select: unsealed,
+          seal(rows) {
+            seals.push(rows.map(({ name }) => name));
+            return [{ sql: "UPDATE t SET n = -n WHERE n < 0", params: [] }];
+          },
+        });
+        const sealed = (name: string, n: number): Statement => ({ ...insert(name, n), wantsSeal: true });
+        await db.transact([insert("a", 1)]);
+        const lost = db.transact([sealed("lost", -9), move("a", 99, 100)]);
+        await Promise.all([db.transact([sealed("b", -2)]), expect(lost).rejects.toThrow(ClaimLost)]);
+        await Promise.all([db.transact([sealed("c", -3), sealed("d", -4)]), db.transact([sealed("e", -5)])]);
+        expect(seals).toEqual([["b"], ["c", "d", "e"]]);
+        expect((await db.all(all)).map((row) => row["n"])).toEqual([1, 2, 3, 4, 5]);
+      }));
+
+    test("what cannot be sealed is not stored", () =>
+      withTable(async (db) => {
+        db.sealWith({ select: all, seal: () => [{ sql: "UPDATE t SET n = NULL", params: [] }] });
+        await expect(db.transact([{ ...insert("a", 1), wantsSeal: true }])).rejects.toThrow();
+        await db.transact([insert("b", 1)]);
+        expect((await db.all(all)).map((row) => row["name"])).toEqual(["b"]);
+      }));
+
     test("reading ends where it is told to", () =>
       withTable(async (db) => {
         await db.transact(["a", "b", "c"].map((name) => insert(name, 1)));

@@ -15,6 +15,8 @@ export interface Statement {
   readonly claim?: string;
   /** True: it gives out a revision, and who listens for that is told once it is committed. See `revision.ts`. */
   readonly bumpsRevision?: boolean;
+  /** True: its commit ends with what the store's sealing makes of it. See `Sealing`. */
+  readonly wantsSeal?: boolean;
 }
 
 /** A statement that reads. */
@@ -41,6 +43,17 @@ export interface Transaction {
   readonly essential?: boolean;
   /** Told the outcome, before anything else runs: after the commit, or with why there is none. */
   settle(error: Error | undefined): void;
+}
+
+/**
+ * What is written at the end of each commit that holds a statement which wants it, as a part of that commit: neither is on the
+ * disk without the other.
+ */
+export interface Sealing {
+  /** Reads what the commit has brought. */
+  readonly select: Statement;
+  /** Makes of these rows what is written with them. Pure: a commit that fails is made again with other rows. */
+  seal(rows: readonly Row[]): readonly Statement[];
 }
 
 /** Work that is made up only when a commit is about to be written. */
@@ -76,6 +89,8 @@ export interface Database {
   transact(statements: readonly Statement[], options?: { readonly essential?: boolean }): Promise<void>;
   /** The same for callers that must know in the very moment of the commit. */
   enqueue(transaction: Transaction): void;
+  /** Says how commits are sealed from now on. There is one sealing; without it nothing is sealed. */
+  sealWith(sealing: Sealing): void;
   /** Registers work to be collected at each commit. */
   defer(work: DeferredWork): void;
   /** Says that deferred work of about this many bytes waits; a commit comes by the pace of the committer. */

@@ -6,7 +6,15 @@ import { DomainError } from "../errors.ts";
 import { createBallast } from "./ballast.ts";
 import { createCommitter } from "./committer.ts";
 import { copyDatabase } from "./copy-database.ts";
-import { ClaimLost, type Database, type Query, type Row, type Statement, type Transaction } from "./database.ts";
+import {
+  ClaimLost,
+  type Database,
+  type Query,
+  type Row,
+  type Sealing,
+  type Statement,
+  type Transaction,
+} from "./database.ts";
 import { checkIdentity, migrate } from "./migrate.ts";
 
 /** Page cache, in KiB: indexes of a large store stay in memory, and an idle engine stays small. */
@@ -31,6 +39,7 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
   const db = openChecked(path);
   const ballast = path === ":memory:" ? undefined : createBallast(`${path}.ballast`);
   const prepared = new Map<string, BetterSqlite3.Statement>();
+  let sealing: Sealing | undefined;
 
   function prepare(sql: string): BetterSqlite3.Statement {
     let statement = prepared.get(sql);
@@ -73,8 +82,14 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
         outcomes.push(error as Error);
       }
     }
+    if (group.some(({ statements }, i) => outcomes[i] === undefined && statements.some(wantsSeal))) seal();
     prepare("COMMIT").run();
     return outcomes;
+  }
+
+  function seal(): void {
+    if (sealing === undefined) return;
+    for (const statement of sealing.seal(select<Row>(sealing.select, undefined))) run(statement);
   }
 
   function tryWrite(group: readonly Transaction[]): readonly (Error | undefined)[] | DomainError {
@@ -136,6 +151,9 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
         enqueue({ statements, essential, settle });
       }),
     enqueue,
+    sealWith(given) {
+      sealing = given;
+    },
     defer: (work) => committer.defer(work),
     requestCommit: (pendingBytes) => committer.requestCommit(pendingBytes),
     onRevision: (ring) => committer.onRevision(ring),
@@ -154,6 +172,10 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
       db.close();
     },
   };
+}
+
+function wantsSeal({ wantsSeal: wants }: Statement): boolean {
+  return wants === true;
 }
 
 /** Opens the file, checks it, sets it up and migrates it. */
