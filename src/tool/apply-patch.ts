@@ -1,4 +1,5 @@
 import type { JsonObject } from "../message/message.ts";
+import type { AroundChange, FoundFile } from "../workspace/file-change.ts";
 import type { Files } from "../workspace/files.ts";
 import { checkNames, readText } from "./file-arguments.ts";
 import { assessWrite } from "./file-assessment.ts";
@@ -37,11 +38,11 @@ export function createApplyPatchTool(files: Files): Tool {
       for (const { path, before, after } of changes) diffs.push(await diffOf(path, before, after));
       return diffs.join("");
     },
-    run: async (args, { workspace }) => {
+    run: async (args, { workspace, changes: around }) => {
       const patches = await readArguments(args);
       return files.changeInTurn(workspace, async () => {
         const changes = await plan(files, workspace, patches);
-        await changeAll(files, workspace, changes);
+        await changeAll({ files, workspace, around }, changes);
         return { text: changes.map(tell).join("\n") };
       });
     },
@@ -57,6 +58,14 @@ interface Change {
   readonly path: string;
   readonly before: Text;
   readonly after: Text;
+  /** Of the file before, or of the one that was moved here; undefined = it is new. */
+  readonly mode: number | undefined;
+}
+
+interface Place {
+  readonly files: Files;
+  readonly workspace: string;
+  readonly around: AroundChange;
 }
 
 /** What each file is and is to be, found out before any is touched. Several patches of one file are done one after another. */
@@ -67,7 +76,7 @@ async function plan(files: Files, workspace: string, patches: readonly FilePatch
     if (known !== undefined) return known;
     const found = await files.findForWriting(workspace, path);
     const before = found === undefined ? undefined : requireText(found.bytes, path);
-    return { path, before, after: before };
+    return { path, before, after: before, mode: found?.stats.mode };
   };
   for (const { from, to, apply } of patches) {
     const source = from === undefined ? undefined : await load(from);
@@ -80,36 +89,42 @@ async function plan(files: Files, workspace: string, patches: readonly FilePatch
     if (to === undefined && after !== "")
       throw new Error(`${from ?? ""}: the patch removes this file, but not all of its lines`);
     if (source !== undefined) changes.set(source.path, { ...source, after: undefined });
-    if (target !== undefined) changes.set(target.path, { ...target, after });
+    if (target !== undefined) changes.set(target.path, { ...target, after, mode: target.mode ?? source?.mode });
   }
   return [...changes.values()];
 }
 
 /** All, or none: what was changed before one fails is put back. */
-async function changeAll(files: Files, workspace: string, changes: readonly Change[]): Promise<void> {
+async function changeAll(place: Place, changes: readonly Change[]): Promise<void> {
   const done: Change[] = [];
   try {
     for (const change of changes) {
-      await put(files, workspace, change.path, change.before, change.after);
+      await put(place, change);
       done.push(change);
     }
   } catch (error) {
-    for (const { path, before, after } of done.toReversed()) await put(files, workspace, path, after, before);
+    for (const change of done.toReversed()) {
+      await put(place, { ...change, before: change.after, after: change.before });
+    }
     throw error;
   }
 }
 
 /** Throws where the file is not what the change was made from. */
-async function put(files: Files, workspace: string, path: string, before: Text, after: Text): Promise<void> {
-  if (after === undefined) {
-    if (before !== undefined) await files.remove(workspace, path);
-    return;
-  }
-  await files.write(workspace, path, (found) => {
+async function put({ files, workspace, around }: Place, { path, before, after, mode }: Change): Promise<void> {
+  const check = (found: FoundFile | undefined): void => {
     const text = found === undefined ? undefined : requireText(found.bytes, path);
     if (text !== before) throw new Error(`${path}: it changed meanwhile, and nothing was changed; read it again`);
+  };
+  if (after === undefined) {
+    if (before !== undefined) await files.remove(workspace, path, { around, check });
+    return;
+  }
+  const make = (found: FoundFile | undefined): Buffer => {
+    check(found);
     return Buffer.from(after, "utf8");
-  });
+  };
+  await files.write(workspace, path, { make, around, mode });
 }
 
 function tell({ path, before, after }: Change): string {

@@ -1,5 +1,6 @@
 import { relative } from "node:path";
 import type { JsonObject } from "../message/message.ts";
+import type { FoundFile } from "../workspace/file-change.ts";
 import type { Files } from "../workspace/files.ts";
 import { applyEdits, type Edit } from "./edit.ts";
 import { checkNames, findFlag, findText, readText } from "./file-arguments.ts";
@@ -51,16 +52,17 @@ export function createEditFileTool(files: Files): Tool {
       const before = requireText(found.bytes, path);
       return diffOf(relative(workspace, found.path), before, applyEdits(path, before, edits).text);
     },
-    run: (args, { workspace }) => {
+    run: (args, { workspace, changes }) => {
       const { path, edits } = readArguments(args);
       return files.changeInTurn(workspace, async () => {
         let count = 0;
-        await files.write(workspace, path, (before) => {
+        const make = (before: FoundFile | undefined): Buffer => {
           if (before === undefined) throw new Error(`${path}: there is no such file; write_file makes one`);
           const edited = applyEdits(path, requireText(before.bytes, path), edits);
           count = edited.count;
           return Buffer.from(edited.text, "utf8");
-        });
+        };
+        await files.write(workspace, path, { make, around: changes });
         return { text: `edited ${path} (${count === 1 ? "1 place" : `${count} places`})` };
       });
     },

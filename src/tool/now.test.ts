@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
 import { createFakeClock } from "../../test/helpers/fake-clock.ts";
+import { UNKEPT } from "../workspace/file-change.ts";
 import { createNowTool } from "./now.ts";
 
 const now = createNowTool(createFakeClock(Date.UTC(2026, 10, 3, 5, 6, 7)));
-const context = { sessionId: "s", turnId: "t", callId: "c", workspace: "", signal: new AbortController().signal };
+const place = { sessionId: "s", turnId: "t", callId: "c", workspace: "" };
+const context = { ...place, signal: new AbortController().signal, changes: UNKEPT };
 
 test.each([
   ["Asia/Tokyo", "2026-11-03T14:06:07+09:00 (Tuesday, Asia/Tokyo)"],

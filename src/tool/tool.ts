@@ -1,4 +1,5 @@
 import type { JsonObject } from "../message/message.ts";
+import type { AroundChange } from "../workspace/file-change.ts";
 
 /** What a call can do, from nothing outside of its session to what nobody can tell. Decides together with the session's mode. */
 export type RiskLevel = "none" | "read" | "edit" | "safe" | "destructive" | "unknown";
@@ -64,6 +65,8 @@ export interface ToolContext extends ToolPlace {
   readonly callId: string;
   /** Aborted when the turn is cancelled or the engine stops. A tool ends soon after. */
   readonly signal: AbortSignal;
+  /** Stands around each change of a file: what it was is kept, so that people see and undo it. Throws where the turn is over. */
+  readonly changes: AroundChange;
 }
 
 /** Something a model can ask to be done. */

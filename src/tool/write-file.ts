@@ -1,5 +1,6 @@
 import { relative } from "node:path";
 import type { JsonObject } from "../message/message.ts";
+import type { FoundFile } from "../workspace/file-change.ts";
 import type { Files } from "../workspace/files.ts";
 import { MAX_FILE_BYTES } from "../workspace/safe-file.ts";
 import { checkNames, readText } from "./file-arguments.ts";
@@ -22,14 +23,15 @@ export function createWriteFileTool(files: Files): Tool {
     parameters: { type: "object", properties, required: ["path", "content"], additionalProperties: false },
     assess: (args, place) => assessWrite(files, place, [readArguments(args).path], "writes a file in the workspace"),
     preview: (args, place) => preview(files, readArguments(args), place),
-    run: (args, { workspace }) => {
+    run: (args, { workspace, changes }) => {
       const { path, content } = readArguments(args);
       return files.changeInTurn(workspace, async () => {
         let isNew = true;
-        await files.write(workspace, path, (before) => {
+        const make = (before: FoundFile | undefined): Buffer => {
           isNew = before === undefined;
           return content;
-        });
+        };
+        await files.write(workspace, path, { make, around: changes });
         return { text: `${isNew ? "made" : "replaced"} ${path} (${content.length} bytes)` };
       });
     },

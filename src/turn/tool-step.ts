@@ -3,13 +3,12 @@ import type { ToolOutcome } from "../message/message.ts";
 import { insertMessage } from "../message/message-store.ts";
 import type { StoredSession } from "../session/session-store.ts";
 import type { Statement } from "../store/database.ts";
+import { cutResult } from "../tool/result.ts";
 import type { Tool } from "../tool/tool.ts";
+import { UNKEPT } from "../workspace/file-change.ts";
 import { setCallEnded, setCallStarted, type ToolCall } from "./tool-call-store.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import type { StoredTurn } from "./turn-store.ts";
-
-/** The most of a result that the model is told, in characters. */
-const MAX_RESULT_CHARS = 64 * 1024;
 
 /** Runs the calls of one answer side by side. Each is recorded as started before it runs, and with its result when it ends. */
 export async function toolStep(
@@ -65,12 +64,12 @@ async function runCall(call: ToolCall, tool: Tool | undefined, scope: CallScope)
   }
   try {
     const { id: sessionId, workspace } = session;
-    const context = { sessionId, workspace, turnId: turn.id, callId: call.id, signal };
+    const context = { sessionId, workspace, turnId: turn.id, callId: call.id, signal, changes: UNKEPT };
     const { text } = await untilAborted(tool.run(call.arguments, context), signal);
-    return { outcome: "succeeded", text: cutResult(text) };
+    return { outcome: "succeeded", text: cutResult(text).text };
   } catch (error) {
     signal.throwIfAborted();
-    return { outcome: "failed", text: cutResult(error instanceof Error ? error.message : String(error)) };
+    return { outcome: "failed", text: cutResult(error instanceof Error ? error.message : String(error)).text };
   }
 }
 
@@ -82,12 +81,6 @@ function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
     if (signal.aborted) onAbort();
   });
-}
-
-function cutResult(text: string): string {
-  if (text.length <= MAX_RESULT_CHARS) return text;
-  const cut = text.slice(0, MAX_RESULT_CHARS).toWellFormed();
-  return `${cut}\n[cut: ${text.length - MAX_RESULT_CHARS} of ${text.length} characters are not shown]`;
 }
 
 /** The facts of a call that is over: its end, which is also its message. */

@@ -1,7 +1,9 @@
 import { type ChangesInTurn, createChangesInTurn } from "./changes-in-turn.ts";
+import type { FileRemoval, FileWrite, FoundFile } from "./file-change.ts";
 import { pathRefused } from "./path-refused.ts";
-import { type FoundFile, type MakeContent, readAt, readSafely, removeSafely, writeSafely } from "./safe-file.ts";
+import { readAt, readSafely } from "./safe-file.ts";
 import { type Access, type PathGuard, type PathSubject, withPath } from "./safe-path.ts";
+import { removeSafely, writeSafely } from "./safe-write.ts";
 import { type Found, type WalkOptions, walkFiles } from "./walk-files.ts";
 
 /** The files of workspaces. Each path is as the model gave it; each refusal a DomainError `PATH_*` that can be told to it. */
@@ -12,8 +14,8 @@ export interface Files {
   read(workspace: string, given: string): Promise<FoundFile>;
   /** Undefined where there is no such file yet; throws where it could not be written. */
   findForWriting(workspace: string, given: string): Promise<FoundFile | undefined>;
-  write(workspace: string, given: string, make: MakeContent): Promise<void>;
-  remove(workspace: string, given: string): Promise<void>;
+  write(workspace: string, given: string, write: FileWrite): Promise<void>;
+  remove(workspace: string, given: string, removal: FileRemoval): Promise<void>;
   /** What is in a folder and below. An entry is to be used before the next one is asked for. */
   walk(workspace: string, given: string, options: WalkOptions): AsyncGenerator<Found>;
   /** Lets no other change of this workspace come in between: what a change is made from is what it replaces. */
@@ -33,8 +35,8 @@ export function createFiles(guard: PathGuard): Files {
         if (at.last === "") throw pathRefused("PATH_NOT_A_FILE", given, "it is a folder");
         return at.stats === undefined ? undefined : readAt(guard, workspace, at, given);
       }),
-    write: (workspace, given, make) => writeSafely(guard, workspace, given, make),
-    remove: (workspace, given) => removeSafely(guard, workspace, given),
+    write: (workspace, given, write) => writeSafely(guard, workspace, given, write),
+    remove: (workspace, given, removal) => removeSafely(guard, workspace, given, removal),
     walk: (workspace, given, options) => walkFiles(guard, workspace, given, options),
   };
 }

@@ -1,11 +1,11 @@
-import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
-import { type FileHandle, mkdir, open, rename, statfs, unlink } from "node:fs/promises";
+import { type FileHandle, open, statfs } from "node:fs/promises";
+import type { FoundFile } from "./file-change.ts";
 import { inFolder, type OpenFolder } from "./folder-stack.ts";
 import { pathRefused } from "./path-refused.ts";
 import { dataDirectory, isHidden, type PathGuard, type SafePath, withPath } from "./safe-path.ts";
 
-const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
 
 /** Larger files are read by no tool: they would fill the engine's memory before they are cut. */
 export const MAX_FILE_BYTES = 16 * 1024 * 1024;
@@ -20,13 +20,6 @@ const KERNEL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
   0x63677270, // cgroup2
   0x73636673, // securityfs
 ]);
-
-export interface FoundFile {
-  /** Absolute, without links. */
-  readonly path: string;
-  readonly bytes: Buffer;
-  readonly stats: Stats;
-}
 
 /** Reads a file whole. Throws DomainError `PATH_*`. */
 export function readSafely(guard: PathGuard, workspace: string, given: string): Promise<FoundFile> {
@@ -81,7 +74,8 @@ function checkRegular(stats: Stats, given: string): void {
   throw pathRefused("PATH_NOT_A_FILE", given, `it is ${kind}, not a file`);
 }
 
-async function checkOrdinaryDisk(folder: OpenFolder, name: string, given: string): Promise<void> {
+/** Throws where files are not kept as files. */
+export async function checkOrdinaryDisk(folder: OpenFolder, name: string, given: string): Promise<void> {
   const { type } = await statfs(inFolder(folder, "."));
   if (KERNEL_FILE_SYSTEMS.has(type)) {
     throw pathRefused("PATH_PROTECTED", given, `${name} is state of the system's kernel, not a file`);
@@ -104,77 +98,4 @@ async function readWhole(handle: FileHandle, given: string): Promise<Buffer> {
     }
   }
   return Buffer.concat(chunks);
-}
-
-/** What a file is to be, made from what it is; `before` is undefined where there is none yet. */
-export type MakeContent = (before: FoundFile | undefined) => Uint8Array | Promise<Uint8Array>;
-
-/**
- * Replaces a file, or makes it with the folders above it. Whoever reads it meanwhile, and a system that crashes, finds the old
- * bytes or the new ones; other hard links keep the old ones. Throws DomainError `PATH_*`.
- */
-export function writeSafely(guard: PathGuard, workspace: string, given: string, make: MakeContent): Promise<void> {
-  return withPath(guard, workspace, { given, access: "write" }, async (at) => {
-    if (at.last === "") throw pathRefused("PATH_NOT_A_FILE", given, "it is a folder");
-    const before = at.stats === undefined ? undefined : await readAt(guard, workspace, at, given);
-    const bytes = await make(before);
-    for (const name of at.missing) {
-      await makeFolder(at.stack.top(), name);
-      await at.stack.enter(name);
-    }
-    const folder = at.stack.top();
-    await checkOrdinaryDisk(folder, at.last, given);
-    await replaceIn(folder, at.last, bytes, before?.stats);
-  });
-}
-
-/** Removes a file. Throws DomainError `PATH_*`. */
-export function removeSafely(guard: PathGuard, workspace: string, given: string): Promise<void> {
-  return withPath(guard, workspace, { given, access: "write" }, async (at) => {
-    if (at.stats === undefined) throw pathRefused("PATH_NOT_FOUND", given, "there is no such file");
-    checkRegular(at.stats, given);
-    await unlink(inFolder(at.stack.top(), at.last));
-  });
-}
-
-async function makeFolder(folder: OpenFolder, name: string): Promise<void> {
-  try {
-    await mkdir(inFolder(folder, name));
-  } catch (error) {
-    // Somebody else made it; entering it tells whether it is a folder.
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
-}
-
-/** Both names are looked up in the one open folder, so nothing put in its place moves the file elsewhere. */
-async function replaceIn(
-  folder: OpenFolder,
-  name: string,
-  bytes: Uint8Array,
-  before: Stats | undefined,
-): Promise<void> {
-  const temporary = inFolder(folder, `.parley-${randomBytes(8).toString("hex")}.tmp`);
-  const mode = before === undefined ? 0o666 : before.mode & 0o777;
-  const handle = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
-  try {
-    try {
-      if (before !== undefined) await handOver(handle, before);
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, inFolder(folder, name));
-  } catch (error) {
-    await unlink(temporary);
-    throw error;
-  }
-}
-
-/** The new file belongs to whom the old one belonged to, with its mode, which the umask has cut. */
-async function handOver(handle: FileHandle, before: Stats): Promise<void> {
-  const now = await handle.stat();
-  // Before chmod: a change of owner takes bits of the mode away.
-  if (now.uid !== before.uid || now.gid !== before.gid) await handle.chown(before.uid, before.gid);
-  await handle.chmod(before.mode & 0o777);
 }

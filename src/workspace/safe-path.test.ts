@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { makeWorkspace, type TestWorkspace } from "../../test/helpers/workspace.ts";
+import { UNKEPT } from "./file-change.ts";
 import { createFiles } from "./files.ts";
 import { createPathGuard } from "./path-guard.ts";
 
@@ -16,7 +17,7 @@ afterEach(() => it.dispose());
 
 const read = async (path: string): Promise<string> => (await it.files.read(it.workspace, path)).bytes.toString("utf8");
 const write = (path: string, text = "new\n"): Promise<void> =>
-  it.files.write(it.workspace, path, () => Buffer.from(text));
+  it.files.write(it.workspace, path, { make: () => Buffer.from(text), around: UNKEPT });
 
 test.each(["src/a.txt", "./src//a.txt", "src/../src/./a.txt", "src/none/../a.txt"])("%s is found", async (path) => {
   if (path.includes("none")) await mkdir(join(it.workspace, "src/none"));
@@ -120,7 +121,7 @@ test("the data directory is refused under any name, also where the workspace is 
   for (const path of ["data/token", "DATA/../data/token", "soft", "data/new", "data"]) {
     if (path.startsWith("DATA")) await mkdir(join(around, "DATA"));
     await expect(it.files.read(around, path)).rejects.toMatchObject({ reason: "PATH_PROTECTED" });
-    await expect(it.files.write(around, path, () => Buffer.from(""))).rejects.toMatchObject({
+    await expect(it.files.write(around, path, { make: () => Buffer.from("x"), around: UNKEPT })).rejects.toMatchObject({
       reason: "PATH_PROTECTED",
     });
   }
@@ -133,7 +134,7 @@ test("the data directory is refused under any name, also where the workspace is 
 test("a folder that the engine made for a session is the session's, the rest of the data directory is not", async () => {
   const own = join(it.dataDir, "workspaces", "ses_1");
   await mkdir(own, { recursive: true });
-  await it.files.write(own, "a.txt", () => Buffer.from("mine"));
+  await it.files.write(own, "a.txt", { make: () => Buffer.from("mine"), around: UNKEPT });
   expect((await it.files.read(own, "a.txt")).bytes.toString()).toBe("mine");
   await expect(it.files.read(own, "../../token")).rejects.toMatchObject({ reason: "PATH_OUTSIDE" });
   await link(join(it.dataDir, "token"), join(own, "hard"));
@@ -161,7 +162,9 @@ test.each([
 ])("%s is not written, before it exists and after", async (path) => {
   await expect(write(path)).rejects.toMatchObject({ reason: "PATH_PROTECTED" });
   await expect(it.files.locate(it.workspace, path, "write")).rejects.toMatchObject({ reason: "PATH_PROTECTED" });
-  await expect(it.files.remove(it.workspace, path)).rejects.toMatchObject({ reason: "PATH_PROTECTED" });
+  await expect(it.files.remove(it.workspace, path, { around: UNKEPT })).rejects.toMatchObject({
+    reason: "PATH_PROTECTED",
+  });
   await it.put(path, "there\n");
   await expect(write(path)).rejects.toMatchObject({ reason: "PATH_PROTECTED" });
   expect(await read(path)).toBe("there\n");
@@ -197,8 +200,10 @@ function refuse(): Uint8Array {
 }
 
 test("a write whose content cannot be made leaves nothing behind", async () => {
-  await expect(it.files.write(it.workspace, "new/x", refuse)).rejects.toThrow("no content");
-  await expect(it.files.write(it.workspace, "src/a.txt", refuse)).rejects.toThrow("no content");
+  await expect(it.files.write(it.workspace, "new/x", { make: refuse, around: UNKEPT })).rejects.toThrow("no content");
+  await expect(it.files.write(it.workspace, "src/a.txt", { make: refuse, around: UNKEPT })).rejects.toThrow(
+    "no content",
+  );
   expect(await readdir(it.workspace, { recursive: true })).toEqual(["src", "src/a.txt"]);
 });
 

@@ -6,7 +6,8 @@ import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { DomainError } from "../../src/errors.ts";
 import { createPathGuard } from "../../src/workspace/path-guard.ts";
-import { writeSafely } from "../../src/workspace/safe-file.ts";
+import { UNKEPT } from "../../src/workspace/file-change.ts";
+import { writeSafely } from "../../src/workspace/safe-write.ts";
 import { atLeast, control, type Figure, none } from "./figure.ts";
 
 /** One way to write a file of a workspace; throws where it refuses. */
@@ -50,7 +51,7 @@ export async function symlinkRace(count: number): Promise<readonly Figure[]> {
   try {
     const guard = await createPathGuard(dataDir, () => true);
     const walked = await race(count, (workspace, given, text) =>
-      writeSafely(guard, workspace, given, () => Buffer.from(text)),
+      writeSafely(guard, workspace, given, { make: () => Buffer.from(text), around: UNKEPT }),
     );
     const checked = await race(count, checkThenWrite);
     return [

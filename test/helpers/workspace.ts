@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { ToolContext } from "../../src/tool/tool.ts";
+import { UNKEPT } from "../../src/workspace/file-change.ts";
 import { createFiles, type Files } from "../../src/workspace/files.ts";
 import { createPathGuard } from "../../src/workspace/path-guard.ts";
 
@@ -32,6 +33,7 @@ export async function makeWorkspace(): Promise<TestWorkspace> {
       callId: "call_1",
       workspace,
       signal: new AbortController().signal,
+      changes: UNKEPT,
     },
     workspace,
     outside,
