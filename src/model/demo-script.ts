@@ -1,7 +1,10 @@
+import type { Order } from "./demo-order.ts";
+import { ORDER_RULES, readOrders } from "./demo-orders.ts";
+
 /** What the demo model does in one call. */
 export interface Script {
-  /** Each is asked for as one call of the tool `now`; "" = without a time zone. */
-  timezones: readonly string[];
+  /** The calls to make, step by step: the next step is made when the calls of the one before are over. */
+  steps: readonly (readonly Order[])[];
   reasoning: string;
   /** In the order they are said; a function where they would be too many to keep. */
   answer: Iterable<string>;
@@ -31,8 +34,8 @@ const SLOW_PACE_MS = 500;
 const MAX_WORDS = 100_000;
 
 /**
- * What is said. The first rule whose pattern is found in the user's last message decides; the rest of the table is not
- * looked at. `echo` comes first, so that its text can be anything.
+ * What is said where no tool is asked for. The first rule whose pattern is found in the user's last message decides; the
+ * rest of the table is not looked at. `echo` comes first, so that its text can be anything.
  */
 const ANSWERS: readonly Rule[] = [
   {
@@ -47,11 +50,6 @@ const ANSWERS: readonly Rule[] = [
     pattern: /\bhelp\b/i,
     help: "help - this list",
     apply: (script) => (script.answer = splitWords(helpText())),
-  },
-  {
-    pattern: /\bwhat(?:'s| is)? (?:the )?time(?: is it)?(?: it is)?(?: (?:now|right now))?(?: in ([^?!.\n]+))?/i,
-    help: "what time is it? / what time is it in Tokyo and Paris? - calls the tool now, once for each place, then answers",
-    apply: (script, [, places = ""]) => (script.timezones = places === "" ? [""] : toTimezones(places)),
   },
   {
     pattern: /\b(?:say|write) ([\d,]+) words\b/i,
@@ -115,10 +113,12 @@ const MANNERS: readonly Rule[] = [
   },
 ];
 
-/** Reads a user's message. What follows `echo:` is text, not orders. */
-export function readScript(message: string): Script {
+const ECHO = /\becho:[^]*$/i;
+
+/** Reads a user's message. What follows `echo:` is text, not orders. `file` is what "it" means where nothing else is named. */
+export function readScript(message: string, file?: string): Script {
   const script: Script = {
-    timezones: [],
+    steps: [],
     reasoning: "",
     answer: splitWords(`You said: ${shorten(message)} Say "help" to see what I can do.`),
     isExact: false,
@@ -127,11 +127,15 @@ export function readScript(message: string): Script {
     failFirstTries: 0,
     stallAfterWords: undefined,
   };
-  const orders = message.replace(/\becho:[^]*$/i, "");
+  const plain = message.replace(ECHO, "");
+  const { steps, rest } = ECHO.test(message) ? { steps: [], rest: plain } : readOrders(plain, file);
+  script.steps = steps;
+  // What is to be written or run says nothing of how to do it.
   for (const rule of MANNERS) {
-    const match = rule.pattern.exec(orders);
+    const match = rule.pattern.exec(rest);
     if (match !== null) rule.apply(script, match);
   }
+  if (steps.length > 0) return script;
   for (const rule of ANSWERS) {
     const match = rule.pattern.exec(message);
     if (match === null) continue;
@@ -142,44 +146,16 @@ export function readScript(message: string): Script {
 }
 
 function helpText(): string {
-  return `I understand plain words. What I say:\n${list(ANSWERS)}\nHow I say it, in any combination:\n${list(MANNERS)}`;
+  return [
+    `I understand plain words. What I do, with the tools that this session has:\n${list(ORDER_RULES)}`,
+    'Several of these in one message are several calls; what follows "then" or a full stop waits for what is before it.\n',
+    `What I say:\n${list(ANSWERS)}`,
+    `How I say it, in any combination:\n${list(MANNERS)}`,
+  ].join("\n");
 }
 
-function list(rules: readonly Rule[]): string {
-  return rules.map(({ help }) => `- ${help}\n`).join("");
-}
-
-/** Places as people name them. Anything else is passed on as it is: the tool says what is wrong with it. */
-const TIMEZONES: Readonly<Record<string, string>> = {
-  amsterdam: "Europe/Amsterdam",
-  auckland: "Pacific/Auckland",
-  beijing: "Asia/Shanghai",
-  berlin: "Europe/Berlin",
-  cairo: "Africa/Cairo",
-  chicago: "America/Chicago",
-  delhi: "Asia/Kolkata",
-  london: "Europe/London",
-  "los angeles": "America/Los_Angeles",
-  madrid: "Europe/Madrid",
-  moscow: "Europe/Moscow",
-  "new york": "America/New_York",
-  paris: "Europe/Paris",
-  rome: "Europe/Rome",
-  "san francisco": "America/Los_Angeles",
-  "sao paulo": "America/Sao_Paulo",
-  singapore: "Asia/Singapore",
-  sydney: "Australia/Sydney",
-  tokyo: "Asia/Tokyo",
-  utc: "UTC",
-  zurich: "Europe/Zurich",
-};
-
-function toTimezones(places: string): string[] {
-  return places
-    .split(/\s*,\s*(?:and\s+)?|\s+and\s+/i)
-    .map((place) => place.trim())
-    .filter((place) => place !== "")
-    .map((place) => TIMEZONES[place.toLowerCase()] ?? place);
+function list(rules: readonly { readonly help?: string }[]): string {
+  return rules.map(({ help }) => (help === undefined ? "" : `- ${help}\n`)).join("");
 }
 
 function toCount(text: string): number {

@@ -144,6 +144,46 @@ test("without the tool it says so", async () => {
   expect(calls({ events } as never)).toEqual([]);
 });
 
+const toolOf = (name: string) => ({ ...NOW_TOOL, name });
+
+test("what is asked for step by step is done step by step, and it tells what came of each", async () => {
+  const tools = ["write_file", "read_file"].map(toolOf);
+  const question = messageOf("user", "write a.txt that says hi, then read it");
+  const first = await ask(requestOf("", { messages: [question], tools }));
+  expect(calls(first)).toEqual([["write_file", '{"path":"a.txt","content":"hi\\n"}']]);
+  expect(first.text).toContain("I will write a.txt.");
+
+  const call = { kind: "tool_call", callId: "c1", providerCallId: "p1", name: "write_file", arguments: {} } as const;
+  const result = { kind: "tool_result", callId: "c1", outcome: "succeeded", text: "made a.txt" } as const;
+  const messages = [question, messageOf("assistant", first.text, call), messageOf("tool", result)];
+  const second = await ask(requestOf("", { messages, tools }));
+  expect(second.text).toBe("Done: made a.txt.\n\nLet me read a.txt.");
+  expect(calls(second)).toEqual([["read_file", '{"path":"a.txt"}']]);
+
+  const reading = { ...call, callId: "c2", name: "read_file", arguments: { path: "a.txt" } };
+  messages.push(
+    messageOf("assistant", second.text, reading),
+    messageOf("tool", { ...result, callId: "c2", text: "hi\n" }),
+  );
+  const third = await ask(requestOf("", { messages, tools }));
+  expect(third.text).toBe("a.txt says:\n\n```\nhi\n```");
+  expect(calls(third)).toEqual([]);
+  expect(third.events.at(-1)).toEqual({ kind: "stop", reason: "end" });
+});
+
+test("it asks for no tool that its request does not offer, and does the rest", async () => {
+  const first = await ask(requestOf("run `ls` and list the files", { tools: [toolOf("list_files")] }));
+  expect(calls(first)).toEqual([["list_files", "{}"]]);
+  expect(first.text).toContain("I would ask the tool shell now, but this session does not have it. Let me look.");
+});
+
+test("what is to be written or run is no order of how to do it", async () => {
+  const first = await ask(requestOf("run `fail` and write stall.txt that says think", { tools: [toolOf("shell")] }));
+  expect(first.error).toBeUndefined();
+  expect(first.reasoning).toBe("");
+  expect(calls(first)).toEqual([["shell", '{"command":"fail"}']]);
+});
+
 test("it fails on request, for good, in the middle, or a few times", async () => {
   const failed = await ask("fail");
   expect(failed.events).toEqual([]);
@@ -200,6 +240,13 @@ test("help tells every order, and each one works", async () => {
   for (const word of [
     "echo:",
     "help",
+    "list_files",
+    "read_file",
+    "write_file",
+    "edit_file",
+    "shell",
+    "ask_human",
+    "todo",
     "time",
     "words",
     "count",

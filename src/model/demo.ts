@@ -1,5 +1,7 @@
 import { type Clock, delay } from "../clock.ts";
 import type { Message, ToolCallPart } from "../message/message.ts";
+import type { Order } from "./demo-order.ts";
+import { type EndedCall, lastCalls, tellResult } from "./demo-results.ts";
 import { readScript, type Script, splitWords } from "./demo-script.ts";
 import { demoTitle } from "./demo-title.ts";
 import { ModelError, type Model, type ModelEvent, type ModelRequest } from "./model.ts";
@@ -60,21 +62,28 @@ function* nameIt(request: ModelRequest): Generator<ModelEvent> {
 
 /** What to do for a request: what the user's last words ask for, or, once the tools have answered, to tell what they said. */
 function prepare({ messages, tools }: ModelRequest): Script {
-  const script = readScript(lastUserText(messages));
-  if (script.timezones.length > 0) {
-    const said = resultsOf(messages);
-    const canAsk = tools.some((tool) => tool.name === "now");
-    if (said === "" && canAsk) script.answer = splitWords("Let me look at the clock.");
-    else {
-      script.timezones = [];
-      script.answer = splitWords(said === "" ? "I would ask the tool now, but this session does not have it." : said);
-      // The manner was for the first part of the turn.
-      script.reasoning = "";
-    }
-  }
+  const script = readScript(lastUserText(messages), lastFileOf(messages));
+  if (script.steps.length > 0) followSteps(script, messages, new Set(tools.map(({ name }) => name)));
   const isIntroduced = messages.some((message) => message.role === "assistant" && textOf(message).includes(INTRO));
   if (!isIntroduced && !script.isExact) script.answer = chain(splitWords(`${INTRO}\n\n`), script.answer);
   return script;
+}
+
+/** Leaves the one step that is next in the script, and says what came of the one before it. */
+function followSteps(script: Script, messages: readonly Message[], offered: ReadonlySet<string>): void {
+  const sinceUser = messages.slice(messages.findLastIndex((message) => message.role === "user") + 1);
+  const done = sinceUser.filter((message) => callsOf(message).length > 0).length;
+  const steps = script.steps
+    .map((step) => step.filter(({ tool }) => offered.has(tool)))
+    .filter((step) => step.length > 0);
+  const ended = lastCalls(sinceUser);
+  const next = steps[done] ?? [];
+  const missing = script.steps.flat().filter(({ tool }) => !offered.has(tool));
+  const intro = sentences([...(done === 0 ? missing.map(tellMissing) : []), ...next.map((order) => order.intro)]);
+  script.steps = [next];
+  script.answer = chain(tellEnded(ended), splitWords(ended.length > 0 && intro !== "" ? `\n\n${intro}` : intro));
+  // The manner was for the first part of the turn.
+  if (done > 0) script.reasoning = "";
 }
 
 async function* perform(
@@ -100,12 +109,13 @@ async function* perform(
   if (script.stallAfterWords !== undefined) await untilAborted(signal);
   if (script.failAfterWords !== undefined) throw asked(true);
   const callsBefore = request.messages.flatMap(callsOf).length;
-  for (const [i, timezone] of script.timezones.entries()) {
-    const argumentsJson = JSON.stringify(timezone === "" ? {} : { timezone });
-    yield { kind: "tool_call", providerCallId: `demo_${callsBefore + i + 1}`, name: "now", argumentsJson };
+  const calls = script.steps.flat();
+  for (const [i, { tool, args }] of calls.entries()) {
+    const argumentsJson = JSON.stringify(args);
+    yield { kind: "tool_call", providerCallId: `demo_${callsBefore + i + 1}`, name: tool, argumentsJson };
   }
   yield usageOf(request, words, reasoningTokens);
-  yield { kind: "stop", reason: script.timezones.length > 0 ? "tool_calls" : "end" };
+  yield { kind: "stop", reason: calls.length > 0 ? "tool_calls" : "end" };
 }
 
 function usageOf(request: ModelRequest, words: number, reasoningTokens: number): ModelEvent {
@@ -159,23 +169,33 @@ function callsOf({ parts }: Message): ToolCallPart[] {
   return parts.filter((part) => part.kind === "tool_call");
 }
 
-/** What the tools said since the user spoke, a line each; empty where they were not asked. */
-function resultsOf(messages: readonly Message[]): string {
-  const sinceUser = messages.slice(messages.findLastIndex((message) => message.role === "user") + 1);
-  const calls = new Map(sinceUser.flatMap(callsOf).map((call) => [call.callId, call]));
-  const lines = sinceUser
-    .flatMap(({ parts }) => parts)
-    .flatMap((part) => {
-      if (part.kind !== "tool_result") return [];
-      const timezone = calls.get(part.callId)?.arguments.timezone;
-      const where = typeof timezone === "string" ? ` in ${timezone}` : "";
-      return part.outcome === "succeeded" ? [`It is ${part.text}.`] : [`I cannot tell the time${where}: ${part.text}`];
-    });
-  return lines.join("\n");
+/** The file that a call named last; undefined = none did. */
+function lastFileOf(messages: readonly Message[]): string | undefined {
+  return messages
+    .flatMap(callsOf)
+    .map(({ name, arguments: args }) => (name === "list_files" ? undefined : args["path"]))
+    .findLast((path) => typeof path === "string");
+}
+
+/** What came of calls, line by line: what a tool said comes faster than words that are made up. */
+function tellEnded(ended: readonly EndedCall[]): readonly string[] {
+  const told = ended.map(tellResult).join(ended.some(({ call }) => call.name !== "now") ? "\n\n" : "\n");
+  return told.match(/[^\n]*\n+|[^\n]+/g) ?? [];
+}
+
+function tellMissing({ tool }: Order): string {
+  return `I would ask the tool ${tool} now, but this session does not have it.`;
+}
+
+/** Each sentence once. */
+function sentences(all: readonly string[]): string {
+  return [...new Set(all)].join(" ");
 }
 
 /** Words of everything sent, as if they were tokens. */
 function countInput({ systemPrompt, messages }: ModelRequest): number {
-  const texts = messages.flatMap(({ parts }) => parts).map((part) => ("text" in part ? part.text : part.name));
+  const texts = messages
+    .flatMap(({ parts }) => parts)
+    .map((part) => ("text" in part ? part.text : part.kind === "tool_call" ? part.name : ""));
   return [systemPrompt, ...texts].reduce((sum, text) => sum + (text.match(/\S+/g)?.length ?? 0), 0);
 }
