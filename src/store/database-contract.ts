@@ -156,7 +156,8 @@ export function describeDatabase(name: string, open: () => Promise<Database>): v
     test("what cannot be sealed is not stored", () =>
       withTable(async (db) => {
         db.sealWith({ select: all, seal: () => [{ sql: "UPDATE t SET n = NULL", params: [] }] });
-        await expect(db.transact([{ ...insert("a", 1), wantsSeal: true }])).rejects.toThrow();
+        const refused = db.transact([{ ...insert("a", 1), wantsSeal: true }]);
+        await expect(refused).rejects.toMatchObject({ reason: "STORAGE_FAILED" });
         await db.transact([insert("b", 1)]);
         expect((await db.all(all)).map((row) => row["name"])).toEqual(["b"]);
       }));

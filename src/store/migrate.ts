@@ -12,6 +12,7 @@ import { findDrafts } from "./migrations/0008-find-drafts.ts";
 import { requests } from "./migrations/0009-requests.ts";
 import { permissions } from "./migrations/0010-permissions.ts";
 import { workspaces } from "./migrations/0012-workspaces.ts";
+import { audit } from "./migrations/0017-audit.ts";
 
 /** "PRLY": marks the file as ours, so that no other program's database is ever touched. */
 const APPLICATION_ID = 0x50524c59;
@@ -29,6 +30,7 @@ const MIGRATIONS: readonly string[] = [
   requests,
   permissions,
   workspaces,
+  audit,
 ];
 
 /** The version of the schema that this engine brings a database to. */
