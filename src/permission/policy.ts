@@ -35,6 +35,14 @@ const TABLE: { readonly [M in ApprovalMode]: { readonly [L in RiskLevel]: Verdic
   restricted: { none: "allow", read: "allow", edit: "deny", safe: "deny", destructive: "deny", unknown: "deny" },
 };
 
+const STRICTNESS: Readonly<Record<Verdict, number>> = { allow: 0, ask: 1, deny: 2 };
+
+/** Whether a mode allows nothing that another asks about or denies. */
+export function isAsStrict(mode: ApprovalMode, than: ApprovalMode): boolean {
+  const levels = Object.keys(TABLE[mode]) as RiskLevel[];
+  return levels.every((level) => STRICTNESS[TABLE[mode][level]] >= STRICTNESS[TABLE[than][level]]);
+}
+
 /**
  * Decides on a call; the first that speaks wins: deny rules, protected paths, PLAN, ask rules, allow rules, the mode with the
  * risk. In RESTRICTED every "ask" is a deny.

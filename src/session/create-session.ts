@@ -1,3 +1,6 @@
+import type { Agents } from "../agent/definitions.ts";
+import { agentNotFound } from "../agent/agent.ts";
+import { settingsOf } from "../agent/agent-session.ts";
 import type { Clock } from "../clock.ts";
 import type { NewId } from "../id.ts";
 import type { Idempotency } from "../idempotency/idempotency.ts";
@@ -6,6 +9,8 @@ import type { RuleDraft } from "../permission/rule.ts";
 import { rulesForNew } from "../permission/rules.ts";
 import type { Profiles } from "../profile/profile.ts";
 import type { Database } from "../store/database.ts";
+import { DEFAULT_LIMITS, type Limits } from "../turn/turn.ts";
+import { canonicalWorkspace } from "../workspace/workspace.ts";
 import type { Workspaces } from "../workspace/workspaces.ts";
 import type { SessionSettings } from "./session.ts";
 import { getSession, insertSession, type StoredSession } from "./session-store.ts";
@@ -20,6 +25,8 @@ export interface SessionDeps {
 
 export interface CreateSessionDeps extends SessionDeps {
   readonly workspaces: Workspaces;
+  /** Absent = there are no agent definitions. */
+  readonly agents?: Pick<Agents, "get">;
   /** The mode of sessions that name none; absent = the one as shipped. */
   readonly defaultMode?: ApprovalMode;
 }
@@ -29,32 +36,36 @@ export type NewSettings = Omit<SessionSettings, "approvalMode"> & Partial<Pick<S
 
 export interface CreateSession {
   readonly idempotencyKey: string;
-  readonly settings: NewSettings;
+  /** Limits that it does not say are its definition's, or the defaults. */
+  readonly settings: Omit<NewSettings, "limits"> & { readonly limits: Partial<Limits> };
+  /** The name of the definition it is made by; empty or absent = none. */
+  readonly agentName?: string;
   /** Rules of its own that it begins with; absent = none. */
   readonly rules?: readonly RuleDraft[];
   /** The name of the caller's token. */
   readonly actor?: string;
 }
 
-/** Makes a session. Throws DomainError `PROFILE_NOT_FOUND`, `INVALID_WORKSPACE`, `WORKSPACE_NOT_ALLOWED`, `INVALID_RULE`, `IDEMPOTENCY_KEY_REUSED`. */
+/** Makes a session. Throws DomainError `PROFILE_NOT_FOUND`, `AGENT_NOT_FOUND`, `AGENT_UNUSABLE`, `INVALID_WORKSPACE`, `WORKSPACE_NOT_ALLOWED`, `INVALID_RULE`, `IDEMPOTENCY_KEY_REUSED`. */
 export async function createSession(
   deps: CreateSessionDeps,
-  { idempotencyKey: key, settings, rules = [], actor = "" }: CreateSession,
+  { idempotencyKey: key, settings, agentName = "", rules = [], actor = "" }: CreateSession,
 ): Promise<StoredSession> {
-  // Sessions without rules are remembered as they were before there were any.
-  const content = rules.length === 0 ? settings : { ...settings, rules };
+  // What is not said is remembered as it was before it could be.
+  const said = agentName === "" ? { ...settings, limits: { ...DEFAULT_LIMITS, ...settings.limits } } : settings;
+  const content = { ...said, ...(agentName !== "" && { agentName }), ...(rules.length > 0 && { rules }) };
   return deps.idempotency.once(
     { scope: "CreateSession", key, content },
     {
       find: (id) => getSession(deps.db, id),
       make: async (remember) => {
-        const profile = deps.profiles.get(settings.profile).name;
         const id = deps.newId("ses");
+        const definition = await findDefinition(deps, agentName, settings.workspace);
+        const made = settingsOf(deps.profiles, settings, definition, deps.defaultMode ?? SHIPPED_MODE);
         const workspace = await deps.workspaces.make(settings.workspace, id);
-        const approvalMode = deps.defaultMode ?? SHIPPED_MODE;
         const ownRules = rulesForNew(deps, id, rules, actor);
         await deps.db.transact([
-          ...insertSession(id, { approvalMode, ...settings, profile, workspace }, deps.clock.now()),
+          ...insertSession(id, { ...settings, ...made, workspace }, deps.clock.now()),
           ...ownRules,
           ...remember(id),
         ]);
@@ -62,4 +73,10 @@ export async function createSession(
       },
     },
   );
+}
+
+async function findDefinition({ agents }: CreateSessionDeps, name: string, workspace: string) {
+  if (name === "") return undefined;
+  if (agents === undefined) throw agentNotFound(name, "this engine has none");
+  return agents.get(name, workspace === "" ? "" : await canonicalWorkspace(workspace));
 }

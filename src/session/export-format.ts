@@ -33,10 +33,11 @@ export function headLine(): string {
 /** All that an owner has decided of a session, and where it comes from; what runs in it and its log stay behind. */
 export function sessionLine(session: Session): string {
   const { id, title, profile, model, systemPrompt, workspace, labels, limits, starred } = session;
-  const { resumeAfterRestart, retryPartial, approvalMode, forkedFrom, usage, createTimeMs, updateTimeMs } = session;
+  const { resumeAfterRestart, retryPartial, approvalMode, agent, forkedFrom, usage, createTimeMs, updateTimeMs } =
+    session;
   const settings = { title, profile, model, systemPrompt, workspace, labels, limits, starred };
   const origin = { forkedFrom, usage, createTimeMs, updateTimeMs };
-  return `${JSON.stringify({ session: { id, ...settings, resumeAfterRestart, retryPartial, approvalMode, ...origin } })}\n`;
+  return `${JSON.stringify({ session: { id, ...settings, resumeAfterRestart, retryPartial, approvalMode, agent, ...origin } })}\n`;
 }
 
 export function endLine(end: ExportEnd): string {

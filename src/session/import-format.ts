@@ -6,6 +6,7 @@ import type { Limits } from "../turn/turn.ts";
 import type { Usage } from "../usage/usage.ts";
 import { EXPORT_HEAD, type ExportEnd } from "./export-format.ts";
 import { APPROVAL_MODES, type ApprovalMode } from "../permission/approval-mode.ts";
+import { AGENT_NAME, type SessionAgent } from "../agent/agent.ts";
 import type { NewSettings } from "./create-session.ts";
 
 /** A session as an export has it. */
@@ -29,6 +30,11 @@ interface OfAssistant {
 /** What only exports of engines that know modes have. */
 interface OfGuarded {
   readonly approvalMode: ApprovalMode;
+}
+
+/** What only sessions that were made by a definition have. */
+interface OfAgent {
+  readonly agent: SessionAgent;
 }
 
 /** One line of an export. */
@@ -64,7 +70,14 @@ const limits: Shape<Limits> = object<Limits>({
   maxSilenceBeforeFirstMs: whole(0, 3_600_000),
 });
 
-const session: Shape<ImportedSession> = object<Omit<ImportedSession, "approvalMode">, OfGuarded>(
+const agentName = text({ pattern: AGENT_NAME });
+
+const agent: Shape<SessionAgent> = object<Omit<SessionAgent, "tools">, Required<Pick<SessionAgent, "tools">>>(
+  { name: agentName, instructions: text({ maxBytes: 256 * 1024 }), agents: listOf(agentName) },
+  { tools: listOf(text({ maxChars: 256 })) },
+);
+
+const session: Shape<ImportedSession> = object<Omit<ImportedSession, "approvalMode" | "agent">, OfGuarded & OfAgent>(
   {
     id,
     title: text({ maxChars: 500 }),
@@ -83,7 +96,7 @@ const session: Shape<ImportedSession> = object<Omit<ImportedSession, "approvalMo
     updateTimeMs: timeMs,
   },
   // Exports of engines that knew no modes have none.
-  { approvalMode: oneOf(...APPROVAL_MODES) },
+  { approvalMode: oneOf(...APPROVAL_MODES), agent },
 );
 
 const toolArguments: Shape<object> = (value, where) => {

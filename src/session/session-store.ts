@@ -1,5 +1,6 @@
 import type { Database, Row, SqlValue, Statement } from "../store/database.ts";
 import { NEXT_REVISION, REVISION } from "../store/revision.ts";
+import type { SessionAgent } from "../agent/agent.ts";
 import type { ApprovalMode } from "../permission/approval-mode.ts";
 import type { Limits } from "../turn/turn.ts";
 import { DEFAULT_LIMITS } from "../turn/turn.ts";
@@ -26,6 +27,7 @@ export interface SessionRow extends Row {
   resume_after_restart: number;
   retry_partial: number;
   approval_mode: ApprovalMode;
+  agent: string;
   state: SessionState;
   running_turn_id: string;
   last_turn_id: string;
@@ -69,6 +71,7 @@ export function sessionFromRow(row: SessionRow): StoredSession {
     resumeAfterRestart: row.resume_after_restart === 1,
     retryPartial: row.retry_partial === 1,
     approvalMode: row.approval_mode,
+    ...(row.agent !== "" && { agent: JSON.parse(row.agent) as SessionAgent }),
     state: row.state,
     runningTurnId: row.running_turn_id,
     lastTurnId: row.last_turn_id,
@@ -134,7 +137,7 @@ export interface SessionOrigin {
 
 /** The columns of a new session's row but for its key and its revision. */
 export const SESSION_COLUMNS = `id, title, title_folded, profile, model, system_prompt, workspace, labels, limits, starred,
-  resume_after_restart, retry_partial, approval_mode, forked_from, state, running_turn_id, last_turn_id, last_seq, input_tokens,
+  resume_after_restart, retry_partial, approval_mode, agent, forked_from, state, running_turn_id, last_turn_id, last_seq, input_tokens,
   output_tokens, reasoning_tokens, cached_input_tokens, model_calls, create_time_ms, update_time_ms`;
 
 /** One mark for each of `SESSION_COLUMNS`. */
@@ -145,7 +148,8 @@ export function sessionParams(id: string, settings: SessionSettings, nowMs: numb
   const { forkedFrom = "", usage = NO_USAGE, createTimeMs = nowMs, updateTimeMs = nowMs } = origin;
   const { inputTokens, outputTokens, reasoningTokens, cachedInputTokens, modelCalls } = usage;
   const used = [inputTokens, outputTokens, reasoningTokens, cachedInputTokens, modelCalls];
-  return [id, ...settingsParams(settings), forkedFrom, "idle", "", "", 0, ...used, createTimeMs, updateTimeMs];
+  const agent = settings.agent === undefined ? "" : JSON.stringify(settings.agent);
+  return [id, ...settingsParams(settings), agent, forkedFrom, "idle", "", "", 0, ...used, createTimeMs, updateTimeMs];
 }
 
 export function insertSession(

@@ -1,3 +1,4 @@
+import type { SessionAgent } from "../agent/agent.ts";
 import type { ApprovalMode } from "../permission/approval-mode.ts";
 import type { Limits } from "../turn/turn.ts";
 import type { Usage } from "../usage/usage.ts";
@@ -22,6 +23,8 @@ export interface SessionSettings {
   readonly retryPartial: boolean;
   /** How much its agent may do without asking. */
   readonly approvalMode: ApprovalMode;
+  /** What is kept of the definition it was made by; absent = none. Never changed. */
+  readonly agent?: SessionAgent;
 }
 
 /** A conversation with one agent. */

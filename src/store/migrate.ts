@@ -13,6 +13,7 @@ import { requests } from "./migrations/0009-requests.ts";
 import { permissions } from "./migrations/0010-permissions.ts";
 import { workspaces } from "./migrations/0012-workspaces.ts";
 import { audit } from "./migrations/0017-audit.ts";
+import { agents } from "./migrations/0018-agents.ts";
 
 /** "PRLY": marks the file as ours, so that no other program's database is ever touched. */
 const APPLICATION_ID = 0x50524c59;
@@ -31,6 +32,7 @@ const MIGRATIONS: readonly string[] = [
   permissions,
   workspaces,
   audit,
+  agents,
 ];
 
 /** The version of the schema that this engine brings a database to. */
