@@ -2,6 +2,9 @@ import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { pino, type Logger } from "pino";
 import packageFile from "../package.json" with { type: "json" };
+import { type AuditLog, openAuditLog } from "./audit/audit-log.ts";
+import { formatEnd } from "./audit/chain.ts";
+import { createScrub } from "./audit/scrub.ts";
 import { createBackups } from "./backup/backups.ts";
 import { checkAfterCrash, wasCutOff } from "./backup/check-after-crash.ts";
 import { undoCutOffSwap } from "./backup/swap-store.ts";
@@ -61,6 +64,8 @@ import { openWorkspaces } from "./workspace/workspaces.ts";
 /** How long a stop waits for open calls, and DeleteSession for its turn. Both are parts of the 10 s that a stop may take. */
 const GRACE_MS = 2000;
 const DELETE_WAIT_MS = 10_000;
+
+const DAY_MS = 24 * 60 * 60_000;
 
 /** What is only kept for a time is removed this often: keys of retried calls, tokens that have expired. */
 const SWEEP_MS = 60 * 60_000;
@@ -144,6 +149,19 @@ async function openStore({ config, parts, clock, logger, closers, onBug }: Base)
   closers.add(() => db.close());
   // Only now: a directory that is refused is left as it was.
   const token = readOrMakeToken(config.dataDir);
+  const secrets = [token, config.token, ...config.profiles.map(({ apiKey }) => apiKey)];
+  const keepMs = config.auditDays * DAY_MS;
+  const audit = await openAuditLog(db, {
+    clock,
+    keepMs,
+    scrub: createScrub(secrets.filter((text) => text !== undefined)),
+  });
+  closers.add(() => endAudit(audit, logger, onBug));
+  await audit.add({
+    action: "ENGINE_STARTED",
+    actor: "",
+    detail: { version: packageFile.version, after_crash: mustCheck },
+  });
   const log = createEventLog(db, encodePayload, clock);
   closers.add(() => log.close());
   const removed = createRemovedSessions(db, onBug, clock);
@@ -160,7 +178,18 @@ async function openStore({ config, parts, clock, logger, closers, onBug }: Base)
   closers.add(() => feed.close());
   const requests = await openRequests({ db, log, clock, onBug }, closers);
   const logEpoch = await readLogEpoch(db);
-  return { token, db, log, logEpoch, removed, searchIndex, idempotency, tokens, feed, blobs, ...requests };
+  return { token, db, audit, log, logEpoch, removed, searchIndex, idempotency, tokens, feed, blobs, ...requests };
+}
+
+/** The last entry of a run. Its hash goes to the log as well: whoever cuts the end off cannot reach it there. */
+async function endAudit(audit: AuditLog, logger: Logger, onBug: Base["onBug"]): Promise<void> {
+  try {
+    await audit.add({ action: "ENGINE_STOPPED", actor: "" }, { essential: true });
+    logger.info({ audit_head: formatEnd(await audit.head()) }, "stopped");
+  } catch (error) {
+    // The store refuses; what is being closed must be closed all the same.
+    onBug("the end of the audit log", error);
+  }
 }
 
 /** What waits for a human. What expired while no engine ran has ended when this resolves. */
@@ -190,12 +219,12 @@ function startCheckAfterCrash(file: string, clock: Clock, logger: Logger, onBug:
 type Store = Awaited<ReturnType<typeof openStore>>;
 
 /** What runs turns. */
-function createTurns({ config, parts, clock, closers, onBug }: Base, { db, log }: Store) {
+function createTurns({ config, parts, clock, closers, onBug }: Base, { db, log, blobs }: Store) {
   const profiles = createProfiles(config.profiles, config.defaultProfile);
   const models = createModelCache(clock, createModelsVia(config.proxies));
   closers.add(() => models.close());
   const tools = [createNowTool(clock), ...(parts.tools ?? [])];
-  const base = { db, log, clock, newId, profiles, models, tools, random: parts.random ?? Math.random, onBug };
+  const base = { db, log, blobs, clock, newId, profiles, models, tools, random: parts.random ?? Math.random, onBug };
   const titles = parts.titles ?? createTitles(base, config.titles);
   closers.add(() => titles.close());
   const deps = { ...base, titles };
@@ -275,6 +304,7 @@ async function serve(
     () => db.transact([forgetOldImports(clock.now())]),
     () => db.transact([forgetOldRequests(clock.now())]),
     () => db.transact([forgetEndedRules(clock.now())]),
+    store.audit.trim,
   ];
   closers.add(startHousekeeping(clock, sweeps, onBug));
   closers.add(() => {

@@ -20,14 +20,42 @@ export function insertBlob({ sha256, sizeBytes, contentType }: Blob, nowMs: numb
   };
 }
 
-/** Not uploaded since. */
+/** Begins the time of one that is there anew. Its claim is lost where it is gone. */
+export function renewBlob({ sha256, contentType }: Pick<Blob, "sha256" | "contentType">, nowMs: number): Statement {
+  return {
+    sql: "UPDATE blobs SET content_type = ?, upload_time_ms = ? WHERE sha256 = ?",
+    params: [contentType, nowMs, sha256],
+    claim: "blob",
+  };
+}
+
+/** Something refers to it: a message by its trigger, whoever else by rows of `blob_references`. */
+const IS_WANTED = "EXISTS (SELECT 1 FROM blob_references AS r WHERE r.sha256 = blobs.sha256)";
+
+/** Not uploaded since, and not wanted. */
 export function selectBlobsBefore(uploadTimeMs: number): Statement {
   return {
-    sql: "SELECT sha256, size_bytes, content_type FROM blobs WHERE upload_time_ms < ? ORDER BY upload_time_ms",
+    sql: `SELECT sha256, size_bytes, content_type FROM blobs
+      WHERE upload_time_ms < ? AND NOT ${IS_WANTED} ORDER BY upload_time_ms`,
     params: [uploadTimeMs],
   };
 }
 
+/** Its claim is lost where it is wanted by now. */
 export function deleteBlob(sha256: string, uploadTimeMs: number): Statement {
-  return { sql: "DELETE FROM blobs WHERE sha256 = ? AND upload_time_ms < ?", params: [sha256, uploadTimeMs] };
+  return {
+    sql: `DELETE FROM blobs WHERE sha256 = ? AND upload_time_ms < ? AND NOT ${IS_WANTED}`,
+    params: [sha256, uploadTimeMs],
+    claim: "unwanted blob",
+  };
+}
+
+/** Keeps a blob for as long as this row is there. `owner` is the id of what wants it. */
+export function referToBlob(sha256: string, owner: string): Statement {
+  return { sql: "INSERT OR IGNORE INTO blob_references (sha256, owner) VALUES (?, ?)", params: [sha256, owner] };
+}
+
+/** The same taken back, for all that this owner wants. */
+export function forgetReferences(owner: string): Statement {
+  return { sql: "DELETE FROM blob_references WHERE owner = ?", params: [owner] };
 }

@@ -4,9 +4,9 @@ import type { Readable } from "node:stream";
 import type { Clock } from "../clock.ts";
 import { syncFolder } from "../durable-file.ts";
 import { createInTurn } from "../in-turn.ts";
-import type { Database } from "../store/database.ts";
+import { ClaimLost, type Database } from "../store/database.ts";
 import { blobNotFound, type Blob, type ByteRange } from "./blob.ts";
-import { deleteBlob, insertBlob, selectBlob, selectBlobsBefore, type BlobRow } from "./blob-rows.ts";
+import { deleteBlob, insertBlob, renewBlob, selectBlob, selectBlobsBefore, type BlobRow } from "./blob-rows.ts";
 import { diskRefusal, receive } from "./receive.ts";
 
 /** What nothing refers to is kept so long after its upload. */
@@ -28,6 +28,11 @@ export interface BlobStore {
   write(source: AsyncIterable<Uint8Array>, contentType: string): Promise<Blob>;
   /** Throws DomainError `BLOB_NOT_FOUND`. */
   get(sha256: string): Promise<Blob>;
+  /**
+   * Begins the day of blobs that are there anew, as an upload does, for who is about to refer to them; they are what is said of
+   * them here from now on. Throws DomainError `BLOB_NOT_FOUND` where one is gone; then nothing was done.
+   */
+  renew(blobs: readonly Pick<Blob, "sha256" | "contentType">[]): Promise<void>;
   /** Its bytes, or some of them. The caller destroys what it does not read to its end. Throws DomainError `BLOB_NOT_FOUND`. */
   read(blob: Pick<Blob, "sha256">, range?: ByteRange): Promise<Readable>;
   /** Removes what is older than a day and not referred to. */
@@ -51,9 +56,21 @@ export function createBlobStore(folder: string, db: Database, clock: Clock): Blo
   async function removeOld(): Promise<void> {
     const beforeMs = clock.now() - KEEP_MS;
     for (const { sha256 } of await db.all<BlobRow>(selectBlobsBefore(beforeMs))) {
-      await db.transact([deleteBlob(sha256, beforeMs)]);
+      try {
+        await db.transact([deleteBlob(sha256, beforeMs)]);
+      } catch (error) {
+        // Somebody refers to it since we looked.
+        if (error instanceof ClaimLost) continue;
+        throw error;
+      }
       await rm(join(folder, sha256), { force: true });
     }
+  }
+
+  async function get(sha256: string): Promise<Blob> {
+    const row = await db.get<BlobRow>(selectBlob(sha256));
+    if (row === undefined) throw blobNotFound(sha256);
+    return { sha256, sizeBytes: row.size_bytes, contentType: row.content_type };
   }
 
   return {
@@ -68,10 +85,15 @@ export function createBlobStore(folder: string, db: Database, clock: Clock): Blo
         await rm(temporary, { force: true });
       }
     },
-    get: async (sha256) => {
-      const row = await db.get<BlobRow>(selectBlob(sha256));
-      if (row === undefined) throw blobNotFound(sha256);
-      return { sha256, sizeBytes: row.size_bytes, contentType: row.content_type };
+    get,
+    renew: async (blobs) => {
+      if (blobs.length === 0) return;
+      try {
+        await db.transact(blobs.map((blob) => renewBlob(blob, clock.now())));
+      } catch (error) {
+        if (error instanceof ClaimLost) for (const { sha256 } of blobs) await get(sha256);
+        throw error;
+      }
     },
     read: async ({ sha256 }, range) => {
       const handle = await open(join(folder, sha256)).catch((error: NodeJS.ErrnoException) => {

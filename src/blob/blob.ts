@@ -25,12 +25,14 @@ export function checkedContentType(given: string | undefined): string {
   return isPlain ? given : "application/octet-stream";
 }
 
-export function blobNotFound(sha256: string): DomainError {
+/** `field` is the one that names it; empty = a path. */
+export function blobNotFound(sha256: string, field = ""): DomainError {
+  const where = field === "" ? "" : `${field}: `;
   return new DomainError(
     "not_found",
     "BLOB_NOT_FOUND",
-    `there is no blob ${sha256}; upload it with POST /blobs (what nothing refers to is removed a day later)`,
-    { sha256 },
+    `${where}there is no blob ${sha256}; upload it with POST /blobs (what nothing refers to is removed a day later)`,
+    { sha256, ...(field !== "" && { field }) },
   );
 }
 

@@ -5,6 +5,7 @@ import type { EventLog } from "../event/event-log.ts";
 import type { Message, Part, Role } from "./message.ts";
 import { checkSize } from "./message-size.ts";
 import { getMessage, insertMessage } from "./message-store.ts";
+import { checkAuthor } from "./said-part.ts";
 
 export interface AppendMessage {
   readonly sessionId: string;
@@ -17,7 +18,7 @@ export interface AppendMessage {
 
 /**
  * Adds a message to the end of an idle session's history, without a turn. Throws DomainError `SESSION_NOT_FOUND`,
- * `SESSION_BUSY`, `MESSAGE_TOO_LARGE`, `IDEMPOTENCY_KEY_REUSED`; `MESSAGE_NOT_FOUND` for a key whose message was removed.
+ * `SESSION_BUSY`, `MESSAGE_TOO_LARGE`, `INVALID_FIELD`, `IDEMPOTENCY_KEY_REUSED`; `MESSAGE_NOT_FOUND` for a key whose message was removed.
  */
 export async function appendMessage(
   deps: SessionDeps & { readonly log: EventLog },
@@ -26,6 +27,7 @@ export async function appendMessage(
   const { db, log, clock, newId } = deps;
   const { sessionId, idempotencyKey: key, role, parts, actor } = request;
   checkSize(parts);
+  checkAuthor(role, parts);
   return deps.idempotency.once(
     { scope: `AppendMessage ${sessionId}`, key, content: { role, parts } },
     {

@@ -16,7 +16,18 @@ export function checkSize(parts: readonly Part[]): void {
   );
 }
 
+/** What a picture or a file holds is no part of the message. */
 function sizeOf(part: Part): number {
-  if (part.kind !== "tool_call") return Buffer.byteLength(part.text);
-  return Buffer.byteLength(part.invalidArguments ?? JSON.stringify(part.arguments));
+  switch (part.kind) {
+    case "text":
+    case "reasoning":
+    case "tool_result":
+      return Buffer.byteLength(part.text);
+    case "tool_call":
+      return Buffer.byteLength(part.invalidArguments ?? JSON.stringify(part.arguments));
+    case "image":
+      return 0;
+    case "file":
+      return Buffer.byteLength(part.name);
+  }
 }

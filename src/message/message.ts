@@ -23,17 +23,42 @@ export interface ToolCallPart {
   readonly invalidArguments?: string;
 }
 
+/** Bytes that are kept as a blob, and what they are. The blob may be missing: an import brings the name of it alone. */
+export interface Attachment {
+  /** SHA-256 in lower-case hex. */
+  readonly sha256: string;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+}
+
+/** A picture; its media type is what its bytes are. */
+export type Image = Attachment;
+
+export interface ImagePart extends Image {
+  readonly kind: "image";
+}
+
+export interface FilePart extends Attachment {
+  readonly kind: "file";
+  /** Without folders. */
+  readonly name: string;
+}
+
 export interface ToolResultPart {
   readonly kind: "tool_result";
   readonly callId: string;
   readonly outcome: ToolOutcome;
   /** What the model is told. */
   readonly text: string;
+  /** What it is shown besides; absent = nothing. */
+  readonly images?: readonly Image[];
 }
 
 export type Part =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "reasoning"; readonly text: string }
+  | ImagePart
+  | FilePart
   | ToolCallPart
   | ToolResultPart;
 

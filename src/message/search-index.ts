@@ -147,7 +147,12 @@ export function rolesFacet(roles: readonly Role[]): string {
   return `(${roles.map((role) => `"=r${role}"`).join(" OR ")})`;
 }
 
-/** What of a message is searched: what was said and what tools answered, not what a model thought. */
+/** What of a message is searched: what was said, the names of files, and what tools answered, not what a model thought. */
 export function searchableText(parts: readonly Part[]): string {
-  return parts.flatMap((part) => (part.kind === "text" || part.kind === "tool_result" ? [part.text] : [])).join("\n");
+  return parts
+    .flatMap((part) => {
+      if (part.kind === "file") return [part.name];
+      return part.kind === "text" || part.kind === "tool_result" ? [part.text] : [];
+    })
+    .join("\n");
 }

@@ -6,20 +6,21 @@ import type { Database } from "../store/database.ts";
 import type { Message, Part } from "./message.ts";
 import { checkSize } from "./message-size.ts";
 import { getMessage, setMessageParts } from "./message-store.ts";
+import { checkAuthor } from "./said-part.ts";
 
 export interface UpdateMessage {
   readonly sessionId: string;
   readonly messageId: string;
-  /** What takes the place of its text and thoughts. */
+  /** What takes the place of all but its tool calls. */
   readonly parts: readonly Part[];
   /** The name of the caller's token. */
   readonly actor: string;
 }
 
 /**
- * Replaces the text of a message of an idle session; its tool calls stay, behind it. One that says just that already is left
+ * Replaces what a message of an idle session says; its tool calls stay, behind it. One that says just that already is left
  * as it is. Throws DomainError `SESSION_NOT_FOUND`, `MESSAGE_NOT_FOUND`, `SESSION_BUSY`, `MESSAGE_NOT_EDITABLE`,
- * `MESSAGE_TOO_LARGE`.
+ * `MESSAGE_TOO_LARGE`, `INVALID_FIELD`.
  */
 export async function updateMessage(
   deps: { readonly db: Database; readonly log: EventLog; readonly clock: Clock },
@@ -28,6 +29,7 @@ export async function updateMessage(
   return whileIdle(deps, sessionId, async ({ session, claim }) => {
     const before = await getMessage(deps.db, session, messageId);
     if (before.role === "tool") throw notEditable(before);
+    checkAuthor(before.role, parts);
     const message = { ...before, parts: [...parts, ...before.parts.filter(({ kind }) => kind === "tool_call")] };
     checkSize(message.parts);
     if (JSON.stringify(message.parts) === JSON.stringify(before.parts)) return before;

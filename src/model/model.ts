@@ -1,4 +1,4 @@
-import type { Message } from "../message/message.ts";
+import type { FilePart, Image, ImagePart, Message, Part, ToolResultPart } from "../message/message.ts";
 import type { Usage } from "../usage/usage.ts";
 
 /** A tool as a model is told of it. `parameters` is a JSON Schema of type object. */
@@ -8,12 +8,26 @@ interface ModelTool {
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
+/** A picture as a model is shown it. */
+export interface ModelImage extends Image {
+  /** Read anew each time it is asked for; nothing holds it. */
+  bytes(): Promise<Uint8Array>;
+}
+
+export type ModelPart =
+  | Exclude<Part, FilePart | ImagePart | ToolResultPart>
+  | (ImagePart & ModelImage)
+  | (Omit<ToolResultPart, "images"> & { readonly images?: readonly ModelImage[] });
+
+/** A message as a model is told it: what files say is text by now, and pictures can be read. */
+export type ModelMessage = Omit<Message, "parts"> & { readonly parts: readonly ModelPart[] };
+
 /** Everything a model call depends on. `messages` holds complete messages only, every tool call followed by its result. */
 export interface ModelRequest {
   readonly model: string;
   /** Empty = none. */
   readonly systemPrompt: string;
-  readonly messages: readonly Message[];
+  readonly messages: readonly ModelMessage[];
   readonly tools: readonly ModelTool[];
 }
 

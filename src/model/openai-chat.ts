@@ -110,7 +110,7 @@ const DONE = "[DONE]";
  */
 async function pump(client: OpenAI, request: ModelRequest, call: Call, clock: Clock): Promise<void> {
   const { queue, controller } = call;
-  const answer = client.chat.completions.create(toChatRequest(request), { signal: controller.signal });
+  const answer = client.chat.completions.create(await toChatRequest(request), { signal: controller.signal });
   const response = await answer.asResponse();
   call.isStreaming = true;
   checkContentType(response);

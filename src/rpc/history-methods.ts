@@ -1,6 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
+import type { BlobStore } from "../blob/blob-store.ts";
 import { appendMessage } from "../message/append-message.ts";
+import { takeParts } from "../message/said-part.ts";
 import { updateMessage } from "../message/update-message.ts";
 import { clearHistory } from "../session/clear-history.ts";
 import type { SessionDeps } from "../session/create-session.ts";
@@ -8,7 +10,7 @@ import type { CutHistoryDeps } from "../session/cut-history.ts";
 import { rewindSession } from "../session/rewind-session.ts";
 import { takeSnapshot } from "../session/snapshot.ts";
 import { actorOf } from "./actor.ts";
-import { authorFromProto, messageToProto, userPartsFromProto } from "./message-proto.ts";
+import { authorFromProto, messageToProto, saidFromProto } from "./message-proto.ts";
 import { pageSizeOf } from "./page.ts";
 import { sessionToProto } from "./session-proto.ts";
 import { snapshotToProto } from "./snapshot-proto.ts";
@@ -20,7 +22,7 @@ type HistoryMethods = Pick<
 
 /** What shows and changes what was said in a session. */
 export function createHistoryMethods(
-  deps: SessionDeps & CutHistoryDeps & { readonly logEpoch: string },
+  deps: SessionDeps & CutHistoryDeps & { readonly blobs: BlobStore; readonly logEpoch: string },
 ): HistoryMethods {
   const { profiles } = deps;
   return {
@@ -30,12 +32,14 @@ export function createHistoryMethods(
     },
 
     appendMessage: async ({ sessionId, idempotencyKey, role, parts }, context) => {
-      const said = { role: authorFromProto(role), parts: userPartsFromProto(parts), actor: actorOf(context) };
+      const taken = await takeParts(deps.blobs, saidFromProto(parts));
+      const said = { role: authorFromProto(role), parts: taken, actor: actorOf(context) };
       return { message: messageToProto(await appendMessage(deps, { sessionId, idempotencyKey, ...said })) };
     },
 
     updateMessage: async ({ sessionId, messageId, parts }, context) => {
-      const edit = { sessionId, messageId, parts: userPartsFromProto(parts), actor: actorOf(context) };
+      const taken = await takeParts(deps.blobs, saidFromProto(parts));
+      const edit = { sessionId, messageId, parts: taken, actor: actorOf(context) };
       return { message: messageToProto(await updateMessage(deps, edit)) };
     },
 

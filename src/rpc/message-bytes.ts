@@ -12,6 +12,9 @@ const NANOS_PER_MS = 1_000_000;
 const SECONDS = 1;
 const NANOS = 2;
 
+/** The kinds of parts that are written here. */
+const WRITTEN: ReadonlySet<Part["kind"]> = new Set(["text", "reasoning", "tool_result"]);
+
 const { field: message } = MessageSchema;
 const { field: part } = PartSchema;
 const { field: usage } = UsageSchema;
@@ -19,10 +22,10 @@ const { field: result } = ToolResultSchema;
 
 /**
  * The bytes of the event that a message is whole, as the generated code writes them, in half the time: a copied
- * session has thousands. Undefined where a part is a tool call, whose arguments only the generated code writes.
+ * session has thousands. Undefined where a part is another than these, which only the generated code writes.
  */
 export function encodeCompleted(said: Message): Uint8Array | undefined {
-  if (said.parts.some(({ kind }) => kind === "tool_call")) return undefined;
+  if (said.parts.some(({ kind }) => !WRITTEN.has(kind))) return undefined;
   const writer = new BinaryWriter();
   open(writer, EventSchema.field.messageCompleted.number);
   open(writer, MessageCompletedSchema.field.message.number);

@@ -13,6 +13,7 @@ import {
 } from "../../gen/ts/parley/v1/message_pb.ts";
 import { invalidField } from "../errors.ts";
 import type * as domain from "../message/message.ts";
+import type { SaidPart } from "../message/said-part.ts";
 import { usageToProto } from "./usage-proto.ts";
 
 const ROLES: Readonly<Record<domain.Role, Role>> = {
@@ -81,6 +82,17 @@ export function partToProto(part: domain.Part): PartProto {
       return create(PartSchema, { content: { case: "text", value: part.text } });
     case "reasoning":
       return create(PartSchema, { content: { case: "reasoning", value: { text: part.text } } });
+    case "image": {
+      const { sha256, mediaType, sizeBytes } = part;
+      return create(PartSchema, {
+        content: { case: "image", value: { sha256, mediaType, sizeBytes: BigInt(sizeBytes) } },
+      });
+    }
+    case "file": {
+      const { sha256, mediaType, sizeBytes, name } = part;
+      const value = { sha256, mediaType, sizeBytes: BigInt(sizeBytes), name };
+      return create(PartSchema, { content: { case: "file", value } });
+    }
     case "tool_call": {
       const { callId, name, invalidArguments = "" } = part;
       const value = { callId, name, arguments: structOf(part.arguments), invalidArguments };
@@ -104,10 +116,18 @@ export function structOf(object: domain.JsonObject): ProtoJsonObject {
   return object as ProtoJsonObject;
 }
 
-/** What a caller says: text only. Throws DomainError `INVALID_FIELD` for any other part. */
-export function userPartsFromProto(parts: readonly PartProto[]): domain.Part[] {
-  return parts.map((part, i) => {
-    if (part.content.case === "text") return { kind: "text", text: part.content.value };
-    throw invalidField(`parts[${i}]`, "only text can be said; set text");
+/** What a caller says: text, pictures and files. Throws DomainError `INVALID_FIELD` for any other part. */
+export function saidFromProto(parts: readonly PartProto[]): SaidPart[] {
+  return parts.map(({ content }, i): SaidPart => {
+    if (content.case === "text") return { kind: "text", text: content.value };
+    if (content.case === "image") {
+      const { sha256, data } = content.value;
+      return { kind: "image", bytes: { sha256, data } };
+    }
+    if (content.case === "file") {
+      const { sha256, data, mediaType, name } = content.value;
+      return { kind: "file", bytes: { sha256, data }, mediaType, name };
+    }
+    throw invalidField(`parts[${i}]`, "only text, pictures and files can be said; set text, image or file");
   });
 }

@@ -8,7 +8,10 @@ import {
   type StartTurnRequest,
   WatchSessionResponseSchema,
 } from "../../gen/ts/parley/v1/message_service_pb.ts";
+import type { Part } from "../../gen/ts/parley/v1/message_pb.ts";
+import type { BlobStore } from "../blob/blob-store.ts";
 import { DomainError } from "../errors.ts";
+import { takeParts } from "../message/said-part.ts";
 import { getSession } from "../session/session-store.ts";
 import { cancelTurn } from "../turn/cancel-turn.ts";
 import { followUp, removeQueued } from "../turn/queue.ts";
@@ -18,7 +21,7 @@ import { steer } from "../turn/steer.ts";
 import { getTurn, listTurnsBefore, type StoredTurn } from "../turn/turn-store.ts";
 import { actorOf } from "./actor.ts";
 import { isTurnOver } from "./event-codec.ts";
-import { userPartsFromProto } from "./message-proto.ts";
+import { saidFromProto } from "./message-proto.ts";
 import { MAX_PAGE_BYTES, readPage } from "./page.ts";
 import { framingFromProto, wholeQueuedToProto } from "./queue-proto.ts";
 import { turnToProto } from "./turn-proto.ts";
@@ -26,10 +29,19 @@ import { createResponder, watch, type WatchDeps } from "./watch.ts";
 
 const DEFAULT_CANCEL_WAIT_MS = 10_000;
 
-export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceImpl<typeof MessageService> {
+export function createMessageService(
+  deps: StartTurnDeps & WatchDeps & { readonly blobs: BlobStore },
+): ServiceImpl<typeof MessageService> {
+  const taken = (parts: readonly Part[]) => takeParts(deps.blobs, saidFromProto(parts));
+
+  async function turnRequest(request: SendMessageRequest | StartTurnRequest) {
+    const { sessionId, idempotencyKey, parts, model, expectedTurnId } = request;
+    return { sessionId, idempotencyKey, parts: await taken(parts), model, expectedTurnId };
+  }
+
   return {
     async *sendMessage(request, context) {
-      const turn = await startTurn(deps, { ...turnRequest(request), actor: actorOf(context) });
+      const turn = await startTurn(deps, { ...(await turnRequest(request)), actor: actorOf(context) });
       yield* watch(deps, {
         sessionId: turn.sessionId,
         afterSeq: turn.firstSeq - 1,
@@ -40,7 +52,7 @@ export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceIm
     },
 
     startTurn: async (request, context) => {
-      const turn = await startTurn(deps, { ...turnRequest(request), actor: actorOf(context) });
+      const turn = await startTurn(deps, { ...(await turnRequest(request)), actor: actorOf(context) });
       return { turn: turnToProto(turn) };
     },
 
@@ -78,7 +90,7 @@ export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceIm
     },
 
     steer: async ({ sessionId, idempotencyKey, parts, framing, expectedTurnId }, context) => {
-      const said = { sessionId, idempotencyKey, parts: userPartsFromProto(parts), actor: actorOf(context) };
+      const said = { sessionId, idempotencyKey, parts: await taken(parts), actor: actorOf(context) };
       const { id, position, duplicate } = await steer(deps, {
         ...said,
         framing: framingFromProto(framing),
@@ -88,7 +100,7 @@ export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceIm
     },
 
     followUp: async ({ sessionId, idempotencyKey, parts }, context) => {
-      const said = { sessionId, idempotencyKey, parts: userPartsFromProto(parts), actor: actorOf(context) };
+      const said = { sessionId, idempotencyKey, parts: await taken(parts), actor: actorOf(context) };
       const { turn, position, duplicate, queuedId } = await followUp(deps, said);
       const started = turn !== undefined;
       return { ...(started && { turn: turnToProto(turn) }), position, started, duplicate, queuedId };
@@ -121,16 +133,6 @@ export function createMessageService(deps: StartTurnDeps & WatchDeps): ServiceIm
 
 function typeOf({ requestHeader }: HandlerContext): string | null {
   return requestHeader.get("content-type");
-}
-
-function turnRequest({
-  sessionId,
-  idempotencyKey,
-  parts,
-  model,
-  expectedTurnId,
-}: SendMessageRequest | StartTurnRequest) {
-  return { sessionId, idempotencyKey, parts: userPartsFromProto(parts), model, expectedTurnId };
 }
 
 function logChanged(logEpoch: string): DomainError {

@@ -104,11 +104,20 @@ const toolArguments: Shape<object> = (value, where) => {
   throw new ShapeError(where, "must be an object of at most 30 levels, with finite numbers");
 };
 
+/** Its bytes are no part of an export: who has them uploads them. */
+const attachment = {
+  sha256: text({ pattern: /^[0-9a-f]{64}$/ }),
+  mediaType: text({ maxChars: 200 }),
+  sizeBytes: whole(0, MAX_COUNT),
+};
+
 type PartOf<Kind extends Part["kind"]> = Extract<Part, { kind: Kind }>;
 
 const PARTS: { readonly [Kind in Part["kind"]]: Shape<unknown> } = {
   text: object<PartOf<"text">>({ kind: oneOf("text"), text: text() }),
   reasoning: object<PartOf<"reasoning">>({ kind: oneOf("reasoning"), text: text() }),
+  image: object<PartOf<"image">>({ kind: oneOf("image"), ...attachment }),
+  file: object<PartOf<"file">>({ kind: oneOf("file"), ...attachment, name: text({ maxChars: 255 }) }),
   tool_call: object(
     { kind: oneOf("tool_call"), callId: id, providerCallId: text(), name: text(), arguments: toolArguments },
     { invalidArguments: text() },
@@ -121,7 +130,7 @@ const PARTS: { readonly [Kind in Part["kind"]]: Shape<unknown> } = {
   }),
 };
 
-const kindOfPart = oneOf("text", "reasoning", "tool_call", "tool_result");
+const kindOfPart = oneOf("text", "reasoning", "image", "file", "tool_call", "tool_result");
 
 const part: Shape<Part> = (value, where) => {
   const given: { readonly kind?: unknown } = plainObject(value, where);
@@ -142,7 +151,7 @@ const message: Shape<ImportedMessage> = object<Omit<ImportedMessage, keyof OfAss
 
 const SAID_BY: { readonly [R in Role]: readonly Part["kind"][] } = {
   system: ["text"],
-  user: ["text"],
+  user: ["text", "image", "file"],
   assistant: ["text", "reasoning", "tool_call"],
   tool: ["tool_result"],
 };

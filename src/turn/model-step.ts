@@ -16,6 +16,7 @@ import {
   type ModelCall,
 } from "./answer-log.ts";
 import type { TurnEnd } from "./next-step.ts";
+import { showAttachments } from "./shown-attachments.ts";
 import { toTranscript } from "./transcript.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import { setTurnSteps, type StoredTurn } from "./turn-store.ts";
@@ -59,7 +60,7 @@ export async function modelStep(
     const request = {
       model,
       systemPrompt: session.systemPrompt,
-      messages: toTranscript(await listConversation(deps.db, session.key)),
+      messages: await showAttachments(deps.blobs, toTranscript(await listConversation(deps.db, session.key))),
       tools: deps.tools,
     };
     pieces = callModel(lease.model, request, session.limits, AbortSignal.any([signal, own.signal]), deps);

@@ -1,3 +1,4 @@
+import type { BlobStore } from "../blob/blob-store.ts";
 import type { Clock } from "../clock.ts";
 import type { EventLog } from "../event/event-log.ts";
 import type { NewId } from "../id.ts";
@@ -16,6 +17,8 @@ export interface TurnDeps {
   readonly profiles: Profiles;
   readonly models: ModelCache;
   readonly tools: readonly Tool[];
+  /** What messages show. */
+  readonly blobs: Pick<BlobStore, "get" | "read">;
   readonly titles: Pick<Titles, "begin">;
   /** For jitter; between 0 and 1. */
   readonly random: () => number;

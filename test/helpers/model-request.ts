@@ -1,9 +1,9 @@
-import type { Message, Part, Role } from "../../src/message/message.ts";
-import type { ModelRequest } from "../../src/model/model.ts";
+import type { Role } from "../../src/message/message.ts";
+import type { ModelMessage, ModelPart, ModelRequest } from "../../src/model/model.ts";
 
 let count = 0;
 
-export function messageOf(role: Role, ...parts: readonly (Part | string)[]): Message {
+export function messageOf(role: Role, ...parts: readonly (ModelPart | string)[]): ModelMessage {
   return {
     id: `msg_${++count}`,
     sessionId: "ses_1",

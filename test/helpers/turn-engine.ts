@@ -19,6 +19,7 @@ import { createTurnRunner } from "../../src/turn/turn-runner.ts";
 import { getTurn } from "../../src/turn/turn-store.ts";
 import { DEFAULT_LIMITS } from "../../src/turn/turn.ts";
 import { createFakeClock } from "./fake-clock.ts";
+import { NO_BLOBS } from "./no-blobs.ts";
 import { NO_TITLES } from "./no-titles.ts";
 import { scriptModel, type Answer } from "./scripted-model.ts";
 
@@ -70,7 +71,19 @@ export async function setUp(
   const onBug = (_what: string, error: unknown): void => void bugs.push(error);
   const idempotency = createIdempotency(db, clock);
   const models = { models: script.models, titles: NO_TITLES };
-  const base = { db, log, clock, newId, profiles, ...models, tools, random: () => 0, onBug, idempotency };
+  const base = {
+    db,
+    log,
+    blobs: NO_BLOBS,
+    clock,
+    newId,
+    profiles,
+    ...models,
+    tools,
+    random: () => 0,
+    onBug,
+    idempotency,
+  };
   const runner = createTurnRunner(base);
   const deps = { ...base, runner, checkRunning: () => {}, workspaces: GIVEN_WORKSPACES };
   const { id } = await createSession(deps, { idempotencyKey: "only", settings: { ...SETTINGS, ...settings } });

@@ -1,8 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import type { MockServerOptions } from "@copilotkit/aimock";
 import { systemClock } from "../../src/clock.ts";
-import type { Part } from "../../src/message/message.ts";
-import type { ModelEvent, ModelRequest } from "../../src/model/model.ts";
+import type { ModelEvent, ModelPart, ModelRequest } from "../../src/model/model.ts";
 import { createOpenaiChatModel } from "../../src/model/openai-chat.ts";
 import { callModel } from "../../src/model/retry.ts";
 import { startAimock } from "../helpers/aimock.ts";
@@ -35,11 +34,11 @@ async function setUp(options: MockServerOptions = {}) {
   return { mock: aimock.mock, call };
 }
 
-function callOf(callId: string, providerCallId: string): Part {
+function callOf(callId: string, providerCallId: string): ModelPart {
   return { kind: "tool_call", callId, providerCallId, name: "now", arguments: {} };
 }
 
-function resultOf(callId: string): Part {
+function resultOf(callId: string): ModelPart {
   return { kind: "tool_result", callId, outcome: "succeeded", text: "noon" };
 }
 

@@ -24,6 +24,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Where a program prints.
+type OutputStream int32
+
+const (
+	// Never sent.
+	OutputStream_OUTPUT_STREAM_UNSPECIFIED OutputStream = 0
+	// Its results.
+	OutputStream_OUTPUT_STREAM_STDOUT OutputStream = 1
+	// What it says besides: errors, progress.
+	OutputStream_OUTPUT_STREAM_STDERR OutputStream = 2
+)
+
+// Enum value maps for OutputStream.
+var (
+	OutputStream_name = map[int32]string{
+		0: "OUTPUT_STREAM_UNSPECIFIED",
+		1: "OUTPUT_STREAM_STDOUT",
+		2: "OUTPUT_STREAM_STDERR",
+	}
+	OutputStream_value = map[string]int32{
+		"OUTPUT_STREAM_UNSPECIFIED": 0,
+		"OUTPUT_STREAM_STDOUT":      1,
+		"OUTPUT_STREAM_STDERR":      2,
+	}
+)
+
+func (x OutputStream) Enum() *OutputStream {
+	p := new(OutputStream)
+	*p = x
+	return p
+}
+
+func (x OutputStream) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OutputStream) Descriptor() protoreflect.EnumDescriptor {
+	return file_parley_v1_event_proto_enumTypes[0].Descriptor()
+}
+
+func (OutputStream) Type() protoreflect.EnumType {
+	return &file_parley_v1_event_proto_enumTypes[0]
+}
+
+func (x OutputStream) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OutputStream.Descriptor instead.
+func (OutputStream) EnumDescriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{0}
+}
+
 // One fact in a session's log.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -50,6 +103,7 @@ type Event struct {
 	//	*Event_MessageCompleted
 	//	*Event_ToolCallRequested
 	//	*Event_ToolCallStarted
+	//	*Event_ToolOutputDelta
 	//	*Event_ToolCallEnded
 	//	*Event_RequestOpened
 	//	*Event_RequestResolved
@@ -219,6 +273,15 @@ func (x *Event) GetToolCallStarted() *ToolCallStarted {
 	return nil
 }
 
+func (x *Event) GetToolOutputDelta() *ToolOutputDelta {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ToolOutputDelta); ok {
+			return x.ToolOutputDelta
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetToolCallEnded() *ToolCallEnded {
 	if x != nil {
 		if x, ok := x.Payload.(*Event_ToolCallEnded); ok {
@@ -367,6 +430,11 @@ type Event_ToolCallStarted struct {
 	ToolCallStarted *ToolCallStarted `protobuf:"bytes,18,opt,name=tool_call_started,json=toolCallStarted,proto3,oneof"`
 }
 
+type Event_ToolOutputDelta struct {
+	// A tool call that runs has printed something.
+	ToolOutputDelta *ToolOutputDelta `protobuf:"bytes,19,opt,name=tool_output_delta,json=toolOutputDelta,proto3,oneof"`
+}
+
 type Event_ToolCallEnded struct {
 	// A tool call is over.
 	ToolCallEnded *ToolCallEnded `protobuf:"bytes,20,opt,name=tool_call_ended,json=toolCallEnded,proto3,oneof"`
@@ -439,6 +507,8 @@ func (*Event_MessageCompleted) isEvent_Payload() {}
 func (*Event_ToolCallRequested) isEvent_Payload() {}
 
 func (*Event_ToolCallStarted) isEvent_Payload() {}
+
+func (*Event_ToolOutputDelta) isEvent_Payload() {}
 
 func (*Event_ToolCallEnded) isEvent_Payload() {}
 
@@ -1076,6 +1146,72 @@ func (x *RequestResolved) GetRequest() *Request {
 	return nil
 }
 
+// A tool call that runs has printed something. For who looks on: what the model is told of it comes with `tool_call_ended`. Like the
+// text of a message, what is close together may come as one, it can be read until a minute after the call has ended, and a
+// restart of the engine drops it at once. Of one call 1 MiB is shown; of more only a word that there is.
+type ToolOutputDelta struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The call.
+	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// Where it was printed.
+	Stream OutputStream `protobuf:"varint,2,opt,name=stream,proto3,enum=parley.v1.OutputStream" json:"stream,omitempty"`
+	// The text to append, at most 256 KiB. What was no UTF-8, and NUL, is U+FFFD in it.
+	Data          string `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ToolOutputDelta) Reset() {
+	*x = ToolOutputDelta{}
+	mi := &file_parley_v1_event_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ToolOutputDelta) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ToolOutputDelta) ProtoMessage() {}
+
+func (x *ToolOutputDelta) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ToolOutputDelta.ProtoReflect.Descriptor instead.
+func (*ToolOutputDelta) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ToolOutputDelta) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *ToolOutputDelta) GetStream() OutputStream {
+	if x != nil {
+		return x.Stream
+	}
+	return OutputStream_OUTPUT_STREAM_UNSPECIFIED
+}
+
+func (x *ToolOutputDelta) GetData() string {
+	if x != nil {
+		return x.Data
+	}
+	return ""
+}
+
 // A tool call is over. Also the only event of the ROLE_TOOL message that holds its result.
 type ToolCallEnded struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1093,7 +1229,7 @@ type ToolCallEnded struct {
 
 func (x *ToolCallEnded) Reset() {
 	*x = ToolCallEnded{}
-	mi := &file_parley_v1_event_proto_msgTypes[12]
+	mi := &file_parley_v1_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1105,7 +1241,7 @@ func (x *ToolCallEnded) String() string {
 func (*ToolCallEnded) ProtoMessage() {}
 
 func (x *ToolCallEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[12]
+	mi := &file_parley_v1_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1118,7 +1254,7 @@ func (x *ToolCallEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolCallEnded.ProtoReflect.Descriptor instead.
 func (*ToolCallEnded) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{12}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ToolCallEnded) GetCallId() string {
@@ -1164,7 +1300,7 @@ type UsageReported struct {
 
 func (x *UsageReported) Reset() {
 	*x = UsageReported{}
-	mi := &file_parley_v1_event_proto_msgTypes[13]
+	mi := &file_parley_v1_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1312,7 @@ func (x *UsageReported) String() string {
 func (*UsageReported) ProtoMessage() {}
 
 func (x *UsageReported) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[13]
+	mi := &file_parley_v1_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1325,7 @@ func (x *UsageReported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageReported.ProtoReflect.Descriptor instead.
 func (*UsageReported) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{13}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UsageReported) GetMessageId() string {
@@ -1230,7 +1366,7 @@ type RetryScheduled struct {
 
 func (x *RetryScheduled) Reset() {
 	*x = RetryScheduled{}
-	mi := &file_parley_v1_event_proto_msgTypes[14]
+	mi := &file_parley_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1242,7 +1378,7 @@ func (x *RetryScheduled) String() string {
 func (*RetryScheduled) ProtoMessage() {}
 
 func (x *RetryScheduled) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[14]
+	mi := &file_parley_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1255,7 +1391,7 @@ func (x *RetryScheduled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryScheduled.ProtoReflect.Descriptor instead.
 func (*RetryScheduled) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RetryScheduled) GetAttempt() int32 {
@@ -1299,7 +1435,7 @@ type ModelChanged struct {
 
 func (x *ModelChanged) Reset() {
 	*x = ModelChanged{}
-	mi := &file_parley_v1_event_proto_msgTypes[15]
+	mi := &file_parley_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1447,7 @@ func (x *ModelChanged) String() string {
 func (*ModelChanged) ProtoMessage() {}
 
 func (x *ModelChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[15]
+	mi := &file_parley_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1460,7 @@ func (x *ModelChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelChanged.ProtoReflect.Descriptor instead.
 func (*ModelChanged) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ModelChanged) GetProfile() string {
@@ -1352,7 +1488,7 @@ type MessageUpdated struct {
 
 func (x *MessageUpdated) Reset() {
 	*x = MessageUpdated{}
-	mi := &file_parley_v1_event_proto_msgTypes[16]
+	mi := &file_parley_v1_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1364,7 +1500,7 @@ func (x *MessageUpdated) String() string {
 func (*MessageUpdated) ProtoMessage() {}
 
 func (x *MessageUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[16]
+	mi := &file_parley_v1_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1377,7 +1513,7 @@ func (x *MessageUpdated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageUpdated.ProtoReflect.Descriptor instead.
 func (*MessageUpdated) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{16}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *MessageUpdated) GetMessage() *Message {
@@ -1403,7 +1539,7 @@ type HistoryCleared struct {
 
 func (x *HistoryCleared) Reset() {
 	*x = HistoryCleared{}
-	mi := &file_parley_v1_event_proto_msgTypes[17]
+	mi := &file_parley_v1_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1415,7 +1551,7 @@ func (x *HistoryCleared) String() string {
 func (*HistoryCleared) ProtoMessage() {}
 
 func (x *HistoryCleared) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[17]
+	mi := &file_parley_v1_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1428,7 +1564,7 @@ func (x *HistoryCleared) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryCleared.ProtoReflect.Descriptor instead.
 func (*HistoryCleared) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{17}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HistoryCleared) GetFirstMessageId() string {
@@ -1458,7 +1594,7 @@ type QueueChanged struct {
 
 func (x *QueueChanged) Reset() {
 	*x = QueueChanged{}
-	mi := &file_parley_v1_event_proto_msgTypes[18]
+	mi := &file_parley_v1_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1470,7 +1606,7 @@ func (x *QueueChanged) String() string {
 func (*QueueChanged) ProtoMessage() {}
 
 func (x *QueueChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[18]
+	mi := &file_parley_v1_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1483,7 +1619,7 @@ func (x *QueueChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueChanged.ProtoReflect.Descriptor instead.
 func (*QueueChanged) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{18}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *QueueChanged) GetQueued() []*QueuedMessage {
@@ -1511,7 +1647,7 @@ type SessionChanged struct {
 
 func (x *SessionChanged) Reset() {
 	*x = SessionChanged{}
-	mi := &file_parley_v1_event_proto_msgTypes[19]
+	mi := &file_parley_v1_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1523,7 +1659,7 @@ func (x *SessionChanged) String() string {
 func (*SessionChanged) ProtoMessage() {}
 
 func (x *SessionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[19]
+	mi := &file_parley_v1_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1536,7 +1672,7 @@ func (x *SessionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionChanged.ProtoReflect.Descriptor instead.
 func (*SessionChanged) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{19}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SessionChanged) GetSession() *Session {
@@ -1559,7 +1695,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_parley_v1_event_proto_msgTypes[20]
+	mi := &file_parley_v1_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1571,7 +1707,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[20]
+	mi := &file_parley_v1_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1584,7 +1720,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{20}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Warning) GetReason() string {
@@ -1605,7 +1741,7 @@ var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xf5\v\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xb9\f\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12;\n" +
 	"\vcreate_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -1624,7 +1760,8 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0freasoning_delta\x18\x0f \x01(\v2\x19.parley.v1.ReasoningDeltaH\x00R\x0ereasoningDelta\x12J\n" +
 	"\x11message_completed\x18\x10 \x01(\v2\x1b.parley.v1.MessageCompletedH\x00R\x10messageCompleted\x12N\n" +
 	"\x13tool_call_requested\x18\x11 \x01(\v2\x1c.parley.v1.ToolCallRequestedH\x00R\x11toolCallRequested\x12H\n" +
-	"\x11tool_call_started\x18\x12 \x01(\v2\x1a.parley.v1.ToolCallStartedH\x00R\x0ftoolCallStarted\x12B\n" +
+	"\x11tool_call_started\x18\x12 \x01(\v2\x1a.parley.v1.ToolCallStartedH\x00R\x0ftoolCallStarted\x12H\n" +
+	"\x11tool_output_delta\x18\x13 \x01(\v2\x1a.parley.v1.ToolOutputDeltaH\x00R\x0ftoolOutputDelta\x12B\n" +
 	"\x0ftool_call_ended\x18\x14 \x01(\v2\x18.parley.v1.ToolCallEndedH\x00R\rtoolCallEnded\x12A\n" +
 	"\x0erequest_opened\x18\x15 \x01(\v2\x18.parley.v1.RequestOpenedH\x00R\rrequestOpened\x12G\n" +
 	"\x10request_resolved\x18\x16 \x01(\v2\x1a.parley.v1.RequestResolvedH\x00R\x0frequestResolved\x12A\n" +
@@ -1636,7 +1773,7 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\rqueue_changed\x18\x1d \x01(\v2\x17.parley.v1.QueueChangedH\x00R\fqueueChanged\x12D\n" +
 	"\x0fsession_changed\x18\" \x01(\v2\x19.parley.v1.SessionChangedH\x00R\x0esessionChanged\x12.\n" +
 	"\awarning\x18# \x01(\v2\x12.parley.v1.WarningH\x00R\awarningB\t\n" +
-	"\apayloadJ\x04\b\x13\x10\x14J\x04\b\x1c\x10\x1dJ\x04\b\x1e\x10\"\"2\n" +
+	"\apayloadJ\x04\b\x1c\x10\x1dJ\x04\b\x1e\x10\"\"2\n" +
 	"\vTurnStarted\x12#\n" +
 	"\x04turn\x18\x01 \x01(\v2\x0f.parley.v1.TurnR\x04turn\"\x91\x01\n" +
 	"\tTurnEnded\x120\n" +
@@ -1674,7 +1811,11 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\rRequestOpened\x12,\n" +
 	"\arequest\x18\x01 \x01(\v2\x12.parley.v1.RequestR\arequest\"?\n" +
 	"\x0fRequestResolved\x12,\n" +
-	"\arequest\x18\x01 \x01(\v2\x12.parley.v1.RequestR\arequest\"\xa6\x01\n" +
+	"\arequest\x18\x01 \x01(\v2\x12.parley.v1.RequestR\arequest\"o\n" +
+	"\x0fToolOutputDelta\x12\x17\n" +
+	"\acall_id\x18\x01 \x01(\tR\x06callId\x12/\n" +
+	"\x06stream\x18\x02 \x01(\x0e2\x17.parley.v1.OutputStreamR\x06stream\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\tR\x04data\"\xa6\x01\n" +
 	"\rToolCallEnded\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12.\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x18.parley.v1.ToolCallStateR\x05state\x12-\n" +
@@ -1708,7 +1849,11 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\";\n" +
 	"\aWarning\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessageB\x8e\x01\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage*a\n" +
+	"\fOutputStream\x12\x1d\n" +
+	"\x19OUTPUT_STREAM_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14OUTPUT_STREAM_STDOUT\x10\x01\x12\x18\n" +
+	"\x14OUTPUT_STREAM_STDERR\x10\x02B\x8e\x01\n" +
 	"\rcom.parley.v1B\n" +
 	"EventProtoP\x01Z,example.com/parley/gen/go/parley/v1;parleyv1\xa2\x02\x03PXX\xaa\x02\tParley.V1\xca\x02\tParley\\V1\xe2\x02\x15Parley\\V1\\GPBMetadata\xea\x02\n" +
 	"Parley::V1b\x06proto3"
@@ -1725,90 +1870,95 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 	return file_parley_v1_event_proto_rawDescData
 }
 
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_parley_v1_event_proto_goTypes = []any{
-	(*Event)(nil),                 // 0: parley.v1.Event
-	(*TurnStarted)(nil),           // 1: parley.v1.TurnStarted
-	(*TurnEnded)(nil),             // 2: parley.v1.TurnEnded
-	(*StepStarted)(nil),           // 3: parley.v1.StepStarted
-	(*MessageStarted)(nil),        // 4: parley.v1.MessageStarted
-	(*TextDelta)(nil),             // 5: parley.v1.TextDelta
-	(*ReasoningDelta)(nil),        // 6: parley.v1.ReasoningDelta
-	(*MessageCompleted)(nil),      // 7: parley.v1.MessageCompleted
-	(*ToolCallRequested)(nil),     // 8: parley.v1.ToolCallRequested
-	(*ToolCallStarted)(nil),       // 9: parley.v1.ToolCallStarted
-	(*RequestOpened)(nil),         // 10: parley.v1.RequestOpened
-	(*RequestResolved)(nil),       // 11: parley.v1.RequestResolved
-	(*ToolCallEnded)(nil),         // 12: parley.v1.ToolCallEnded
-	(*UsageReported)(nil),         // 13: parley.v1.UsageReported
-	(*RetryScheduled)(nil),        // 14: parley.v1.RetryScheduled
-	(*ModelChanged)(nil),          // 15: parley.v1.ModelChanged
-	(*MessageUpdated)(nil),        // 16: parley.v1.MessageUpdated
-	(*HistoryCleared)(nil),        // 17: parley.v1.HistoryCleared
-	(*QueueChanged)(nil),          // 18: parley.v1.QueueChanged
-	(*SessionChanged)(nil),        // 19: parley.v1.SessionChanged
-	(*Warning)(nil),               // 20: parley.v1.Warning
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
-	(*Turn)(nil),                  // 22: parley.v1.Turn
-	(TurnEndReason)(0),            // 23: parley.v1.TurnEndReason
-	(*Usage)(nil),                 // 24: parley.v1.Usage
-	(*TurnError)(nil),             // 25: parley.v1.TurnError
-	(Role)(0),                     // 26: parley.v1.Role
-	(*Message)(nil),               // 27: parley.v1.Message
-	(*structpb.Struct)(nil),       // 28: google.protobuf.Struct
-	(*Request)(nil),               // 29: parley.v1.Request
-	(ToolCallState)(0),            // 30: parley.v1.ToolCallState
-	(*ToolResult)(nil),            // 31: parley.v1.ToolResult
-	(*durationpb.Duration)(nil),   // 32: google.protobuf.Duration
-	(*QueuedMessage)(nil),         // 33: parley.v1.QueuedMessage
-	(*Session)(nil),               // 34: parley.v1.Session
+	(OutputStream)(0),             // 0: parley.v1.OutputStream
+	(*Event)(nil),                 // 1: parley.v1.Event
+	(*TurnStarted)(nil),           // 2: parley.v1.TurnStarted
+	(*TurnEnded)(nil),             // 3: parley.v1.TurnEnded
+	(*StepStarted)(nil),           // 4: parley.v1.StepStarted
+	(*MessageStarted)(nil),        // 5: parley.v1.MessageStarted
+	(*TextDelta)(nil),             // 6: parley.v1.TextDelta
+	(*ReasoningDelta)(nil),        // 7: parley.v1.ReasoningDelta
+	(*MessageCompleted)(nil),      // 8: parley.v1.MessageCompleted
+	(*ToolCallRequested)(nil),     // 9: parley.v1.ToolCallRequested
+	(*ToolCallStarted)(nil),       // 10: parley.v1.ToolCallStarted
+	(*RequestOpened)(nil),         // 11: parley.v1.RequestOpened
+	(*RequestResolved)(nil),       // 12: parley.v1.RequestResolved
+	(*ToolOutputDelta)(nil),       // 13: parley.v1.ToolOutputDelta
+	(*ToolCallEnded)(nil),         // 14: parley.v1.ToolCallEnded
+	(*UsageReported)(nil),         // 15: parley.v1.UsageReported
+	(*RetryScheduled)(nil),        // 16: parley.v1.RetryScheduled
+	(*ModelChanged)(nil),          // 17: parley.v1.ModelChanged
+	(*MessageUpdated)(nil),        // 18: parley.v1.MessageUpdated
+	(*HistoryCleared)(nil),        // 19: parley.v1.HistoryCleared
+	(*QueueChanged)(nil),          // 20: parley.v1.QueueChanged
+	(*SessionChanged)(nil),        // 21: parley.v1.SessionChanged
+	(*Warning)(nil),               // 22: parley.v1.Warning
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	(*Turn)(nil),                  // 24: parley.v1.Turn
+	(TurnEndReason)(0),            // 25: parley.v1.TurnEndReason
+	(*Usage)(nil),                 // 26: parley.v1.Usage
+	(*TurnError)(nil),             // 27: parley.v1.TurnError
+	(Role)(0),                     // 28: parley.v1.Role
+	(*Message)(nil),               // 29: parley.v1.Message
+	(*structpb.Struct)(nil),       // 30: google.protobuf.Struct
+	(*Request)(nil),               // 31: parley.v1.Request
+	(ToolCallState)(0),            // 32: parley.v1.ToolCallState
+	(*ToolResult)(nil),            // 33: parley.v1.ToolResult
+	(*durationpb.Duration)(nil),   // 34: google.protobuf.Duration
+	(*QueuedMessage)(nil),         // 35: parley.v1.QueuedMessage
+	(*Session)(nil),               // 36: parley.v1.Session
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
-	21, // 0: parley.v1.Event.create_time:type_name -> google.protobuf.Timestamp
-	1,  // 1: parley.v1.Event.turn_started:type_name -> parley.v1.TurnStarted
-	2,  // 2: parley.v1.Event.turn_ended:type_name -> parley.v1.TurnEnded
-	3,  // 3: parley.v1.Event.step_started:type_name -> parley.v1.StepStarted
-	4,  // 4: parley.v1.Event.message_started:type_name -> parley.v1.MessageStarted
-	5,  // 5: parley.v1.Event.text_delta:type_name -> parley.v1.TextDelta
-	6,  // 6: parley.v1.Event.reasoning_delta:type_name -> parley.v1.ReasoningDelta
-	7,  // 7: parley.v1.Event.message_completed:type_name -> parley.v1.MessageCompleted
-	8,  // 8: parley.v1.Event.tool_call_requested:type_name -> parley.v1.ToolCallRequested
-	9,  // 9: parley.v1.Event.tool_call_started:type_name -> parley.v1.ToolCallStarted
-	12, // 10: parley.v1.Event.tool_call_ended:type_name -> parley.v1.ToolCallEnded
-	10, // 11: parley.v1.Event.request_opened:type_name -> parley.v1.RequestOpened
-	11, // 12: parley.v1.Event.request_resolved:type_name -> parley.v1.RequestResolved
-	13, // 13: parley.v1.Event.usage_reported:type_name -> parley.v1.UsageReported
-	14, // 14: parley.v1.Event.retry_scheduled:type_name -> parley.v1.RetryScheduled
-	15, // 15: parley.v1.Event.model_changed:type_name -> parley.v1.ModelChanged
-	16, // 16: parley.v1.Event.message_updated:type_name -> parley.v1.MessageUpdated
-	17, // 17: parley.v1.Event.history_cleared:type_name -> parley.v1.HistoryCleared
-	18, // 18: parley.v1.Event.queue_changed:type_name -> parley.v1.QueueChanged
-	19, // 19: parley.v1.Event.session_changed:type_name -> parley.v1.SessionChanged
-	20, // 20: parley.v1.Event.warning:type_name -> parley.v1.Warning
-	22, // 21: parley.v1.TurnStarted.turn:type_name -> parley.v1.Turn
-	23, // 22: parley.v1.TurnEnded.reason:type_name -> parley.v1.TurnEndReason
-	24, // 23: parley.v1.TurnEnded.usage:type_name -> parley.v1.Usage
-	25, // 24: parley.v1.TurnEnded.error:type_name -> parley.v1.TurnError
-	26, // 25: parley.v1.MessageStarted.role:type_name -> parley.v1.Role
-	27, // 26: parley.v1.MessageCompleted.message:type_name -> parley.v1.Message
-	28, // 27: parley.v1.ToolCallRequested.arguments:type_name -> google.protobuf.Struct
-	28, // 28: parley.v1.ToolCallStarted.arguments:type_name -> google.protobuf.Struct
-	29, // 29: parley.v1.RequestOpened.request:type_name -> parley.v1.Request
-	29, // 30: parley.v1.RequestResolved.request:type_name -> parley.v1.Request
-	30, // 31: parley.v1.ToolCallEnded.state:type_name -> parley.v1.ToolCallState
-	31, // 32: parley.v1.ToolCallEnded.result:type_name -> parley.v1.ToolResult
-	24, // 33: parley.v1.UsageReported.usage:type_name -> parley.v1.Usage
-	24, // 34: parley.v1.UsageReported.turn_usage:type_name -> parley.v1.Usage
-	32, // 35: parley.v1.RetryScheduled.delay:type_name -> google.protobuf.Duration
-	25, // 36: parley.v1.RetryScheduled.error:type_name -> parley.v1.TurnError
-	27, // 37: parley.v1.MessageUpdated.message:type_name -> parley.v1.Message
-	33, // 38: parley.v1.QueueChanged.queued:type_name -> parley.v1.QueuedMessage
-	34, // 39: parley.v1.SessionChanged.session:type_name -> parley.v1.Session
-	40, // [40:40] is the sub-list for method output_type
-	40, // [40:40] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	23, // 0: parley.v1.Event.create_time:type_name -> google.protobuf.Timestamp
+	2,  // 1: parley.v1.Event.turn_started:type_name -> parley.v1.TurnStarted
+	3,  // 2: parley.v1.Event.turn_ended:type_name -> parley.v1.TurnEnded
+	4,  // 3: parley.v1.Event.step_started:type_name -> parley.v1.StepStarted
+	5,  // 4: parley.v1.Event.message_started:type_name -> parley.v1.MessageStarted
+	6,  // 5: parley.v1.Event.text_delta:type_name -> parley.v1.TextDelta
+	7,  // 6: parley.v1.Event.reasoning_delta:type_name -> parley.v1.ReasoningDelta
+	8,  // 7: parley.v1.Event.message_completed:type_name -> parley.v1.MessageCompleted
+	9,  // 8: parley.v1.Event.tool_call_requested:type_name -> parley.v1.ToolCallRequested
+	10, // 9: parley.v1.Event.tool_call_started:type_name -> parley.v1.ToolCallStarted
+	13, // 10: parley.v1.Event.tool_output_delta:type_name -> parley.v1.ToolOutputDelta
+	14, // 11: parley.v1.Event.tool_call_ended:type_name -> parley.v1.ToolCallEnded
+	11, // 12: parley.v1.Event.request_opened:type_name -> parley.v1.RequestOpened
+	12, // 13: parley.v1.Event.request_resolved:type_name -> parley.v1.RequestResolved
+	15, // 14: parley.v1.Event.usage_reported:type_name -> parley.v1.UsageReported
+	16, // 15: parley.v1.Event.retry_scheduled:type_name -> parley.v1.RetryScheduled
+	17, // 16: parley.v1.Event.model_changed:type_name -> parley.v1.ModelChanged
+	18, // 17: parley.v1.Event.message_updated:type_name -> parley.v1.MessageUpdated
+	19, // 18: parley.v1.Event.history_cleared:type_name -> parley.v1.HistoryCleared
+	20, // 19: parley.v1.Event.queue_changed:type_name -> parley.v1.QueueChanged
+	21, // 20: parley.v1.Event.session_changed:type_name -> parley.v1.SessionChanged
+	22, // 21: parley.v1.Event.warning:type_name -> parley.v1.Warning
+	24, // 22: parley.v1.TurnStarted.turn:type_name -> parley.v1.Turn
+	25, // 23: parley.v1.TurnEnded.reason:type_name -> parley.v1.TurnEndReason
+	26, // 24: parley.v1.TurnEnded.usage:type_name -> parley.v1.Usage
+	27, // 25: parley.v1.TurnEnded.error:type_name -> parley.v1.TurnError
+	28, // 26: parley.v1.MessageStarted.role:type_name -> parley.v1.Role
+	29, // 27: parley.v1.MessageCompleted.message:type_name -> parley.v1.Message
+	30, // 28: parley.v1.ToolCallRequested.arguments:type_name -> google.protobuf.Struct
+	30, // 29: parley.v1.ToolCallStarted.arguments:type_name -> google.protobuf.Struct
+	31, // 30: parley.v1.RequestOpened.request:type_name -> parley.v1.Request
+	31, // 31: parley.v1.RequestResolved.request:type_name -> parley.v1.Request
+	0,  // 32: parley.v1.ToolOutputDelta.stream:type_name -> parley.v1.OutputStream
+	32, // 33: parley.v1.ToolCallEnded.state:type_name -> parley.v1.ToolCallState
+	33, // 34: parley.v1.ToolCallEnded.result:type_name -> parley.v1.ToolResult
+	26, // 35: parley.v1.UsageReported.usage:type_name -> parley.v1.Usage
+	26, // 36: parley.v1.UsageReported.turn_usage:type_name -> parley.v1.Usage
+	34, // 37: parley.v1.RetryScheduled.delay:type_name -> google.protobuf.Duration
+	27, // 38: parley.v1.RetryScheduled.error:type_name -> parley.v1.TurnError
+	29, // 39: parley.v1.MessageUpdated.message:type_name -> parley.v1.Message
+	35, // 40: parley.v1.QueueChanged.queued:type_name -> parley.v1.QueuedMessage
+	36, // 41: parley.v1.SessionChanged.session:type_name -> parley.v1.Session
+	42, // [42:42] is the sub-list for method output_type
+	42, // [42:42] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -1832,6 +1982,7 @@ func file_parley_v1_event_proto_init() {
 		(*Event_MessageCompleted)(nil),
 		(*Event_ToolCallRequested)(nil),
 		(*Event_ToolCallStarted)(nil),
+		(*Event_ToolOutputDelta)(nil),
 		(*Event_ToolCallEnded)(nil),
 		(*Event_RequestOpened)(nil),
 		(*Event_RequestResolved)(nil),
@@ -1849,13 +2000,14 @@ func file_parley_v1_event_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   21,
+			NumEnums:      1,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_parley_v1_event_proto_goTypes,
 		DependencyIndexes: file_parley_v1_event_proto_depIdxs,
+		EnumInfos:         file_parley_v1_event_proto_enumTypes,
 		MessageInfos:      file_parley_v1_event_proto_msgTypes,
 	}.Build()
 	File_parley_v1_event_proto = out.File

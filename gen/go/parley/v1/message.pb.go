@@ -325,7 +325,7 @@ func (x *Message) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// One piece of a message. All parts of one message together hold at most 1 MiB.
+// One piece of a message. All text of one message together is at most 1 MiB.
 type Part struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What the piece is.
@@ -333,6 +333,8 @@ type Part struct {
 	// Types that are valid to be assigned to Content:
 	//
 	//	*Part_Text
+	//	*Part_Image
+	//	*Part_File
 	//	*Part_Reasoning
 	//	*Part_ToolCall
 	//	*Part_ToolResult
@@ -387,6 +389,24 @@ func (x *Part) GetText() string {
 	return ""
 }
 
+func (x *Part) GetImage() *Image {
+	if x != nil {
+		if x, ok := x.Content.(*Part_Image); ok {
+			return x.Image
+		}
+	}
+	return nil
+}
+
+func (x *Part) GetFile() *File {
+	if x != nil {
+		if x, ok := x.Content.(*Part_File); ok {
+			return x.File
+		}
+	}
+	return nil
+}
+
 func (x *Part) GetReasoning() *Reasoning {
 	if x != nil {
 		if x, ok := x.Content.(*Part_Reasoning); ok {
@@ -423,6 +443,16 @@ type Part_Text struct {
 	Text string `protobuf:"bytes,1,opt,name=text,proto3,oneof"`
 }
 
+type Part_Image struct {
+	// A picture. Of a user's message alone.
+	Image *Image `protobuf:"bytes,2,opt,name=image,proto3,oneof"`
+}
+
+type Part_File struct {
+	// A file. Of a user's message alone.
+	File *File `protobuf:"bytes,3,opt,name=file,proto3,oneof"`
+}
+
 type Part_Reasoning struct {
 	// What the model thought before it answered, where the provider tells. Not sent to the model again.
 	Reasoning *Reasoning `protobuf:"bytes,4,opt,name=reasoning,proto3,oneof"`
@@ -440,11 +470,174 @@ type Part_ToolResult struct {
 
 func (*Part_Text) isPart_Content() {}
 
+func (*Part_Image) isPart_Content() {}
+
+func (*Part_File) isPart_Content() {}
+
 func (*Part_Reasoning) isPart_Content() {}
 
 func (*Part_ToolCall) isPart_Content() {}
 
 func (*Part_ToolResult) isPart_Content() {}
+
+// A picture: PNG, JPEG, GIF or WebP, at most 5 MiB. It is kept as a blob, as long as a message names it, and read with
+// `GET /blobs/{sha256}`. A message holds at most 20.
+type Image struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SHA-256 of the blob, in lower-case hex. In requests: of one that was uploaded with `POST /blobs`, else NOT_FOUND
+	// `BLOB_NOT_FOUND`; empty where `data` is given. Of an import the blob may be missing: the model is told so.
+	Sha256 string `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// `image/png`, `image/jpeg`, `image/gif` or `image/webp`, as the bytes say. In requests it is not looked at.
+	MediaType string `protobuf:"bytes,2,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
+	// Only in requests: the bytes themselves, at most 1 MiB; they become a blob. Larger ones are uploaded first.
+	Data []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	// How many bytes it has. In requests it is not looked at.
+	SizeBytes     int64 `protobuf:"varint,4,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Image) Reset() {
+	*x = Image{}
+	mi := &file_parley_v1_message_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Image) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Image) ProtoMessage() {}
+
+func (x *Image) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_message_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Image.ProtoReflect.Descriptor instead.
+func (*Image) Descriptor() ([]byte, []int) {
+	return file_parley_v1_message_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Image) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *Image) GetMediaType() string {
+	if x != nil {
+		return x.MediaType
+	}
+	return ""
+}
+
+func (x *Image) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Image) GetSizeBytes() int64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+// A file. Text in UTF-8 of at most 256 KiB, all of a message together at most 1 MiB, is sent to the model with the file's name;
+// of other files the model is told the name, type and size. Kept and read as a picture is.
+type File struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SHA-256 of the blob, in lower-case hex. In requests: of one that was uploaded with `POST /blobs`, else NOT_FOUND
+	// `BLOB_NOT_FOUND`; empty where `data` is given. Of an import the blob may be missing: the model is told so.
+	Sha256 string `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// What it is, as the caller says; empty = `application/octet-stream`, or what the upload said.
+	MediaType string `protobuf:"bytes,2,opt,name=media_type,json=mediaType,proto3" json:"media_type,omitempty"`
+	// Only in requests: the bytes themselves, at most 1 MiB; they become a blob. Larger ones are uploaded first.
+	Data []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	// How many bytes it has. In requests it is not looked at.
+	SizeBytes int64 `protobuf:"varint,4,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// Its name, without folders: 1 to 255 characters, none of them `/`, `\\` or a control character.
+	Name          string `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *File) Reset() {
+	*x = File{}
+	mi := &file_parley_v1_message_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *File) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*File) ProtoMessage() {}
+
+func (x *File) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_message_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use File.ProtoReflect.Descriptor instead.
+func (*File) Descriptor() ([]byte, []int) {
+	return file_parley_v1_message_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *File) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *File) GetMediaType() string {
+	if x != nil {
+		return x.MediaType
+	}
+	return ""
+}
+
+func (x *File) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *File) GetSizeBytes() int64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *File) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
 
 // Thoughts of a model.
 type Reasoning struct {
@@ -457,7 +650,7 @@ type Reasoning struct {
 
 func (x *Reasoning) Reset() {
 	*x = Reasoning{}
-	mi := &file_parley_v1_message_proto_msgTypes[2]
+	mi := &file_parley_v1_message_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -469,7 +662,7 @@ func (x *Reasoning) String() string {
 func (*Reasoning) ProtoMessage() {}
 
 func (x *Reasoning) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_message_proto_msgTypes[2]
+	mi := &file_parley_v1_message_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -482,7 +675,7 @@ func (x *Reasoning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reasoning.ProtoReflect.Descriptor instead.
 func (*Reasoning) Descriptor() ([]byte, []int) {
-	return file_parley_v1_message_proto_rawDescGZIP(), []int{2}
+	return file_parley_v1_message_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Reasoning) GetText() string {
@@ -509,7 +702,7 @@ type ToolCall struct {
 
 func (x *ToolCall) Reset() {
 	*x = ToolCall{}
-	mi := &file_parley_v1_message_proto_msgTypes[3]
+	mi := &file_parley_v1_message_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -521,7 +714,7 @@ func (x *ToolCall) String() string {
 func (*ToolCall) ProtoMessage() {}
 
 func (x *ToolCall) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_message_proto_msgTypes[3]
+	mi := &file_parley_v1_message_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -534,7 +727,7 @@ func (x *ToolCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolCall.ProtoReflect.Descriptor instead.
 func (*ToolCall) Descriptor() ([]byte, []int) {
-	return file_parley_v1_message_proto_rawDescGZIP(), []int{3}
+	return file_parley_v1_message_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ToolCall) GetCallId() string {
@@ -580,7 +773,7 @@ type ToolResult struct {
 
 func (x *ToolResult) Reset() {
 	*x = ToolResult{}
-	mi := &file_parley_v1_message_proto_msgTypes[4]
+	mi := &file_parley_v1_message_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -592,7 +785,7 @@ func (x *ToolResult) String() string {
 func (*ToolResult) ProtoMessage() {}
 
 func (x *ToolResult) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_message_proto_msgTypes[4]
+	mi := &file_parley_v1_message_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -605,7 +798,7 @@ func (x *ToolResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolResult.ProtoReflect.Descriptor instead.
 func (*ToolResult) Descriptor() ([]byte, []int) {
-	return file_parley_v1_message_proto_rawDescGZIP(), []int{4}
+	return file_parley_v1_message_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ToolResult) GetCallId() string {
@@ -645,14 +838,31 @@ const file_parley_v1_message_proto_rawDesc = "" +
 	"\x05model\x18\a \x01(\tR\x05model\x12&\n" +
 	"\x05usage\x18\b \x01(\v2\x10.parley.v1.UsageR\x05usage\x12;\n" +
 	"\vcreate_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xe7\x01\n" +
+	"createTime\"\xac\x02\n" +
 	"\x04Part\x12\x1d\n" +
-	"\x04text\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01H\x00R\x04text\x124\n" +
+	"\x04text\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01H\x00R\x04text\x12(\n" +
+	"\x05image\x18\x02 \x01(\v2\x10.parley.v1.ImageH\x00R\x05image\x12%\n" +
+	"\x04file\x18\x03 \x01(\v2\x0f.parley.v1.FileH\x00R\x04file\x124\n" +
 	"\treasoning\x18\x04 \x01(\v2\x14.parley.v1.ReasoningH\x00R\treasoning\x122\n" +
 	"\ttool_call\x18\x05 \x01(\v2\x13.parley.v1.ToolCallH\x00R\btoolCall\x128\n" +
 	"\vtool_result\x18\x06 \x01(\v2\x15.parley.v1.ToolResultH\x00R\n" +
 	"toolResultB\x10\n" +
-	"\acontent\x12\x05\xbaH\x02\b\x01J\x04\b\x02\x10\x03J\x04\b\x03\x10\x04\"\x1f\n" +
+	"\acontent\x12\x05\xbaH\x02\b\x01\"\x8f\x01\n" +
+	"\x05Image\x12\x1f\n" +
+	"\x06sha256\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06sha256\x12'\n" +
+	"\n" +
+	"media_type\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\tmediaType\x12\x1d\n" +
+	"\x04data\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80@R\x04data\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x04 \x01(\x03R\tsizeBytes\"\xac\x01\n" +
+	"\x04File\x12\x1f\n" +
+	"\x06sha256\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06sha256\x12'\n" +
+	"\n" +
+	"media_type\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\tmediaType\x12\x1d\n" +
+	"\x04data\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80@R\x04data\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x04 \x01(\x03R\tsizeBytes\x12\x1c\n" +
+	"\x04name\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x04name\"\x1f\n" +
 	"\tReasoning\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\"\x9b\x01\n" +
 	"\bToolCall\x12\x17\n" +
@@ -699,36 +909,40 @@ func file_parley_v1_message_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_message_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_parley_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_parley_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_parley_v1_message_proto_goTypes = []any{
 	(Role)(0),                     // 0: parley.v1.Role
 	(MessageStatus)(0),            // 1: parley.v1.MessageStatus
 	(ToolCallState)(0),            // 2: parley.v1.ToolCallState
 	(*Message)(nil),               // 3: parley.v1.Message
 	(*Part)(nil),                  // 4: parley.v1.Part
-	(*Reasoning)(nil),             // 5: parley.v1.Reasoning
-	(*ToolCall)(nil),              // 6: parley.v1.ToolCall
-	(*ToolResult)(nil),            // 7: parley.v1.ToolResult
-	(*Usage)(nil),                 // 8: parley.v1.Usage
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),       // 10: google.protobuf.Struct
+	(*Image)(nil),                 // 5: parley.v1.Image
+	(*File)(nil),                  // 6: parley.v1.File
+	(*Reasoning)(nil),             // 7: parley.v1.Reasoning
+	(*ToolCall)(nil),              // 8: parley.v1.ToolCall
+	(*ToolResult)(nil),            // 9: parley.v1.ToolResult
+	(*Usage)(nil),                 // 10: parley.v1.Usage
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),       // 12: google.protobuf.Struct
 }
 var file_parley_v1_message_proto_depIdxs = []int32{
 	0,  // 0: parley.v1.Message.role:type_name -> parley.v1.Role
 	1,  // 1: parley.v1.Message.status:type_name -> parley.v1.MessageStatus
 	4,  // 2: parley.v1.Message.parts:type_name -> parley.v1.Part
-	8,  // 3: parley.v1.Message.usage:type_name -> parley.v1.Usage
-	9,  // 4: parley.v1.Message.create_time:type_name -> google.protobuf.Timestamp
-	5,  // 5: parley.v1.Part.reasoning:type_name -> parley.v1.Reasoning
-	6,  // 6: parley.v1.Part.tool_call:type_name -> parley.v1.ToolCall
-	7,  // 7: parley.v1.Part.tool_result:type_name -> parley.v1.ToolResult
-	10, // 8: parley.v1.ToolCall.arguments:type_name -> google.protobuf.Struct
-	2,  // 9: parley.v1.ToolResult.state:type_name -> parley.v1.ToolCallState
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	10, // 3: parley.v1.Message.usage:type_name -> parley.v1.Usage
+	11, // 4: parley.v1.Message.create_time:type_name -> google.protobuf.Timestamp
+	5,  // 5: parley.v1.Part.image:type_name -> parley.v1.Image
+	6,  // 6: parley.v1.Part.file:type_name -> parley.v1.File
+	7,  // 7: parley.v1.Part.reasoning:type_name -> parley.v1.Reasoning
+	8,  // 8: parley.v1.Part.tool_call:type_name -> parley.v1.ToolCall
+	9,  // 9: parley.v1.Part.tool_result:type_name -> parley.v1.ToolResult
+	12, // 10: parley.v1.ToolCall.arguments:type_name -> google.protobuf.Struct
+	2,  // 11: parley.v1.ToolResult.state:type_name -> parley.v1.ToolCallState
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_message_proto_init() }
@@ -739,6 +953,8 @@ func file_parley_v1_message_proto_init() {
 	file_parley_v1_usage_proto_init()
 	file_parley_v1_message_proto_msgTypes[1].OneofWrappers = []any{
 		(*Part_Text)(nil),
+		(*Part_Image)(nil),
+		(*Part_File)(nil),
 		(*Part_Reasoning)(nil),
 		(*Part_ToolCall)(nil),
 		(*Part_ToolResult)(nil),
@@ -749,7 +965,7 @@ func file_parley_v1_message_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_message_proto_rawDesc), len(file_parley_v1_message_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

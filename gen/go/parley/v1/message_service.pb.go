@@ -30,7 +30,7 @@ type SendMessageRequest struct {
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// The same key with the same content replays the turn it started; kept for 24 hours, shared with StartTurn. Empty = none.
 	IdempotencyKey string `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	// The user message: 1 to 100 parts, text only, together at most 1 MiB.
+	// The user message: 1 to 100 parts of text, pictures and files; the text together at most 1 MiB.
 	Parts []*Part `protobuf:"bytes,3,rep,name=parts,proto3" json:"parts,omitempty"`
 	// A model for this turn only. Empty = the session's.
 	Model string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
@@ -199,7 +199,7 @@ type StartTurnRequest struct {
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// The same key with the same content returns the turn it started; kept for 24 hours, shared with SendMessage. Empty = none.
 	IdempotencyKey string `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	// The user message: 1 to 100 parts, text only, together at most 1 MiB.
+	// The user message: 1 to 100 parts of text, pictures and files; the text together at most 1 MiB.
 	Parts []*Part `protobuf:"bytes,3,rep,name=parts,proto3" json:"parts,omitempty"`
 	// A model for this turn only. Empty = the session's.
 	Model string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
@@ -991,7 +991,7 @@ type SteerRequest struct {
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// The same key with the same content queues it once; kept for 24 hours. Empty = none.
 	IdempotencyKey string `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	// What to say: 1 to 100 parts, text only, together at most 1 MiB. All of them are queued, or none.
+	// What to say: 1 to 100 parts of text, pictures and files; the text together at most 1 MiB. All of them are queued, or none.
 	Parts []*Part `protobuf:"bytes,3,rep,name=parts,proto3" json:"parts,omitempty"`
 	// How it is put to the model. Unspecified = PLAIN.
 	Framing Framing `protobuf:"varint,4,opt,name=framing,proto3,enum=parley.v1.Framing" json:"framing,omitempty"`
@@ -1137,7 +1137,7 @@ type FollowUpRequest struct {
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// The same key with the same content says it once; kept for 24 hours. Empty = none.
 	IdempotencyKey string `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	// What to say: 1 to 100 parts, text only, together at most 1 MiB.
+	// What to say: 1 to 100 parts of text, pictures and files; the text together at most 1 MiB.
 	Parts         []*Part `protobuf:"bytes,3,rep,name=parts,proto3" json:"parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

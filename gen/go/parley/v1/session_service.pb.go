@@ -112,7 +112,11 @@ type CreateSessionRequest struct {
 	// How much its agent may do without asking; unspecified = the engine's default.
 	ApprovalMode ApprovalMode `protobuf:"varint,7,opt,name=approval_mode,json=approvalMode,proto3,enum=parley.v1.ApprovalMode" json:"approval_mode,omitempty"`
 	// Rules of scope SESSION that it begins with, at most 100.
-	Rules         []*RuleDraft `protobuf:"bytes,8,rep,name=rules,proto3" json:"rules,omitempty"`
+	Rules []*RuleDraft `protobuf:"bytes,8,rep,name=rules,proto3" json:"rules,omitempty"`
+	// The agent definition that it is made by: its instructions, its tools, and what this request leaves open of profile, model,
+	// limits and approval mode. Fails with NOT_FOUND `AGENT_NOT_FOUND`, FAILED_PRECONDITION `AGENT_UNUSABLE` where something is
+	// wrong in it, or where its mode asks less than the engine's default and `approval_mode` is not set. Empty = none.
+	Agent         string `protobuf:"bytes,9,opt,name=agent,proto3" json:"agent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -229,6 +233,13 @@ func (x *CreateSessionRequest) GetRules() []*RuleDraft {
 		return x.Rules
 	}
 	return nil
+}
+
+func (x *CreateSessionRequest) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
 }
 
 // The session that was made.
@@ -1267,7 +1278,11 @@ type OpenToolCall struct {
 	// The assistant message that asked.
 	MessageId string `protobuf:"bytes,4,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	// True: it runs. False: it is about to.
-	Started       bool `protobuf:"varint,5,opt,name=started,proto3" json:"started,omitempty"`
+	Started bool `protobuf:"varint,5,opt,name=started,proto3" json:"started,omitempty"`
+	// The end of what it has printed on its standard output so far, at most 64 KiB; fewer where many calls run.
+	Stdout string `protobuf:"bytes,6,opt,name=stdout,proto3" json:"stdout,omitempty"`
+	// The same of its standard error.
+	Stderr        string `protobuf:"bytes,7,opt,name=stderr,proto3" json:"stderr,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1335,6 +1350,20 @@ func (x *OpenToolCall) GetStarted() bool {
 		return x.Started
 	}
 	return false
+}
+
+func (x *OpenToolCall) GetStdout() string {
+	if x != nil {
+		return x.Stdout
+	}
+	return ""
+}
+
+func (x *OpenToolCall) GetStderr() string {
+	if x != nil {
+		return x.Stderr
+	}
+	return ""
 }
 
 // Which sessions to remove.
@@ -1511,7 +1540,7 @@ type AppendMessageRequest struct {
 	IdempotencyKey string `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	// Who says it: ROLE_USER, ROLE_ASSISTANT or ROLE_SYSTEM.
 	Role Role `protobuf:"varint,3,opt,name=role,proto3,enum=parley.v1.Role" json:"role,omitempty"`
-	// What is said: 1 to 100 parts, text only, together at most 1 MiB.
+	// What is said: 1 to 100 parts of text, of ROLE_USER also of pictures and files; the text together at most 1 MiB.
 	Parts         []*Part `protobuf:"bytes,4,rep,name=parts,proto3" json:"parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1628,7 +1657,8 @@ type UpdateMessageRequest struct {
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// The message's id.
 	MessageId string `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
-	// What takes the place of its text and thoughts: 1 to 100 parts, text only. With the tool calls that stay, together at most 1 MiB.
+	// What takes the place of all but its tool calls: 1 to 100 parts of text, of a user's message also of pictures and files;
+	// those that are to stay are named again. With the tool calls, the text together at most 1 MiB.
 	Parts         []*Part `protobuf:"bytes,3,rep,name=parts,proto3" json:"parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2615,7 +2645,7 @@ var File_parley_v1_session_service_proto protoreflect.FileDescriptor
 
 const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fparley/v1/session_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/message.proto\x1a\x1aparley/v1/permission.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\"\xaa\x05\n" +
+	"\x1fparley/v1/session_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/message.proto\x1a\x1aparley/v1/permission.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\"\xc3\x05\n" +
 	"\x14CreateSessionRequest\x121\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\x12\x1e\n" +
 	"\x05title\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x05title\x12\"\n" +
@@ -2628,11 +2658,11 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\rretry_partial\x18\x0e \x01(\bR\fretryPartial\x12&\n" +
 	"\tworkspace\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tworkspace\x12F\n" +
 	"\rapproval_mode\x18\a \x01(\x0e2\x17.parley.v1.ApprovalModeB\b\xbaH\x05\x82\x01\x02\x10\x01R\fapprovalMode\x124\n" +
-	"\x05rules\x18\b \x03(\v2\x14.parley.v1.RuleDraftB\b\xbaH\x05\x92\x01\x02\x10dR\x05rules\x1a9\n" +
+	"\x05rules\x18\b \x03(\v2\x14.parley.v1.RuleDraftB\b\xbaH\x05\x92\x01\x02\x10dR\x05rules\x12\x1d\n" +
+	"\x05agent\x18\t \x01(\tB\a\xbaH\x04r\x02\x18@R\x05agent\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\t\x10\n" +
-	"J\x04\b\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\n" +
 	"\x10\v\"E\n" +
 	"\x15CreateSessionResponse\x12,\n" +
 	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\"=\n" +
@@ -2730,14 +2760,16 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\x04text\x18\x05 \x01(\tR\x04text\x12\x1c\n" +
 	"\treasoning\x18\x06 \x01(\tR\treasoning\x12;\n" +
 	"\vcreate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xb7\x01\n" +
+	"createTime\"\xdb\x01\n" +
 	"\fOpenToolCall\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x125\n" +
 	"\targuments\x18\x03 \x01(\v2\x17.google.protobuf.StructR\targuments\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x04 \x01(\tR\tmessageId\x12\x18\n" +
-	"\astarted\x18\x05 \x01(\bR\astartedJ\x04\b\x06\x10\aJ\x04\b\a\x10\b\"T\n" +
+	"\astarted\x18\x05 \x01(\bR\astarted\x12\x16\n" +
+	"\x06stdout\x18\x06 \x01(\tR\x06stdout\x12\x16\n" +
+	"\x06stderr\x18\a \x01(\tR\x06stderr\"T\n" +
 	"\x1aBatchDeleteSessionsRequest\x126\n" +
 	"\vsession_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\x10\x01\x18@R\n" +
 	"sessionIds\"t\n" +

@@ -2,8 +2,8 @@
 // @generated from file parley/v1/event.proto (package parley.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message as Message$1, Role, ToolCallState, ToolResult } from "./message_pb.ts";
@@ -18,13 +18,13 @@ import type { Turn, TurnEndReason, TurnError } from "./turn_pb.ts";
 import { file_parley_v1_turn } from "./turn_pb.ts";
 import type { Usage } from "./usage_pb.ts";
 import { file_parley_v1_usage } from "./usage_pb.ts";
-import type { JsonObject, Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file parley/v1/event.proto.
  */
 export const file_parley_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChVwYXJsZXkvdjEvZXZlbnQucHJvdG8SCXBhcmxleS52MSKhCQoFRXZlbnQSCwoDc2VxGAEgASgDEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd0dXJuX2lkGAMgASgJEg0KBWFjdG9yGAQgASgJEhEKCXNraXBwYWJsZRgFIAEoCBIuCgx0dXJuX3N0YXJ0ZWQYCiABKAsyFi5wYXJsZXkudjEuVHVyblN0YXJ0ZWRIABIqCgp0dXJuX2VuZGVkGAsgASgLMhQucGFybGV5LnYxLlR1cm5FbmRlZEgAEi4KDHN0ZXBfc3RhcnRlZBgMIAEoCzIWLnBhcmxleS52MS5TdGVwU3RhcnRlZEgAEjQKD21lc3NhZ2Vfc3RhcnRlZBgNIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlU3RhcnRlZEgAEioKCnRleHRfZGVsdGEYDiABKAsyFC5wYXJsZXkudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGA8gASgLMhkucGFybGV5LnYxLlJlYXNvbmluZ0RlbHRhSAASOAoRbWVzc2FnZV9jb21wbGV0ZWQYECABKAsyGy5wYXJsZXkudjEuTWVzc2FnZUNvbXBsZXRlZEgAEjsKE3Rvb2xfY2FsbF9yZXF1ZXN0ZWQYESABKAsyHC5wYXJsZXkudjEuVG9vbENhbGxSZXF1ZXN0ZWRIABI3ChF0b29sX2NhbGxfc3RhcnRlZBgSIAEoCzIaLnBhcmxleS52MS5Ub29sQ2FsbFN0YXJ0ZWRIABIzCg90b29sX2NhbGxfZW5kZWQYFCABKAsyGC5wYXJsZXkudjEuVG9vbENhbGxFbmRlZEgAEjIKDnJlcXVlc3Rfb3BlbmVkGBUgASgLMhgucGFybGV5LnYxLlJlcXVlc3RPcGVuZWRIABI2ChByZXF1ZXN0X3Jlc29sdmVkGBYgASgLMhoucGFybGV5LnYxLlJlcXVlc3RSZXNvbHZlZEgAEjIKDnVzYWdlX3JlcG9ydGVkGBcgASgLMhgucGFybGV5LnYxLlVzYWdlUmVwb3J0ZWRIABI0Cg9yZXRyeV9zY2hlZHVsZWQYGCABKAsyGS5wYXJsZXkudjEuUmV0cnlTY2hlZHVsZWRIABIwCg1tb2RlbF9jaGFuZ2VkGBkgASgLMhcucGFybGV5LnYxLk1vZGVsQ2hhbmdlZEgAEjQKD21lc3NhZ2VfdXBkYXRlZBgaIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlVXBkYXRlZEgAEjQKD2hpc3RvcnlfY2xlYXJlZBgbIAEoCzIZLnBhcmxleS52MS5IaXN0b3J5Q2xlYXJlZEgAEjAKDXF1ZXVlX2NoYW5nZWQYHSABKAsyFy5wYXJsZXkudjEuUXVldWVDaGFuZ2VkSAASNAoPc2Vzc2lvbl9jaGFuZ2VkGCIgASgLMhkucGFybGV5LnYxLlNlc3Npb25DaGFuZ2VkSAASJQoHd2FybmluZxgjIAEoCzISLnBhcmxleS52MS5XYXJuaW5nSABCCQoHcGF5bG9hZEoECBMQFEoECBwQHUoECB4QIiIsCgtUdXJuU3RhcnRlZBIdCgR0dXJuGAEgASgLMg8ucGFybGV5LnYxLlR1cm4iewoJVHVybkVuZGVkEigKBnJlYXNvbhgBIAEoDjIYLnBhcmxleS52MS5UdXJuRW5kUmVhc29uEh8KBXVzYWdlGAIgASgLMhAucGFybGV5LnYxLlVzYWdlEiMKBWVycm9yGAMgASgLMhQucGFybGV5LnYxLlR1cm5FcnJvciIqCgtTdGVwU3RhcnRlZBIMCgRzdGVwGAEgASgFEg0KBW1vZGVsGAIgASgJIlIKDk1lc3NhZ2VTdGFydGVkEhIKCm1lc3NhZ2VfaWQYASABKAkSHQoEcm9sZRgCIAEoDjIPLnBhcmxleS52MS5Sb2xlEg0KBW1vZGVsGAMgASgJIi0KCVRleHREZWx0YRISCgptZXNzYWdlX2lkGAEgASgJEgwKBHRleHQYAiABKAkiMgoOUmVhc29uaW5nRGVsdGESEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJIjcKEE1lc3NhZ2VDb21wbGV0ZWQSIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlInIKEVRvb2xDYWxsUmVxdWVzdGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCm1lc3NhZ2VfaWQYBCABKAkiXAoPVG9vbENhbGxTdGFydGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjQKDVJlcXVlc3RPcGVuZWQSIwoHcmVxdWVzdBgBIAEoCzISLnBhcmxleS52MS5SZXF1ZXN0IjYKD1JlcXVlc3RSZXNvbHZlZBIjCgdyZXF1ZXN0GAEgASgLMhIucGFybGV5LnYxLlJlcXVlc3QihAEKDVRvb2xDYWxsRW5kZWQSDwoHY2FsbF9pZBgBIAEoCRInCgVzdGF0ZRgCIAEoDjIYLnBhcmxleS52MS5Ub29sQ2FsbFN0YXRlEiUKBnJlc3VsdBgDIAEoCzIVLnBhcmxleS52MS5Ub29sUmVzdWx0EhIKCm1lc3NhZ2VfaWQYBCABKAkiagoNVXNhZ2VSZXBvcnRlZBISCgptZXNzYWdlX2lkGAEgASgJEh8KBXVzYWdlGAIgASgLMhAucGFybGV5LnYxLlVzYWdlEiQKCnR1cm5fdXNhZ2UYAyABKAsyEC5wYXJsZXkudjEuVXNhZ2UihgEKDlJldHJ5U2NoZWR1bGVkEg8KB2F0dGVtcHQYASABKAUSFAoMbWF4X2F0dGVtcHRzGAIgASgFEigKBWRlbGF5GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiMKBWVycm9yGAQgASgLMhQucGFybGV5LnYxLlR1cm5FcnJvciIuCgxNb2RlbENoYW5nZWQSDwoHcHJvZmlsZRgBIAEoCRINCgVtb2RlbBgCIAEoCSI1Cg5NZXNzYWdlVXBkYXRlZBIjCgdtZXNzYWdlGAEgASgLMhIucGFybGV5LnYxLk1lc3NhZ2UiQwoOSGlzdG9yeUNsZWFyZWQSGAoQZmlyc3RfbWVzc2FnZV9pZBgBIAEoCRIXCg9sYXN0X21lc3NhZ2VfaWQYAiABKAkiTQoMUXVldWVDaGFuZ2VkEigKBnF1ZXVlZBgBIAMoCzIYLnBhcmxleS52MS5RdWV1ZWRNZXNzYWdlEhMKC3JlbW92ZWRfaWRzGAIgAygJIjUKDlNlc3Npb25DaGFuZ2VkEiMKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbiIqCgdXYXJuaW5nEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_message, file_parley_v1_queue, file_parley_v1_request, file_parley_v1_session, file_parley_v1_turn, file_parley_v1_usage]);
+  fileDesc("ChVwYXJsZXkvdjEvZXZlbnQucHJvdG8SCXBhcmxleS52MSLUCQoFRXZlbnQSCwoDc2VxGAEgASgDEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd0dXJuX2lkGAMgASgJEg0KBWFjdG9yGAQgASgJEhEKCXNraXBwYWJsZRgFIAEoCBIuCgx0dXJuX3N0YXJ0ZWQYCiABKAsyFi5wYXJsZXkudjEuVHVyblN0YXJ0ZWRIABIqCgp0dXJuX2VuZGVkGAsgASgLMhQucGFybGV5LnYxLlR1cm5FbmRlZEgAEi4KDHN0ZXBfc3RhcnRlZBgMIAEoCzIWLnBhcmxleS52MS5TdGVwU3RhcnRlZEgAEjQKD21lc3NhZ2Vfc3RhcnRlZBgNIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlU3RhcnRlZEgAEioKCnRleHRfZGVsdGEYDiABKAsyFC5wYXJsZXkudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGA8gASgLMhkucGFybGV5LnYxLlJlYXNvbmluZ0RlbHRhSAASOAoRbWVzc2FnZV9jb21wbGV0ZWQYECABKAsyGy5wYXJsZXkudjEuTWVzc2FnZUNvbXBsZXRlZEgAEjsKE3Rvb2xfY2FsbF9yZXF1ZXN0ZWQYESABKAsyHC5wYXJsZXkudjEuVG9vbENhbGxSZXF1ZXN0ZWRIABI3ChF0b29sX2NhbGxfc3RhcnRlZBgSIAEoCzIaLnBhcmxleS52MS5Ub29sQ2FsbFN0YXJ0ZWRIABI3ChF0b29sX291dHB1dF9kZWx0YRgTIAEoCzIaLnBhcmxleS52MS5Ub29sT3V0cHV0RGVsdGFIABIzCg90b29sX2NhbGxfZW5kZWQYFCABKAsyGC5wYXJsZXkudjEuVG9vbENhbGxFbmRlZEgAEjIKDnJlcXVlc3Rfb3BlbmVkGBUgASgLMhgucGFybGV5LnYxLlJlcXVlc3RPcGVuZWRIABI2ChByZXF1ZXN0X3Jlc29sdmVkGBYgASgLMhoucGFybGV5LnYxLlJlcXVlc3RSZXNvbHZlZEgAEjIKDnVzYWdlX3JlcG9ydGVkGBcgASgLMhgucGFybGV5LnYxLlVzYWdlUmVwb3J0ZWRIABI0Cg9yZXRyeV9zY2hlZHVsZWQYGCABKAsyGS5wYXJsZXkudjEuUmV0cnlTY2hlZHVsZWRIABIwCg1tb2RlbF9jaGFuZ2VkGBkgASgLMhcucGFybGV5LnYxLk1vZGVsQ2hhbmdlZEgAEjQKD21lc3NhZ2VfdXBkYXRlZBgaIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlVXBkYXRlZEgAEjQKD2hpc3RvcnlfY2xlYXJlZBgbIAEoCzIZLnBhcmxleS52MS5IaXN0b3J5Q2xlYXJlZEgAEjAKDXF1ZXVlX2NoYW5nZWQYHSABKAsyFy5wYXJsZXkudjEuUXVldWVDaGFuZ2VkSAASNAoPc2Vzc2lvbl9jaGFuZ2VkGCIgASgLMhkucGFybGV5LnYxLlNlc3Npb25DaGFuZ2VkSAASJQoHd2FybmluZxgjIAEoCzISLnBhcmxleS52MS5XYXJuaW5nSABCCQoHcGF5bG9hZEoECBwQHUoECB4QIiIsCgtUdXJuU3RhcnRlZBIdCgR0dXJuGAEgASgLMg8ucGFybGV5LnYxLlR1cm4iewoJVHVybkVuZGVkEigKBnJlYXNvbhgBIAEoDjIYLnBhcmxleS52MS5UdXJuRW5kUmVhc29uEh8KBXVzYWdlGAIgASgLMhAucGFybGV5LnYxLlVzYWdlEiMKBWVycm9yGAMgASgLMhQucGFybGV5LnYxLlR1cm5FcnJvciIqCgtTdGVwU3RhcnRlZBIMCgRzdGVwGAEgASgFEg0KBW1vZGVsGAIgASgJIlIKDk1lc3NhZ2VTdGFydGVkEhIKCm1lc3NhZ2VfaWQYASABKAkSHQoEcm9sZRgCIAEoDjIPLnBhcmxleS52MS5Sb2xlEg0KBW1vZGVsGAMgASgJIi0KCVRleHREZWx0YRISCgptZXNzYWdlX2lkGAEgASgJEgwKBHRleHQYAiABKAkiMgoOUmVhc29uaW5nRGVsdGESEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJIjcKEE1lc3NhZ2VDb21wbGV0ZWQSIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlInIKEVRvb2xDYWxsUmVxdWVzdGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCm1lc3NhZ2VfaWQYBCABKAkiXAoPVG9vbENhbGxTdGFydGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjQKDVJlcXVlc3RPcGVuZWQSIwoHcmVxdWVzdBgBIAEoCzISLnBhcmxleS52MS5SZXF1ZXN0IjYKD1JlcXVlc3RSZXNvbHZlZBIjCgdyZXF1ZXN0GAEgASgLMhIucGFybGV5LnYxLlJlcXVlc3QiWQoPVG9vbE91dHB1dERlbHRhEg8KB2NhbGxfaWQYASABKAkSJwoGc3RyZWFtGAIgASgOMhcucGFybGV5LnYxLk91dHB1dFN0cmVhbRIMCgRkYXRhGAMgASgJIoQBCg1Ub29sQ2FsbEVuZGVkEg8KB2NhbGxfaWQYASABKAkSJwoFc3RhdGUYAiABKA4yGC5wYXJsZXkudjEuVG9vbENhbGxTdGF0ZRIlCgZyZXN1bHQYAyABKAsyFS5wYXJsZXkudjEuVG9vbFJlc3VsdBISCgptZXNzYWdlX2lkGAQgASgJImoKDVVzYWdlUmVwb3J0ZWQSEgoKbWVzc2FnZV9pZBgBIAEoCRIfCgV1c2FnZRgCIAEoCzIQLnBhcmxleS52MS5Vc2FnZRIkCgp0dXJuX3VzYWdlGAMgASgLMhAucGFybGV5LnYxLlVzYWdlIoYBCg5SZXRyeVNjaGVkdWxlZBIPCgdhdHRlbXB0GAEgASgFEhQKDG1heF9hdHRlbXB0cxgCIAEoBRIoCgVkZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIjCgVlcnJvchgEIAEoCzIULnBhcmxleS52MS5UdXJuRXJyb3IiLgoMTW9kZWxDaGFuZ2VkEg8KB3Byb2ZpbGUYASABKAkSDQoFbW9kZWwYAiABKAkiNQoOTWVzc2FnZVVwZGF0ZWQSIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlIkMKDkhpc3RvcnlDbGVhcmVkEhgKEGZpcnN0X21lc3NhZ2VfaWQYASABKAkSFwoPbGFzdF9tZXNzYWdlX2lkGAIgASgJIk0KDFF1ZXVlQ2hhbmdlZBIoCgZxdWV1ZWQYASADKAsyGC5wYXJsZXkudjEuUXVldWVkTWVzc2FnZRITCgtyZW1vdmVkX2lkcxgCIAMoCSI1Cg5TZXNzaW9uQ2hhbmdlZBIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iKgoHV2FybmluZxIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSphCgxPdXRwdXRTdHJlYW0SHQoZT1VUUFVUX1NUUkVBTV9VTlNQRUNJRklFRBAAEhgKFE9VVFBVVF9TVFJFQU1fU1RET1VUEAESGAoUT1VUUFVUX1NUUkVBTV9TVERFUlIQAmIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_message, file_parley_v1_queue, file_parley_v1_request, file_parley_v1_session, file_parley_v1_turn, file_parley_v1_usage]);
 
 /**
  * One fact in a session's log.
@@ -144,6 +144,14 @@ export type Event = Message<"parley.v1.Event"> & {
      */
     value: ToolCallStarted;
     case: "toolCallStarted";
+  } | {
+    /**
+     * A tool call that runs has printed something.
+     *
+     * @generated from field: parley.v1.ToolOutputDelta tool_output_delta = 19;
+     */
+    value: ToolOutputDelta;
+    case: "toolOutputDelta";
   } | {
     /**
      * A tool call is over.
@@ -558,6 +566,43 @@ export const RequestResolvedSchema: GenMessage<RequestResolved> = /*@__PURE__*/
   messageDesc(file_parley_v1_event, 11);
 
 /**
+ * A tool call that runs has printed something. For who looks on: what the model is told of it comes with `tool_call_ended`. Like the
+ * text of a message, what is close together may come as one, it can be read until a minute after the call has ended, and a
+ * restart of the engine drops it at once. Of one call 1 MiB is shown; of more only a word that there is.
+ *
+ * @generated from message parley.v1.ToolOutputDelta
+ */
+export type ToolOutputDelta = Message<"parley.v1.ToolOutputDelta"> & {
+  /**
+   * The call.
+   *
+   * @generated from field: string call_id = 1;
+   */
+  callId: string;
+
+  /**
+   * Where it was printed.
+   *
+   * @generated from field: parley.v1.OutputStream stream = 2;
+   */
+  stream: OutputStream;
+
+  /**
+   * The text to append, at most 256 KiB. What was no UTF-8, and NUL, is U+FFFD in it.
+   *
+   * @generated from field: string data = 3;
+   */
+  data: string;
+};
+
+/**
+ * Describes the message parley.v1.ToolOutputDelta.
+ * Use `create(ToolOutputDeltaSchema)` to create a new message.
+ */
+export const ToolOutputDeltaSchema: GenMessage<ToolOutputDelta> = /*@__PURE__*/
+  messageDesc(file_parley_v1_event, 12);
+
+/**
  * A tool call is over. Also the only event of the ROLE_TOOL message that holds its result.
  *
  * @generated from message parley.v1.ToolCallEnded
@@ -597,7 +642,7 @@ export type ToolCallEnded = Message<"parley.v1.ToolCallEnded"> & {
  * Use `create(ToolCallEndedSchema)` to create a new message.
  */
 export const ToolCallEndedSchema: GenMessage<ToolCallEnded> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 12);
+  messageDesc(file_parley_v1_event, 13);
 
 /**
  * A model call's consumption is known.
@@ -632,7 +677,7 @@ export type UsageReported = Message<"parley.v1.UsageReported"> & {
  * Use `create(UsageReportedSchema)` to create a new message.
  */
 export const UsageReportedSchema: GenMessage<UsageReported> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 13);
+  messageDesc(file_parley_v1_event, 14);
 
 /**
  * A model call failed and will be tried again.
@@ -674,7 +719,7 @@ export type RetryScheduled = Message<"parley.v1.RetryScheduled"> & {
  * Use `create(RetryScheduledSchema)` to create a new message.
  */
 export const RetryScheduledSchema: GenMessage<RetryScheduled> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 14);
+  messageDesc(file_parley_v1_event, 15);
 
 /**
  * The session's profile or model was changed.
@@ -702,7 +747,7 @@ export type ModelChanged = Message<"parley.v1.ModelChanged"> & {
  * Use `create(ModelChangedSchema)` to create a new message.
  */
 export const ModelChangedSchema: GenMessage<ModelChanged> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 15);
+  messageDesc(file_parley_v1_event, 16);
 
 /**
  * A message was edited.
@@ -723,7 +768,7 @@ export type MessageUpdated = Message<"parley.v1.MessageUpdated"> & {
  * Use `create(MessageUpdatedSchema)` to create a new message.
  */
 export const MessageUpdatedSchema: GenMessage<MessageUpdated> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 16);
+  messageDesc(file_parley_v1_event, 17);
 
 /**
  * Messages are gone, with their turns and the events that told of them. No turn runs at that moment. Among the events that are
@@ -754,7 +799,7 @@ export type HistoryCleared = Message<"parley.v1.HistoryCleared"> & {
  * Use `create(HistoryClearedSchema)` to create a new message.
  */
 export const HistoryClearedSchema: GenMessage<HistoryCleared> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 17);
+  messageDesc(file_parley_v1_event, 18);
 
 /**
  * Messages joined the queue, changed in it or left it.
@@ -782,7 +827,7 @@ export type QueueChanged = Message<"parley.v1.QueueChanged"> & {
  * Use `create(QueueChangedSchema)` to create a new message.
  */
 export const QueueChangedSchema: GenMessage<QueueChanged> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 18);
+  messageDesc(file_parley_v1_event, 19);
 
 /**
  * The session's settings were changed.
@@ -803,7 +848,7 @@ export type SessionChanged = Message<"parley.v1.SessionChanged"> & {
  * Use `create(SessionChangedSchema)` to create a new message.
  */
 export const SessionChangedSchema: GenMessage<SessionChanged> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 19);
+  messageDesc(file_parley_v1_event, 20);
 
 /**
  * Something a human should know that ends nothing.
@@ -831,5 +876,46 @@ export type Warning = Message<"parley.v1.Warning"> & {
  * Use `create(WarningSchema)` to create a new message.
  */
 export const WarningSchema: GenMessage<Warning> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 20);
+  messageDesc(file_parley_v1_event, 21);
+
+/**
+ * Where a program prints.
+ *
+ * @generated from enum parley.v1.OutputStream
+ */
+export const OutputStream = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: OUTPUT_STREAM_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Its results.
+   *
+   * @generated from enum value: OUTPUT_STREAM_STDOUT = 1;
+   */
+  STDOUT: 1,
+
+  /**
+   * What it says besides: errors, progress.
+   *
+   * @generated from enum value: OUTPUT_STREAM_STDERR = 2;
+   */
+  STDERR: 2,
+} as const;
+
+/**
+ * Where a program prints.
+ *
+ * @generated from enum parley.v1.OutputStream
+ */
+export type OutputStream = (typeof OutputStream)[keyof typeof OutputStream] | UnknownEnum;
+
+/**
+ * Describes the enum parley.v1.OutputStream.
+ */
+export const OutputStreamSchema: GenEnum<OutputStream> = /*@__PURE__*/
+  enumDesc(file_parley_v1_event, 0);
 

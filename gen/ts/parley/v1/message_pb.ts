@@ -15,7 +15,7 @@ import type { JsonObject, Message as Message$1, UnknownEnum } from "@bufbuild/pr
  * Describes the file parley/v1/message.proto.
  */
 export const file_parley_v1_message: GenFile = /*@__PURE__*/
-  fileDesc("ChdwYXJsZXkvdjEvbWVzc2FnZS5wcm90bxIJcGFybGV5LnYxIoQCCgdNZXNzYWdlEgoKAmlkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSDwoHdHVybl9pZBgDIAEoCRIdCgRyb2xlGAQgASgOMg8ucGFybGV5LnYxLlJvbGUSKAoGc3RhdHVzGAUgASgOMhgucGFybGV5LnYxLk1lc3NhZ2VTdGF0dXMSHgoFcGFydHMYBiADKAsyDy5wYXJsZXkudjEuUGFydBINCgVtb2RlbBgHIAEoCRIfCgV1c2FnZRgIIAEoCzIQLnBhcmxleS52MS5Vc2FnZRIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiwAEKBFBhcnQSFwoEdGV4dBgBIAEoCUIHukgEcgIQAUgAEikKCXJlYXNvbmluZxgEIAEoCzIULnBhcmxleS52MS5SZWFzb25pbmdIABIoCgl0b29sX2NhbGwYBSABKAsyEy5wYXJsZXkudjEuVG9vbENhbGxIABIsCgt0b29sX3Jlc3VsdBgGIAEoCzIVLnBhcmxleS52MS5Ub29sUmVzdWx0SABCEAoHY29udGVudBIFukgCCAFKBAgCEANKBAgDEAQiGQoJUmVhc29uaW5nEgwKBHRleHQYASABKAkicAoIVG9vbENhbGwSDwoHY2FsbF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEioKCWFyZ3VtZW50cxgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSGQoRaW52YWxpZF9hcmd1bWVudHMYBCABKAkiVAoKVG9vbFJlc3VsdBIPCgdjYWxsX2lkGAEgASgJEicKBXN0YXRlGAIgASgOMhgucGFybGV5LnYxLlRvb2xDYWxsU3RhdGUSDAoEdGV4dBgDIAEoCSpfCgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABIPCgtST0xFX1NZU1RFTRABEg0KCVJPTEVfVVNFUhACEhIKDlJPTEVfQVNTSVNUQU5UEAMSDQoJUk9MRV9UT09MEAQqpQEKDU1lc3NhZ2VTdGF0dXMSHgoaTUVTU0FHRV9TVEFUVVNfVU5TUEVDSUZJRUQQABIbChdNRVNTQUdFX1NUQVRVU19DT01QTEVURRABEhwKGE1FU1NBR0VfU1RBVFVTX0NBTkNFTExFRBACEhkKFU1FU1NBR0VfU1RBVFVTX0ZBSUxFRBADEh4KGk1FU1NBR0VfU1RBVFVTX0lOVEVSUlVQVEVEEAQqrQEKDVRvb2xDYWxsU3RhdGUSHwobVE9PTF9DQUxMX1NUQVRFX1VOU1BFQ0lGSUVEEAASHQoZVE9PTF9DQUxMX1NUQVRFX1NVQ0NFRURFRBABEhoKFlRPT0xfQ0FMTF9TVEFURV9GQUlMRUQQAhIdChlUT09MX0NBTExfU1RBVEVfQ0FOQ0VMTEVEEAMSGwoXVE9PTF9DQUxMX1NUQVRFX1VOS05PV04QBCIECAUQBWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_usage]);
+  fileDesc("ChdwYXJsZXkvdjEvbWVzc2FnZS5wcm90bxIJcGFybGV5LnYxIoQCCgdNZXNzYWdlEgoKAmlkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSDwoHdHVybl9pZBgDIAEoCRIdCgRyb2xlGAQgASgOMg8ucGFybGV5LnYxLlJvbGUSKAoGc3RhdHVzGAUgASgOMhgucGFybGV5LnYxLk1lc3NhZ2VTdGF0dXMSHgoFcGFydHMYBiADKAsyDy5wYXJsZXkudjEuUGFydBINCgVtb2RlbBgHIAEoCRIfCgV1c2FnZRgIIAEoCzIQLnBhcmxleS52MS5Vc2FnZRIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi+AEKBFBhcnQSFwoEdGV4dBgBIAEoCUIHukgEcgIQAUgAEiEKBWltYWdlGAIgASgLMhAucGFybGV5LnYxLkltYWdlSAASHwoEZmlsZRgDIAEoCzIPLnBhcmxleS52MS5GaWxlSAASKQoJcmVhc29uaW5nGAQgASgLMhQucGFybGV5LnYxLlJlYXNvbmluZ0gAEigKCXRvb2xfY2FsbBgFIAEoCzITLnBhcmxleS52MS5Ub29sQ2FsbEgAEiwKC3Rvb2xfcmVzdWx0GAYgASgLMhUucGFybGV5LnYxLlRvb2xSZXN1bHRIAEIQCgdjb250ZW50EgW6SAIIASJrCgVJbWFnZRIXCgZzaGEyNTYYASABKAlCB7pIBHICGEASHAoKbWVkaWFfdHlwZRgCIAEoCUIIukgFcgMYyAESFwoEZGF0YRgDIAEoDEIJukgGegQYgIBAEhIKCnNpemVfYnl0ZXMYBCABKAMiggEKBEZpbGUSFwoGc2hhMjU2GAEgASgJQge6SARyAhhAEhwKCm1lZGlhX3R5cGUYAiABKAlCCLpIBXIDGMgBEhcKBGRhdGEYAyABKAxCCbpIBnoEGICAQBISCgpzaXplX2J5dGVzGAQgASgDEhYKBG5hbWUYBSABKAlCCLpIBXIDGP8BIhkKCVJlYXNvbmluZxIMCgR0ZXh0GAEgASgJInAKCFRvb2xDYWxsEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhkKEWludmFsaWRfYXJndW1lbnRzGAQgASgJIlQKClRvb2xSZXN1bHQSDwoHY2FsbF9pZBgBIAEoCRInCgVzdGF0ZRgCIAEoDjIYLnBhcmxleS52MS5Ub29sQ2FsbFN0YXRlEgwKBHRleHQYAyABKAkqXwoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDwoLUk9MRV9TWVNURU0QARINCglST0xFX1VTRVIQAhISCg5ST0xFX0FTU0lTVEFOVBADEg0KCVJPTEVfVE9PTBAEKqUBCg1NZXNzYWdlU3RhdHVzEh4KGk1FU1NBR0VfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGwoXTUVTU0FHRV9TVEFUVVNfQ09NUExFVEUQARIcChhNRVNTQUdFX1NUQVRVU19DQU5DRUxMRUQQAhIZChVNRVNTQUdFX1NUQVRVU19GQUlMRUQQAxIeChpNRVNTQUdFX1NUQVRVU19JTlRFUlJVUFRFRBAEKq0BCg1Ub29sQ2FsbFN0YXRlEh8KG1RPT0xfQ0FMTF9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVRPT0xfQ0FMTF9TVEFURV9TVUNDRUVERUQQARIaChZUT09MX0NBTExfU1RBVEVfRkFJTEVEEAISHQoZVE9PTF9DQUxMX1NUQVRFX0NBTkNFTExFRBADEhsKF1RPT0xfQ0FMTF9TVEFURV9VTktOT1dOEAQiBAgFEAViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_usage]);
 
 /**
  * One thing that was said in a session.
@@ -95,7 +95,7 @@ export const MessageSchema: GenMessage<Message> = /*@__PURE__*/
   messageDesc(file_parley_v1_message, 0);
 
 /**
- * One piece of a message. All parts of one message together hold at most 1 MiB.
+ * One piece of a message. All text of one message together is at most 1 MiB.
  *
  * @generated from message parley.v1.Part
  */
@@ -113,6 +113,22 @@ export type Part = Message$1<"parley.v1.Part"> & {
      */
     value: string;
     case: "text";
+  } | {
+    /**
+     * A picture. Of a user's message alone.
+     *
+     * @generated from field: parley.v1.Image image = 2;
+     */
+    value: Image;
+    case: "image";
+  } | {
+    /**
+     * A file. Of a user's message alone.
+     *
+     * @generated from field: parley.v1.File file = 3;
+     */
+    value: File;
+    case: "file";
   } | {
     /**
      * What the model thought before it answered, where the provider tells. Not sent to the model again.
@@ -148,6 +164,101 @@ export const PartSchema: GenMessage<Part> = /*@__PURE__*/
   messageDesc(file_parley_v1_message, 1);
 
 /**
+ * A picture: PNG, JPEG, GIF or WebP, at most 5 MiB. It is kept as a blob, as long as a message names it, and read with
+ * `GET /blobs/{sha256}`. A message holds at most 20.
+ *
+ * @generated from message parley.v1.Image
+ */
+export type Image = Message$1<"parley.v1.Image"> & {
+  /**
+   * SHA-256 of the blob, in lower-case hex. In requests: of one that was uploaded with `POST /blobs`, else NOT_FOUND
+   * `BLOB_NOT_FOUND`; empty where `data` is given. Of an import the blob may be missing: the model is told so.
+   *
+   * @generated from field: string sha256 = 1;
+   */
+  sha256: string;
+
+  /**
+   * `image/png`, `image/jpeg`, `image/gif` or `image/webp`, as the bytes say. In requests it is not looked at.
+   *
+   * @generated from field: string media_type = 2;
+   */
+  mediaType: string;
+
+  /**
+   * Only in requests: the bytes themselves, at most 1 MiB; they become a blob. Larger ones are uploaded first.
+   *
+   * @generated from field: bytes data = 3;
+   */
+  data: Uint8Array;
+
+  /**
+   * How many bytes it has. In requests it is not looked at.
+   *
+   * @generated from field: int64 size_bytes = 4;
+   */
+  sizeBytes: bigint;
+};
+
+/**
+ * Describes the message parley.v1.Image.
+ * Use `create(ImageSchema)` to create a new message.
+ */
+export const ImageSchema: GenMessage<Image> = /*@__PURE__*/
+  messageDesc(file_parley_v1_message, 2);
+
+/**
+ * A file. Text in UTF-8 of at most 256 KiB, all of a message together at most 1 MiB, is sent to the model with the file's name;
+ * of other files the model is told the name, type and size. Kept and read as a picture is.
+ *
+ * @generated from message parley.v1.File
+ */
+export type File = Message$1<"parley.v1.File"> & {
+  /**
+   * SHA-256 of the blob, in lower-case hex. In requests: of one that was uploaded with `POST /blobs`, else NOT_FOUND
+   * `BLOB_NOT_FOUND`; empty where `data` is given. Of an import the blob may be missing: the model is told so.
+   *
+   * @generated from field: string sha256 = 1;
+   */
+  sha256: string;
+
+  /**
+   * What it is, as the caller says; empty = `application/octet-stream`, or what the upload said.
+   *
+   * @generated from field: string media_type = 2;
+   */
+  mediaType: string;
+
+  /**
+   * Only in requests: the bytes themselves, at most 1 MiB; they become a blob. Larger ones are uploaded first.
+   *
+   * @generated from field: bytes data = 3;
+   */
+  data: Uint8Array;
+
+  /**
+   * How many bytes it has. In requests it is not looked at.
+   *
+   * @generated from field: int64 size_bytes = 4;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * Its name, without folders: 1 to 255 characters, none of them `/`, `\\` or a control character.
+   *
+   * @generated from field: string name = 5;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message parley.v1.File.
+ * Use `create(FileSchema)` to create a new message.
+ */
+export const FileSchema: GenMessage<File> = /*@__PURE__*/
+  messageDesc(file_parley_v1_message, 3);
+
+/**
  * Thoughts of a model.
  *
  * @generated from message parley.v1.Reasoning
@@ -166,7 +277,7 @@ export type Reasoning = Message$1<"parley.v1.Reasoning"> & {
  * Use `create(ReasoningSchema)` to create a new message.
  */
 export const ReasoningSchema: GenMessage<Reasoning> = /*@__PURE__*/
-  messageDesc(file_parley_v1_message, 2);
+  messageDesc(file_parley_v1_message, 4);
 
 /**
  * A tool call as the model asked for it.
@@ -208,7 +319,7 @@ export type ToolCall = Message$1<"parley.v1.ToolCall"> & {
  * Use `create(ToolCallSchema)` to create a new message.
  */
 export const ToolCallSchema: GenMessage<ToolCall> = /*@__PURE__*/
-  messageDesc(file_parley_v1_message, 3);
+  messageDesc(file_parley_v1_message, 5);
 
 /**
  * What a tool call came to.
@@ -243,7 +354,7 @@ export type ToolResult = Message$1<"parley.v1.ToolResult"> & {
  * Use `create(ToolResultSchema)` to create a new message.
  */
 export const ToolResultSchema: GenMessage<ToolResult> = /*@__PURE__*/
-  messageDesc(file_parley_v1_message, 4);
+  messageDesc(file_parley_v1_message, 6);
 
 /**
  * Who said a message.

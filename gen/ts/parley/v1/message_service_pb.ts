@@ -45,7 +45,7 @@ export type SendMessageRequest = Message<"parley.v1.SendMessageRequest"> & {
   idempotencyKey: string;
 
   /**
-   * The user message: 1 to 100 parts, text only, together at most 1 MiB.
+   * The user message: 1 to 100 parts of text, pictures and files; the text together at most 1 MiB.
    *
    * @generated from field: repeated parley.v1.Part parts = 3;
    */
@@ -131,7 +131,7 @@ export type StartTurnRequest = Message<"parley.v1.StartTurnRequest"> & {
   idempotencyKey: string;
 
   /**
-   * The user message: 1 to 100 parts, text only, together at most 1 MiB.
+   * The user message: 1 to 100 parts of text, pictures and files; the text together at most 1 MiB.
    *
    * @generated from field: repeated parley.v1.Part parts = 3;
    */
@@ -539,7 +539,7 @@ export type SteerRequest = Message<"parley.v1.SteerRequest"> & {
   idempotencyKey: string;
 
   /**
-   * What to say: 1 to 100 parts, text only, together at most 1 MiB. All of them are queued, or none.
+   * What to say: 1 to 100 parts of text, pictures and files; the text together at most 1 MiB. All of them are queued, or none.
    *
    * @generated from field: repeated parley.v1.Part parts = 3;
    */
@@ -623,7 +623,7 @@ export type FollowUpRequest = Message<"parley.v1.FollowUpRequest"> & {
   idempotencyKey: string;
 
   /**
-   * What to say: 1 to 100 parts, text only, together at most 1 MiB.
+   * What to say: 1 to 100 parts of text, pictures and files; the text together at most 1 MiB.
    *
    * @generated from field: repeated parley.v1.Part parts = 3;
    */
@@ -813,8 +813,8 @@ export const MessageService: GenService<{
   /**
    * Starts a turn with a user message and returns at once. Fails with NOT_FOUND `SESSION_NOT_FOUND`,
    * FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`) or `TURN_CHANGED`, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-   * ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, and NOT_FOUND `TURN_NOT_FOUND` where the turn
-   * that the key started was removed.
+   * ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, NOT_FOUND `BLOB_NOT_FOUND` for a picture or file
+   * that was not uploaded, and NOT_FOUND `TURN_NOT_FOUND` where the turn that the key started was removed.
    *
    * @generated from rpc parley.v1.MessageService.StartTurn
    */

@@ -73,8 +73,8 @@ type MessageServiceClient interface {
 	SendMessage(context.Context, *connect.Request[v1.SendMessageRequest]) (*connect.ServerStreamForClient[v1.SendMessageResponse], error)
 	// Starts a turn with a user message and returns at once. Fails with NOT_FOUND `SESSION_NOT_FOUND`,
 	// FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`) or `TURN_CHANGED`, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, and NOT_FOUND `TURN_NOT_FOUND` where the turn
-	// that the key started was removed.
+	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, NOT_FOUND `BLOB_NOT_FOUND` for a picture or file
+	// that was not uploaded, and NOT_FOUND `TURN_NOT_FOUND` where the turn that the key started was removed.
 	StartTurn(context.Context, *connect.Request[v1.StartTurnRequest]) (*connect.Response[v1.StartTurnResponse], error)
 	// Streams a session's events after `after_seq`: what is stored, then what happens. The first message is a checkpoint.
 	// After 15 seconds of silence another one comes. Ends with NOT_FOUND `SESSION_NOT_FOUND` or `SESSION_DELETED`,
@@ -271,8 +271,8 @@ type MessageServiceHandler interface {
 	SendMessage(context.Context, *connect.Request[v1.SendMessageRequest], *connect.ServerStream[v1.SendMessageResponse]) error
 	// Starts a turn with a user message and returns at once. Fails with NOT_FOUND `SESSION_NOT_FOUND`,
 	// FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`) or `TURN_CHANGED`, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, and NOT_FOUND `TURN_NOT_FOUND` where the turn
-	// that the key started was removed.
+	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, NOT_FOUND `BLOB_NOT_FOUND` for a picture or file
+	// that was not uploaded, and NOT_FOUND `TURN_NOT_FOUND` where the turn that the key started was removed.
 	StartTurn(context.Context, *connect.Request[v1.StartTurnRequest]) (*connect.Response[v1.StartTurnResponse], error)
 	// Streams a session's events after `after_seq`: what is stored, then what happens. The first message is a checkpoint.
 	// After 15 seconds of silence another one comes. Ends with NOT_FOUND `SESSION_NOT_FOUND` or `SESSION_DELETED`,

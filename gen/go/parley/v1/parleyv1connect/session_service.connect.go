@@ -112,8 +112,8 @@ type SessionServiceClient interface {
 	// `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
 	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
 	AppendMessage(context.Context, *connect.Request[v1.AppendMessageRequest]) (*connect.Response[v1.AppendMessageResponse], error)
-	// Replaces the text of a message of an idle session; tool calls and results stay as they are. Fails with NOT_FOUND
-	// `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
+	// Replaces what a message of an idle session says; tool calls and results stay as they are. Fails with NOT_FOUND
+	// `SESSION_NOT_FOUND`, `MESSAGE_NOT_FOUND` or `BLOB_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
 	// result), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
 	UpdateMessage(context.Context, *connect.Request[v1.UpdateMessageRequest]) (*connect.Response[v1.UpdateMessageResponse], error)
 	// Removes all messages of an idle session with their turns and events; settings, usage and `seq` stay. What waits in the
@@ -389,8 +389,8 @@ type SessionServiceHandler interface {
 	// `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
 	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
 	AppendMessage(context.Context, *connect.Request[v1.AppendMessageRequest]) (*connect.Response[v1.AppendMessageResponse], error)
-	// Replaces the text of a message of an idle session; tool calls and results stay as they are. Fails with NOT_FOUND
-	// `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
+	// Replaces what a message of an idle session says; tool calls and results stay as they are. Fails with NOT_FOUND
+	// `SESSION_NOT_FOUND`, `MESSAGE_NOT_FOUND` or `BLOB_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
 	// result), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
 	UpdateMessage(context.Context, *connect.Request[v1.UpdateMessageRequest]) (*connect.Response[v1.UpdateMessageResponse], error)
 	// Removes all messages of an idle session with their turns and events; settings, usage and `seq` stay. What waits in the

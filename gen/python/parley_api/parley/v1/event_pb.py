@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Literal, TYPE_CHECKING, TypeAlias
 
-from protobuf import Message
+from protobuf import Enum, Message
 from protobuf._codegen import file_desc
 from protobuf.wkt.google.protobuf import duration_pb, struct_pb, timestamp_pb
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .usage_pb import Usage
 
 
-_EventFields: TypeAlias = Literal["seq", "create_time", "turn_id", "actor", "skippable", "turn_started", "turn_ended", "step_started", "message_started", "text_delta", "reasoning_delta", "message_completed", "tool_call_requested", "tool_call_started", "tool_call_ended", "request_opened", "request_resolved", "usage_reported", "retry_scheduled", "model_changed", "message_updated", "history_cleared", "queue_changed", "session_changed", "warning"]
+_EventFields: TypeAlias = Literal["seq", "create_time", "turn_id", "actor", "skippable", "turn_started", "turn_ended", "step_started", "message_started", "text_delta", "reasoning_delta", "message_completed", "tool_call_requested", "tool_call_started", "tool_output_delta", "tool_call_ended", "request_opened", "request_resolved", "usage_reported", "retry_scheduled", "model_changed", "message_updated", "history_cleared", "queue_changed", "session_changed", "warning"]
 
 class Event(Message[_EventFields]):
     """
@@ -92,7 +92,7 @@ class Event(Message[_EventFields]):
             turn_id: str = "",
             actor: str = "",
             skippable: bool = False,
-            payload: Oneof[Literal["turn_started"], TurnStarted] | Oneof[Literal["turn_ended"], TurnEnded] | Oneof[Literal["step_started"], StepStarted] | Oneof[Literal["message_started"], MessageStarted] | Oneof[Literal["text_delta"], TextDelta] | Oneof[Literal["reasoning_delta"], ReasoningDelta] | Oneof[Literal["message_completed"], MessageCompleted] | Oneof[Literal["tool_call_requested"], ToolCallRequested] | Oneof[Literal["tool_call_started"], ToolCallStarted] | Oneof[Literal["tool_call_ended"], ToolCallEnded] | Oneof[Literal["request_opened"], RequestOpened] | Oneof[Literal["request_resolved"], RequestResolved] | Oneof[Literal["usage_reported"], UsageReported] | Oneof[Literal["retry_scheduled"], RetryScheduled] | Oneof[Literal["model_changed"], ModelChanged] | Oneof[Literal["message_updated"], MessageUpdated] | Oneof[Literal["history_cleared"], HistoryCleared] | Oneof[Literal["queue_changed"], QueueChanged] | Oneof[Literal["session_changed"], SessionChanged] | Oneof[Literal["warning"], Warning] | None = None,
+            payload: Oneof[Literal["turn_started"], TurnStarted] | Oneof[Literal["turn_ended"], TurnEnded] | Oneof[Literal["step_started"], StepStarted] | Oneof[Literal["message_started"], MessageStarted] | Oneof[Literal["text_delta"], TextDelta] | Oneof[Literal["reasoning_delta"], ReasoningDelta] | Oneof[Literal["message_completed"], MessageCompleted] | Oneof[Literal["tool_call_requested"], ToolCallRequested] | Oneof[Literal["tool_call_started"], ToolCallStarted] | Oneof[Literal["tool_output_delta"], ToolOutputDelta] | Oneof[Literal["tool_call_ended"], ToolCallEnded] | Oneof[Literal["request_opened"], RequestOpened] | Oneof[Literal["request_resolved"], RequestResolved] | Oneof[Literal["usage_reported"], UsageReported] | Oneof[Literal["retry_scheduled"], RetryScheduled] | Oneof[Literal["model_changed"], ModelChanged] | Oneof[Literal["message_updated"], MessageUpdated] | Oneof[Literal["history_cleared"], HistoryCleared] | Oneof[Literal["queue_changed"], QueueChanged] | Oneof[Literal["session_changed"], SessionChanged] | Oneof[Literal["warning"], Warning] | None = None,
         ) -> None:
             pass
 
@@ -101,7 +101,7 @@ class Event(Message[_EventFields]):
         turn_id: str
         actor: str
         skippable: bool
-        payload: Oneof[Literal["turn_started"], TurnStarted] | Oneof[Literal["turn_ended"], TurnEnded] | Oneof[Literal["step_started"], StepStarted] | Oneof[Literal["message_started"], MessageStarted] | Oneof[Literal["text_delta"], TextDelta] | Oneof[Literal["reasoning_delta"], ReasoningDelta] | Oneof[Literal["message_completed"], MessageCompleted] | Oneof[Literal["tool_call_requested"], ToolCallRequested] | Oneof[Literal["tool_call_started"], ToolCallStarted] | Oneof[Literal["tool_call_ended"], ToolCallEnded] | Oneof[Literal["request_opened"], RequestOpened] | Oneof[Literal["request_resolved"], RequestResolved] | Oneof[Literal["usage_reported"], UsageReported] | Oneof[Literal["retry_scheduled"], RetryScheduled] | Oneof[Literal["model_changed"], ModelChanged] | Oneof[Literal["message_updated"], MessageUpdated] | Oneof[Literal["history_cleared"], HistoryCleared] | Oneof[Literal["queue_changed"], QueueChanged] | Oneof[Literal["session_changed"], SessionChanged] | Oneof[Literal["warning"], Warning] | None
+        payload: Oneof[Literal["turn_started"], TurnStarted] | Oneof[Literal["turn_ended"], TurnEnded] | Oneof[Literal["step_started"], StepStarted] | Oneof[Literal["message_started"], MessageStarted] | Oneof[Literal["text_delta"], TextDelta] | Oneof[Literal["reasoning_delta"], ReasoningDelta] | Oneof[Literal["message_completed"], MessageCompleted] | Oneof[Literal["tool_call_requested"], ToolCallRequested] | Oneof[Literal["tool_call_started"], ToolCallStarted] | Oneof[Literal["tool_output_delta"], ToolOutputDelta] | Oneof[Literal["tool_call_ended"], ToolCallEnded] | Oneof[Literal["request_opened"], RequestOpened] | Oneof[Literal["request_resolved"], RequestResolved] | Oneof[Literal["usage_reported"], UsageReported] | Oneof[Literal["retry_scheduled"], RetryScheduled] | Oneof[Literal["model_changed"], ModelChanged] | Oneof[Literal["message_updated"], MessageUpdated] | Oneof[Literal["history_cleared"], HistoryCleared] | Oneof[Literal["queue_changed"], QueueChanged] | Oneof[Literal["session_changed"], SessionChanged] | Oneof[Literal["warning"], Warning] | None
 
 _TurnStartedFields: TypeAlias = Literal["turn"]
 
@@ -551,6 +551,56 @@ class RequestResolved(Message[_RequestResolvedFields]):
 
         request: Request | None
 
+_ToolOutputDeltaFields: TypeAlias = Literal["call_id", "stream", "data"]
+
+class ToolOutputDelta(Message[_ToolOutputDeltaFields]):
+    """
+    A tool call that runs has printed something. For who looks on: what the model is told of it comes with `tool_call_ended`. Like the
+    text of a message, what is close together may come as one, it can be read until a minute after the call has ended, and a
+    restart of the engine drops it at once. Of one call 1 MiB is shown; of more only a word that there is.
+
+    ```proto
+    message parley.v1.ToolOutputDelta
+    ```
+
+    Attributes:
+        call_id:
+            The call.
+
+            ```proto
+            string call_id = 1;
+            ```
+        stream:
+            Where it was printed.
+
+            ```proto
+            parley.v1.OutputStream stream = 2;
+            ```
+        data:
+            The text to append, at most 256 KiB. What was no UTF-8, and NUL, is U+FFFD in it.
+
+            ```proto
+            string data = 3;
+            ```
+    """
+
+    __slots__ = ("call_id", "stream", "data")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            call_id: str = "",
+            stream: OutputStream | None = None,
+            data: str = "",
+        ) -> None:
+            pass
+
+        call_id: str
+        stream: OutputStream
+        data: str
+
 _ToolCallEndedFields: TypeAlias = Literal["call_id", "state", "result", "message_id"]
 
 class ToolCallEnded(Message[_ToolCallEndedFields]):
@@ -938,9 +988,42 @@ class Warning(Message[_WarningFields]):
         reason: str
         message: str
 
+class OutputStream(Enum):
+    """
+    Where a program prints.
+
+    ```proto
+    enum parley.v1.OutputStream
+    ```
+
+    Attributes:
+        UNSPECIFIED:
+            Never sent.
+
+            ```proto
+            OUTPUT_STREAM_UNSPECIFIED = 0
+            ```
+        STDOUT:
+            Its results.
+
+            ```proto
+            OUTPUT_STREAM_STDOUT = 1
+            ```
+        STDERR:
+            What it says besides: errors, progress.
+
+            ```proto
+            OUTPUT_STREAM_STDERR = 2
+            ```
+    """
+
+    UNSPECIFIED = 0
+    STDOUT = 1
+    STDERR = 2
+
 
 _DESC = file_desc(
-    b'\n\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto"\xf5\x0b\n\x05Event\x12\x10\n\x03seq\x18\x01 \x01(\x03R\x03seq\x12;\n\x0bcreate_time\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12\x17\n\x07turn_id\x18\x03 \x01(\tR\x06turnId\x12\x14\n\x05actor\x18\x04 \x01(\tR\x05actor\x12\x1c\n\tskippable\x18\x05 \x01(\x08R\tskippable\x12;\n\x0cturn_started\x18\n \x01(\x0b2\x16.parley.v1.TurnStartedH\x00R\x0bturnStarted\x125\n\nturn_ended\x18\x0b \x01(\x0b2\x14.parley.v1.TurnEndedH\x00R\tturnEnded\x12;\n\x0cstep_started\x18\x0c \x01(\x0b2\x16.parley.v1.StepStartedH\x00R\x0bstepStarted\x12D\n\x0fmessage_started\x18\r \x01(\x0b2\x19.parley.v1.MessageStartedH\x00R\x0emessageStarted\x125\n\ntext_delta\x18\x0e \x01(\x0b2\x14.parley.v1.TextDeltaH\x00R\ttextDelta\x12D\n\x0freasoning_delta\x18\x0f \x01(\x0b2\x19.parley.v1.ReasoningDeltaH\x00R\x0ereasoningDelta\x12J\n\x11message_completed\x18\x10 \x01(\x0b2\x1b.parley.v1.MessageCompletedH\x00R\x10messageCompleted\x12N\n\x13tool_call_requested\x18\x11 \x01(\x0b2\x1c.parley.v1.ToolCallRequestedH\x00R\x11toolCallRequested\x12H\n\x11tool_call_started\x18\x12 \x01(\x0b2\x1a.parley.v1.ToolCallStartedH\x00R\x0ftoolCallStarted\x12B\n\x0ftool_call_ended\x18\x14 \x01(\x0b2\x18.parley.v1.ToolCallEndedH\x00R\rtoolCallEnded\x12A\n\x0erequest_opened\x18\x15 \x01(\x0b2\x18.parley.v1.RequestOpenedH\x00R\rrequestOpened\x12G\n\x10request_resolved\x18\x16 \x01(\x0b2\x1a.parley.v1.RequestResolvedH\x00R\x0frequestResolved\x12A\n\x0eusage_reported\x18\x17 \x01(\x0b2\x18.parley.v1.UsageReportedH\x00R\rusageReported\x12D\n\x0fretry_scheduled\x18\x18 \x01(\x0b2\x19.parley.v1.RetryScheduledH\x00R\x0eretryScheduled\x12>\n\rmodel_changed\x18\x19 \x01(\x0b2\x17.parley.v1.ModelChangedH\x00R\x0cmodelChanged\x12D\n\x0fmessage_updated\x18\x1a \x01(\x0b2\x19.parley.v1.MessageUpdatedH\x00R\x0emessageUpdated\x12D\n\x0fhistory_cleared\x18\x1b \x01(\x0b2\x19.parley.v1.HistoryClearedH\x00R\x0ehistoryCleared\x12>\n\rqueue_changed\x18\x1d \x01(\x0b2\x17.parley.v1.QueueChangedH\x00R\x0cqueueChanged\x12D\n\x0fsession_changed\x18" \x01(\x0b2\x19.parley.v1.SessionChangedH\x00R\x0esessionChanged\x12.\n\x07warning\x18# \x01(\x0b2\x12.parley.v1.WarningH\x00R\x07warningB\t\n\x07payloadJ\x04\x08\x13\x10\x14J\x04\x08\x1c\x10\x1dJ\x04\x08\x1e\x10""2\n\x0bTurnStarted\x12#\n\x04turn\x18\x01 \x01(\x0b2\x0f.parley.v1.TurnR\x04turn"\x91\x01\n\tTurnEnded\x120\n\x06reason\x18\x01 \x01(\x0e2\x18.parley.v1.TurnEndReasonR\x06reason\x12&\n\x05usage\x18\x02 \x01(\x0b2\x10.parley.v1.UsageR\x05usage\x12*\n\x05error\x18\x03 \x01(\x0b2\x14.parley.v1.TurnErrorR\x05error"7\n\x0bStepStarted\x12\x12\n\x04step\x18\x01 \x01(\x05R\x04step\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model"j\n\x0eMessageStarted\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12#\n\x04role\x18\x02 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model">\n\tTextDelta\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text"C\n\x0eReasoningDelta\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text"@\n\x10MessageCompleted\x12,\n\x07message\x18\x01 \x01(\x0b2\x12.parley.v1.MessageR\x07message"\x96\x01\n\x11ToolCallRequested\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments\x12\x1d\n\nmessage_id\x18\x04 \x01(\tR\tmessageId"u\n\x0fToolCallStarted\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments"=\n\rRequestOpened\x12,\n\x07request\x18\x01 \x01(\x0b2\x12.parley.v1.RequestR\x07request"?\n\x0fRequestResolved\x12,\n\x07request\x18\x01 \x01(\x0b2\x12.parley.v1.RequestR\x07request"\xa6\x01\n\rToolCallEnded\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12.\n\x05state\x18\x02 \x01(\x0e2\x18.parley.v1.ToolCallStateR\x05state\x12-\n\x06result\x18\x03 \x01(\x0b2\x15.parley.v1.ToolResultR\x06result\x12\x1d\n\nmessage_id\x18\x04 \x01(\tR\tmessageId"\x87\x01\n\rUsageReported\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12&\n\x05usage\x18\x02 \x01(\x0b2\x10.parley.v1.UsageR\x05usage\x12/\n\nturn_usage\x18\x03 \x01(\x0b2\x10.parley.v1.UsageR\tturnUsage"\xaa\x01\n\x0eRetryScheduled\x12\x18\n\x07attempt\x18\x01 \x01(\x05R\x07attempt\x12!\n\x0cmax_attempts\x18\x02 \x01(\x05R\x0bmaxAttempts\x12/\n\x05delay\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\x05delay\x12*\n\x05error\x18\x04 \x01(\x0b2\x14.parley.v1.TurnErrorR\x05error">\n\x0cModelChanged\x12\x18\n\x07profile\x18\x01 \x01(\tR\x07profile\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model">\n\x0eMessageUpdated\x12,\n\x07message\x18\x01 \x01(\x0b2\x12.parley.v1.MessageR\x07message"b\n\x0eHistoryCleared\x12(\n\x10first_message_id\x18\x01 \x01(\tR\x0efirstMessageId\x12&\n\x0flast_message_id\x18\x02 \x01(\tR\rlastMessageId"a\n\x0cQueueChanged\x120\n\x06queued\x18\x01 \x03(\x0b2\x18.parley.v1.QueuedMessageR\x06queued\x12\x1f\n\x0bremoved_ids\x18\x02 \x03(\tR\nremovedIds">\n\x0eSessionChanged\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session";\n\x07Warning\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07messageb\x06proto3',
+    b'\n\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto"\xb9\x0c\n\x05Event\x12\x10\n\x03seq\x18\x01 \x01(\x03R\x03seq\x12;\n\x0bcreate_time\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12\x17\n\x07turn_id\x18\x03 \x01(\tR\x06turnId\x12\x14\n\x05actor\x18\x04 \x01(\tR\x05actor\x12\x1c\n\tskippable\x18\x05 \x01(\x08R\tskippable\x12;\n\x0cturn_started\x18\n \x01(\x0b2\x16.parley.v1.TurnStartedH\x00R\x0bturnStarted\x125\n\nturn_ended\x18\x0b \x01(\x0b2\x14.parley.v1.TurnEndedH\x00R\tturnEnded\x12;\n\x0cstep_started\x18\x0c \x01(\x0b2\x16.parley.v1.StepStartedH\x00R\x0bstepStarted\x12D\n\x0fmessage_started\x18\r \x01(\x0b2\x19.parley.v1.MessageStartedH\x00R\x0emessageStarted\x125\n\ntext_delta\x18\x0e \x01(\x0b2\x14.parley.v1.TextDeltaH\x00R\ttextDelta\x12D\n\x0freasoning_delta\x18\x0f \x01(\x0b2\x19.parley.v1.ReasoningDeltaH\x00R\x0ereasoningDelta\x12J\n\x11message_completed\x18\x10 \x01(\x0b2\x1b.parley.v1.MessageCompletedH\x00R\x10messageCompleted\x12N\n\x13tool_call_requested\x18\x11 \x01(\x0b2\x1c.parley.v1.ToolCallRequestedH\x00R\x11toolCallRequested\x12H\n\x11tool_call_started\x18\x12 \x01(\x0b2\x1a.parley.v1.ToolCallStartedH\x00R\x0ftoolCallStarted\x12H\n\x11tool_output_delta\x18\x13 \x01(\x0b2\x1a.parley.v1.ToolOutputDeltaH\x00R\x0ftoolOutputDelta\x12B\n\x0ftool_call_ended\x18\x14 \x01(\x0b2\x18.parley.v1.ToolCallEndedH\x00R\rtoolCallEnded\x12A\n\x0erequest_opened\x18\x15 \x01(\x0b2\x18.parley.v1.RequestOpenedH\x00R\rrequestOpened\x12G\n\x10request_resolved\x18\x16 \x01(\x0b2\x1a.parley.v1.RequestResolvedH\x00R\x0frequestResolved\x12A\n\x0eusage_reported\x18\x17 \x01(\x0b2\x18.parley.v1.UsageReportedH\x00R\rusageReported\x12D\n\x0fretry_scheduled\x18\x18 \x01(\x0b2\x19.parley.v1.RetryScheduledH\x00R\x0eretryScheduled\x12>\n\rmodel_changed\x18\x19 \x01(\x0b2\x17.parley.v1.ModelChangedH\x00R\x0cmodelChanged\x12D\n\x0fmessage_updated\x18\x1a \x01(\x0b2\x19.parley.v1.MessageUpdatedH\x00R\x0emessageUpdated\x12D\n\x0fhistory_cleared\x18\x1b \x01(\x0b2\x19.parley.v1.HistoryClearedH\x00R\x0ehistoryCleared\x12>\n\rqueue_changed\x18\x1d \x01(\x0b2\x17.parley.v1.QueueChangedH\x00R\x0cqueueChanged\x12D\n\x0fsession_changed\x18" \x01(\x0b2\x19.parley.v1.SessionChangedH\x00R\x0esessionChanged\x12.\n\x07warning\x18# \x01(\x0b2\x12.parley.v1.WarningH\x00R\x07warningB\t\n\x07payloadJ\x04\x08\x1c\x10\x1dJ\x04\x08\x1e\x10""2\n\x0bTurnStarted\x12#\n\x04turn\x18\x01 \x01(\x0b2\x0f.parley.v1.TurnR\x04turn"\x91\x01\n\tTurnEnded\x120\n\x06reason\x18\x01 \x01(\x0e2\x18.parley.v1.TurnEndReasonR\x06reason\x12&\n\x05usage\x18\x02 \x01(\x0b2\x10.parley.v1.UsageR\x05usage\x12*\n\x05error\x18\x03 \x01(\x0b2\x14.parley.v1.TurnErrorR\x05error"7\n\x0bStepStarted\x12\x12\n\x04step\x18\x01 \x01(\x05R\x04step\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model"j\n\x0eMessageStarted\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12#\n\x04role\x18\x02 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model">\n\tTextDelta\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text"C\n\x0eReasoningDelta\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text"@\n\x10MessageCompleted\x12,\n\x07message\x18\x01 \x01(\x0b2\x12.parley.v1.MessageR\x07message"\x96\x01\n\x11ToolCallRequested\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments\x12\x1d\n\nmessage_id\x18\x04 \x01(\tR\tmessageId"u\n\x0fToolCallStarted\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments"=\n\rRequestOpened\x12,\n\x07request\x18\x01 \x01(\x0b2\x12.parley.v1.RequestR\x07request"?\n\x0fRequestResolved\x12,\n\x07request\x18\x01 \x01(\x0b2\x12.parley.v1.RequestR\x07request"o\n\x0fToolOutputDelta\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12/\n\x06stream\x18\x02 \x01(\x0e2\x17.parley.v1.OutputStreamR\x06stream\x12\x12\n\x04data\x18\x03 \x01(\tR\x04data"\xa6\x01\n\rToolCallEnded\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12.\n\x05state\x18\x02 \x01(\x0e2\x18.parley.v1.ToolCallStateR\x05state\x12-\n\x06result\x18\x03 \x01(\x0b2\x15.parley.v1.ToolResultR\x06result\x12\x1d\n\nmessage_id\x18\x04 \x01(\tR\tmessageId"\x87\x01\n\rUsageReported\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12&\n\x05usage\x18\x02 \x01(\x0b2\x10.parley.v1.UsageR\x05usage\x12/\n\nturn_usage\x18\x03 \x01(\x0b2\x10.parley.v1.UsageR\tturnUsage"\xaa\x01\n\x0eRetryScheduled\x12\x18\n\x07attempt\x18\x01 \x01(\x05R\x07attempt\x12!\n\x0cmax_attempts\x18\x02 \x01(\x05R\x0bmaxAttempts\x12/\n\x05delay\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\x05delay\x12*\n\x05error\x18\x04 \x01(\x0b2\x14.parley.v1.TurnErrorR\x05error">\n\x0cModelChanged\x12\x18\n\x07profile\x18\x01 \x01(\tR\x07profile\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model">\n\x0eMessageUpdated\x12,\n\x07message\x18\x01 \x01(\x0b2\x12.parley.v1.MessageR\x07message"b\n\x0eHistoryCleared\x12(\n\x10first_message_id\x18\x01 \x01(\tR\x0efirstMessageId\x12&\n\x0flast_message_id\x18\x02 \x01(\tR\rlastMessageId"a\n\x0cQueueChanged\x120\n\x06queued\x18\x01 \x03(\x0b2\x18.parley.v1.QueuedMessageR\x06queued\x12\x1f\n\x0bremoved_ids\x18\x02 \x03(\tR\nremovedIds">\n\x0eSessionChanged\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session";\n\x07Warning\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message*a\n\x0cOutputStream\x12\x1d\n\x19OUTPUT_STREAM_UNSPECIFIED\x10\x00\x12\x18\n\x14OUTPUT_STREAM_STDOUT\x10\x01\x12\x18\n\x14OUTPUT_STREAM_STDERR\x10\x02b\x06proto3',
     [
         duration_pb.desc(),
         struct_pb.desc(),
@@ -965,6 +1048,7 @@ _DESC = file_desc(
         "ToolCallStarted": ToolCallStarted,
         "RequestOpened": RequestOpened,
         "RequestResolved": RequestResolved,
+        "ToolOutputDelta": ToolOutputDelta,
         "ToolCallEnded": ToolCallEnded,
         "UsageReported": UsageReported,
         "RetryScheduled": RetryScheduled,
@@ -974,6 +1058,7 @@ _DESC = file_desc(
         "QueueChanged": QueueChanged,
         "SessionChanged": SessionChanged,
         "Warning": Warning,
+        "OutputStream": OutputStream,
     },
 )
 

@@ -122,11 +122,11 @@ class Message(Message_[_MessageFields]):
         usage: Usage | None
         create_time: Timestamp | None
 
-_PartFields: TypeAlias = Literal["text", "reasoning", "tool_call", "tool_result"]
+_PartFields: TypeAlias = Literal["text", "image", "file", "reasoning", "tool_call", "tool_result"]
 
 class Part(Message_[_PartFields]):
     """
-    One piece of a message. All parts of one message together hold at most 1 MiB.
+    One piece of a message. All text of one message together is at most 1 MiB.
 
     ```proto
     message parley.v1.Part
@@ -148,11 +148,135 @@ class Part(Message_[_PartFields]):
         def __init__(
             self,
             *,
-            content: Oneof[Literal["text"], str] | Oneof[Literal["reasoning"], Reasoning] | Oneof[Literal["tool_call"], ToolCall] | Oneof[Literal["tool_result"], ToolResult] | None = None,
+            content: Oneof[Literal["text"], str] | Oneof[Literal["image"], Image] | Oneof[Literal["file"], File] | Oneof[Literal["reasoning"], Reasoning] | Oneof[Literal["tool_call"], ToolCall] | Oneof[Literal["tool_result"], ToolResult] | None = None,
         ) -> None:
             pass
 
-        content: Oneof[Literal["text"], str] | Oneof[Literal["reasoning"], Reasoning] | Oneof[Literal["tool_call"], ToolCall] | Oneof[Literal["tool_result"], ToolResult] | None
+        content: Oneof[Literal["text"], str] | Oneof[Literal["image"], Image] | Oneof[Literal["file"], File] | Oneof[Literal["reasoning"], Reasoning] | Oneof[Literal["tool_call"], ToolCall] | Oneof[Literal["tool_result"], ToolResult] | None
+
+_ImageFields: TypeAlias = Literal["sha256", "media_type", "data", "size_bytes"]
+
+class Image(Message_[_ImageFields]):
+    """
+    A picture: PNG, JPEG, GIF or WebP, at most 5 MiB. It is kept as a blob, as long as a message names it, and read with
+    `GET /blobs/{sha256}`. A message holds at most 20.
+
+    ```proto
+    message parley.v1.Image
+    ```
+
+    Attributes:
+        sha256:
+            SHA-256 of the blob, in lower-case hex. In requests: of one that was uploaded with `POST /blobs`, else NOT_FOUND
+            `BLOB_NOT_FOUND`; empty where `data` is given. Of an import the blob may be missing: the model is told so.
+
+            ```proto
+            string sha256 = 1;
+            ```
+        media_type:
+            `image/png`, `image/jpeg`, `image/gif` or `image/webp`, as the bytes say. In requests it is not looked at.
+
+            ```proto
+            string media_type = 2;
+            ```
+        data:
+            Only in requests: the bytes themselves, at most 1 MiB; they become a blob. Larger ones are uploaded first.
+
+            ```proto
+            bytes data = 3;
+            ```
+        size_bytes:
+            How many bytes it has. In requests it is not looked at.
+
+            ```proto
+            int64 size_bytes = 4;
+            ```
+    """
+
+    __slots__ = ("sha256", "media_type", "data", "size_bytes")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            sha256: str = "",
+            media_type: str = "",
+            data: bytes = b"",
+            size_bytes: int = 0,
+        ) -> None:
+            pass
+
+        sha256: str
+        media_type: str
+        data: bytes
+        size_bytes: int
+
+_FileFields: TypeAlias = Literal["sha256", "media_type", "data", "size_bytes", "name"]
+
+class File(Message_[_FileFields]):
+    """
+    A file. Text in UTF-8 of at most 256 KiB, all of a message together at most 1 MiB, is sent to the model with the file's name;
+    of other files the model is told the name, type and size. Kept and read as a picture is.
+
+    ```proto
+    message parley.v1.File
+    ```
+
+    Attributes:
+        sha256:
+            SHA-256 of the blob, in lower-case hex. In requests: of one that was uploaded with `POST /blobs`, else NOT_FOUND
+            `BLOB_NOT_FOUND`; empty where `data` is given. Of an import the blob may be missing: the model is told so.
+
+            ```proto
+            string sha256 = 1;
+            ```
+        media_type:
+            What it is, as the caller says; empty = `application/octet-stream`, or what the upload said.
+
+            ```proto
+            string media_type = 2;
+            ```
+        data:
+            Only in requests: the bytes themselves, at most 1 MiB; they become a blob. Larger ones are uploaded first.
+
+            ```proto
+            bytes data = 3;
+            ```
+        size_bytes:
+            How many bytes it has. In requests it is not looked at.
+
+            ```proto
+            int64 size_bytes = 4;
+            ```
+        name:
+            Its name, without folders: 1 to 255 characters, none of them `/`, `\\\\` or a control character.
+
+            ```proto
+            string name = 5;
+            ```
+    """
+
+    __slots__ = ("sha256", "media_type", "data", "size_bytes", "name")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            sha256: str = "",
+            media_type: str = "",
+            data: bytes = b"",
+            size_bytes: int = 0,
+            name: str = "",
+        ) -> None:
+            pass
+
+        sha256: str
+        media_type: str
+        data: bytes
+        size_bytes: int
+        name: str
 
 _ReasoningFields: TypeAlias = Literal["text"]
 
@@ -433,7 +557,7 @@ class ToolCallState(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x17parley/v1/message.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15parley/v1/usage.proto"\xca\x02\n\x07Message\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12\x17\n\x07turn_id\x18\x03 \x01(\tR\x06turnId\x12#\n\x04role\x18\x04 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x120\n\x06status\x18\x05 \x01(\x0e2\x18.parley.v1.MessageStatusR\x06status\x12%\n\x05parts\x18\x06 \x03(\x0b2\x0f.parley.v1.PartR\x05parts\x12\x14\n\x05model\x18\x07 \x01(\tR\x05model\x12&\n\x05usage\x18\x08 \x01(\x0b2\x10.parley.v1.UsageR\x05usage\x12;\n\x0bcreate_time\x18\t \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xe7\x01\n\x04Part\x12\x1d\n\x04text\x18\x01 \x01(\tH\x00R\x04textB\x07\xbaH\x04r\x02\x10\x01\x124\n\treasoning\x18\x04 \x01(\x0b2\x14.parley.v1.ReasoningH\x00R\treasoning\x122\n\ttool_call\x18\x05 \x01(\x0b2\x13.parley.v1.ToolCallH\x00R\x08toolCall\x128\n\x0btool_result\x18\x06 \x01(\x0b2\x15.parley.v1.ToolResultH\x00R\ntoolResultB\x10\n\x07content\x12\x05\xbaH\x02\x08\x01J\x04\x08\x02\x10\x03J\x04\x08\x03\x10\x04"\x1f\n\tReasoning\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text"\x9b\x01\n\x08ToolCall\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments\x12+\n\x11invalid_arguments\x18\x04 \x01(\tR\x10invalidArguments"i\n\nToolResult\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12.\n\x05state\x18\x02 \x01(\x0e2\x18.parley.v1.ToolCallStateR\x05state\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04*\xa5\x01\n\rMessageStatus\x12\x1e\n\x1aMESSAGE_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17MESSAGE_STATUS_COMPLETE\x10\x01\x12\x1c\n\x18MESSAGE_STATUS_CANCELLED\x10\x02\x12\x19\n\x15MESSAGE_STATUS_FAILED\x10\x03\x12\x1e\n\x1aMESSAGE_STATUS_INTERRUPTED\x10\x04*\xad\x01\n\rToolCallState\x12\x1f\n\x1bTOOL_CALL_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19TOOL_CALL_STATE_SUCCEEDED\x10\x01\x12\x1a\n\x16TOOL_CALL_STATE_FAILED\x10\x02\x12\x1d\n\x19TOOL_CALL_STATE_CANCELLED\x10\x03\x12\x1b\n\x17TOOL_CALL_STATE_UNKNOWN\x10\x04"\x04\x08\x05\x10\x05b\x06proto3',
+    b'\n\x17parley/v1/message.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15parley/v1/usage.proto"\xca\x02\n\x07Message\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12\x17\n\x07turn_id\x18\x03 \x01(\tR\x06turnId\x12#\n\x04role\x18\x04 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x120\n\x06status\x18\x05 \x01(\x0e2\x18.parley.v1.MessageStatusR\x06status\x12%\n\x05parts\x18\x06 \x03(\x0b2\x0f.parley.v1.PartR\x05parts\x12\x14\n\x05model\x18\x07 \x01(\tR\x05model\x12&\n\x05usage\x18\x08 \x01(\x0b2\x10.parley.v1.UsageR\x05usage\x12;\n\x0bcreate_time\x18\t \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xac\x02\n\x04Part\x12\x1d\n\x04text\x18\x01 \x01(\tH\x00R\x04textB\x07\xbaH\x04r\x02\x10\x01\x12(\n\x05image\x18\x02 \x01(\x0b2\x10.parley.v1.ImageH\x00R\x05image\x12%\n\x04file\x18\x03 \x01(\x0b2\x0f.parley.v1.FileH\x00R\x04file\x124\n\treasoning\x18\x04 \x01(\x0b2\x14.parley.v1.ReasoningH\x00R\treasoning\x122\n\ttool_call\x18\x05 \x01(\x0b2\x13.parley.v1.ToolCallH\x00R\x08toolCall\x128\n\x0btool_result\x18\x06 \x01(\x0b2\x15.parley.v1.ToolResultH\x00R\ntoolResultB\x10\n\x07content\x12\x05\xbaH\x02\x08\x01"\x8f\x01\n\x05Image\x12\x1f\n\x06sha256\x18\x01 \x01(\tR\x06sha256B\x07\xbaH\x04r\x02\x18@\x12\'\n\nmedia_type\x18\x02 \x01(\tR\tmediaTypeB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1d\n\x04data\x18\x03 \x01(\x0cR\x04dataB\t\xbaH\x06z\x04\x18\x80\x80@\x12\x1d\n\nsize_bytes\x18\x04 \x01(\x03R\tsizeBytes"\xac\x01\n\x04File\x12\x1f\n\x06sha256\x18\x01 \x01(\tR\x06sha256B\x07\xbaH\x04r\x02\x18@\x12\'\n\nmedia_type\x18\x02 \x01(\tR\tmediaTypeB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1d\n\x04data\x18\x03 \x01(\x0cR\x04dataB\t\xbaH\x06z\x04\x18\x80\x80@\x12\x1d\n\nsize_bytes\x18\x04 \x01(\x03R\tsizeBytes\x12\x1c\n\x04name\x18\x05 \x01(\tR\x04nameB\x08\xbaH\x05r\x03\x18\xff\x01"\x1f\n\tReasoning\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text"\x9b\x01\n\x08ToolCall\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments\x12+\n\x11invalid_arguments\x18\x04 \x01(\tR\x10invalidArguments"i\n\nToolResult\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12.\n\x05state\x18\x02 \x01(\x0e2\x18.parley.v1.ToolCallStateR\x05state\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04*\xa5\x01\n\rMessageStatus\x12\x1e\n\x1aMESSAGE_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17MESSAGE_STATUS_COMPLETE\x10\x01\x12\x1c\n\x18MESSAGE_STATUS_CANCELLED\x10\x02\x12\x19\n\x15MESSAGE_STATUS_FAILED\x10\x03\x12\x1e\n\x1aMESSAGE_STATUS_INTERRUPTED\x10\x04*\xad\x01\n\rToolCallState\x12\x1f\n\x1bTOOL_CALL_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19TOOL_CALL_STATE_SUCCEEDED\x10\x01\x12\x1a\n\x16TOOL_CALL_STATE_FAILED\x10\x02\x12\x1d\n\x19TOOL_CALL_STATE_CANCELLED\x10\x03\x12\x1b\n\x17TOOL_CALL_STATE_UNKNOWN\x10\x04"\x04\x08\x05\x10\x05b\x06proto3',
     [
         validate_pb.desc(),
         struct_pb.desc(),
@@ -443,6 +567,8 @@ _DESC = file_desc(
     {
         "Message": Message,
         "Part": Part,
+        "Image": Image,
+        "File": File,
         "Reasoning": Reasoning,
         "ToolCall": ToolCall,
         "ToolResult": ToolResult,

@@ -46,8 +46,8 @@ class MessageService(Protocol):
         """
         Starts a turn with a user message and returns at once. Fails with NOT_FOUND `SESSION_NOT_FOUND`,
         FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`) or `TURN_CHANGED`, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, and NOT_FOUND `TURN_NOT_FOUND` where the turn
-        that the key started was removed.
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, NOT_FOUND `BLOB_NOT_FOUND` for a picture or file
+        that was not uploaded, and NOT_FOUND `TURN_NOT_FOUND` where the turn that the key started was removed.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -308,8 +308,8 @@ class MessageServiceClient(ConnectClient):
         """
         Starts a turn with a user message and returns at once. Fails with NOT_FOUND `SESSION_NOT_FOUND`,
         FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`) or `TURN_CHANGED`, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, and NOT_FOUND `TURN_NOT_FOUND` where the turn
-        that the key started was removed.
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, NOT_FOUND `BLOB_NOT_FOUND` for a picture or file
+        that was not uploaded, and NOT_FOUND `TURN_NOT_FOUND` where the turn that the key started was removed.
         """
         return await self.execute_unary(
             request=request,
@@ -566,8 +566,8 @@ class MessageServiceSync(Protocol):
         """
         Starts a turn with a user message and returns at once. Fails with NOT_FOUND `SESSION_NOT_FOUND`,
         FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`) or `TURN_CHANGED`, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, and NOT_FOUND `TURN_NOT_FOUND` where the turn
-        that the key started was removed.
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, NOT_FOUND `BLOB_NOT_FOUND` for a picture or file
+        that was not uploaded, and NOT_FOUND `TURN_NOT_FOUND` where the turn that the key started was removed.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -826,8 +826,8 @@ class MessageServiceClientSync(ConnectClientSync):
         """
         Starts a turn with a user message and returns at once. Fails with NOT_FOUND `SESSION_NOT_FOUND`,
         FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`) or `TURN_CHANGED`, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, and NOT_FOUND `TURN_NOT_FOUND` where the turn
-        that the key started was removed.
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, UNAVAILABLE `ENGINE_STOPPING`, NOT_FOUND `BLOB_NOT_FOUND` for a picture or file
+        that was not uploaded, and NOT_FOUND `TURN_NOT_FOUND` where the turn that the key started was removed.
         """
         return self.execute_unary(
             request=request,

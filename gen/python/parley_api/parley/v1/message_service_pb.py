@@ -52,7 +52,7 @@ class SendMessageRequest(Message[_SendMessageRequestFields]):
             string idempotency_key = 2;
             ```
         parts:
-            The user message: 1 to 100 parts, text only, together at most 1 MiB.
+            The user message: 1 to 100 parts of text, pictures and files; the text together at most 1 MiB.
 
             ```proto
             repeated parley.v1.Part parts = 3;
@@ -148,7 +148,7 @@ class StartTurnRequest(Message[_StartTurnRequestFields]):
             string idempotency_key = 2;
             ```
         parts:
-            The user message: 1 to 100 parts, text only, together at most 1 MiB.
+            The user message: 1 to 100 parts of text, pictures and files; the text together at most 1 MiB.
 
             ```proto
             repeated parley.v1.Part parts = 3;
@@ -700,7 +700,7 @@ class SteerRequest(Message[_SteerRequestFields]):
             string idempotency_key = 2;
             ```
         parts:
-            What to say: 1 to 100 parts, text only, together at most 1 MiB. All of them are queued, or none.
+            What to say: 1 to 100 parts of text, pictures and files; the text together at most 1 MiB. All of them are queued, or none.
 
             ```proto
             repeated parley.v1.Part parts = 3;
@@ -812,7 +812,7 @@ class FollowUpRequest(Message[_FollowUpRequestFields]):
             string idempotency_key = 2;
             ```
         parts:
-            What to say: 1 to 100 parts, text only, together at most 1 MiB.
+            What to say: 1 to 100 parts of text, pictures and files; the text together at most 1 MiB.
 
             ```proto
             repeated parley.v1.Part parts = 3;

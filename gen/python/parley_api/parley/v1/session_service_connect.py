@@ -99,8 +99,8 @@ class SessionService(Protocol):
 
     async def update_message(self, request: UpdateMessageRequest, ctx: RequestContext[UpdateMessageRequest, UpdateMessageResponse], /) -> UpdateMessageResponse:
         """
-        Replaces the text of a message of an idle session; tool calls and results stay as they are. Fails with NOT_FOUND
-        `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
+        Replaces what a message of an idle session says; tool calls and results stay as they are. Fails with NOT_FOUND
+        `SESSION_NOT_FOUND`, `MESSAGE_NOT_FOUND` or `BLOB_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
         result), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
@@ -598,8 +598,8 @@ class SessionServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> UpdateMessageResponse:
         """
-        Replaces the text of a message of an idle session; tool calls and results stay as they are. Fails with NOT_FOUND
-        `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
+        Replaces what a message of an idle session says; tool calls and results stay as they are. Fails with NOT_FOUND
+        `SESSION_NOT_FOUND`, `MESSAGE_NOT_FOUND` or `BLOB_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
         result), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
         """
         return await self.execute_unary(
@@ -839,8 +839,8 @@ class SessionServiceSync(Protocol):
 
     def update_message(self, request: UpdateMessageRequest, ctx: RequestContext[UpdateMessageRequest, UpdateMessageResponse], /) -> UpdateMessageResponse:
         """
-        Replaces the text of a message of an idle session; tool calls and results stay as they are. Fails with NOT_FOUND
-        `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
+        Replaces what a message of an idle session says; tool calls and results stay as they are. Fails with NOT_FOUND
+        `SESSION_NOT_FOUND`, `MESSAGE_NOT_FOUND` or `BLOB_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
         result), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
@@ -1336,8 +1336,8 @@ class SessionServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> UpdateMessageResponse:
         """
-        Replaces the text of a message of an idle session; tool calls and results stay as they are. Fails with NOT_FOUND
-        `SESSION_NOT_FOUND` or `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
+        Replaces what a message of an idle session says; tool calls and results stay as they are. Fails with NOT_FOUND
+        `SESSION_NOT_FOUND`, `MESSAGE_NOT_FOUND` or `BLOB_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
         result), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
         """
         return self.execute_unary(
