@@ -37,3 +37,12 @@ test("a proxy that cannot be used is refused by its variable, without what it ho
 test("where there is no provider to call, variables of the machine are left alone", () => {
   expect(readConfig({ HOME: "/home/me", HTTPS_PROXY: "socks5://proxy.corp" }).proxies.https).toBe("");
 });
+
+test("the audit log is kept 400 days, or as many as are given", () => {
+  expect(readConfig({ HOME: "/h" }).auditDays).toBe(400);
+  expect(readConfig({ HOME: "/h", PARLEY_AUDIT_DAYS: "30" }).auditDays).toBe(30);
+  expect(readConfig({ HOME: "/h", PARLEY_AUDIT_DAYS: "30" }, { auditDays: "7" }).auditDays).toBe(7);
+  for (const wrong of ["0", "-1", "1.5", "", "99999", "1e3", "ten"]) {
+    expect(() => readConfig({ HOME: "/h" }, { auditDays: wrong })).toThrow("--audit-days is");
+  }
+});

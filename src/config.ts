@@ -11,6 +11,10 @@ const DEFAULT_PORT = 7433;
 /** The model of the profile `openai` where `OPENAI_MODEL` names none. */
 const DEFAULT_OPENAI_MODEL = "gpt-5-mini";
 
+/** Somewhat more than a year, so that one can be compared with the one before. */
+const DEFAULT_AUDIT_DAYS = 400;
+const MAX_AUDIT_DAYS = 36_500;
+
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
 
@@ -38,6 +42,8 @@ export interface Config {
   readonly profiles: readonly Profile[];
   readonly defaultProfile: string;
   readonly proxies: ProxyConfig;
+  /** How long entries of the audit log are kept. */
+  readonly auditDays: number;
   /** Absolute folders; sessions work in these and below. None = anywhere. */
   readonly workspaceRoots: readonly string[];
 }
@@ -67,6 +73,7 @@ export interface Flags {
   readonly titles?: string | undefined;
   readonly workspaceRoot?: readonly string[] | undefined;
   readonly approvalMode?: string | undefined;
+  readonly auditDays?: string | undefined;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -89,6 +96,7 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     titles: readTitles(env, flags),
     workspaceRoots: readWorkspaceRoots(env, flags),
     approvalMode: readApprovalMode(env, flags),
+    auditDays: readAuditDays(env, flags),
     profiles,
     defaultProfile: profiles.some(({ name }) => name === "openai") ? "openai" : "demo",
     // Where nobody is called, a variable of the machine that we cannot use is nobody's fault.
@@ -182,6 +190,15 @@ function readApprovalMode(env: Environment, flags: Flags): ApprovalMode {
   const mode = APPROVAL_MODES.find((name) => name === text.toLowerCase().replaceAll("-", "_"));
   if (mode !== undefined) return mode;
   throw invalidConfig(`${source} is ${text}; give one of ${APPROVAL_MODES.join(", ")}`);
+}
+
+function readAuditDays(env: Environment, flags: Flags): number {
+  const [source, text] =
+    flags.auditDays === undefined ? ["PARLEY_AUDIT_DAYS", env["PARLEY_AUDIT_DAYS"]] : ["--audit-days", flags.auditDays];
+  if (text === undefined || (text === "" && flags.auditDays === undefined)) return DEFAULT_AUDIT_DAYS;
+  const days = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (days >= 1 && days <= MAX_AUDIT_DAYS) return days;
+  throw invalidConfig(`${source} is ${text}; give a number of days from 1 to ${MAX_AUDIT_DAYS}`);
 }
 
 function readProfiles(env: Environment): readonly Profile[] {

@@ -136,7 +136,8 @@ export async function startEngine(config: Config, parts: EngineParts = {}): Prom
 }
 
 /** Everything that outlives the engine: the data directory, the store in it, the logs in that. */
-async function openStore({ config, parts, clock, logger, closers, onBug }: Base) {
+async function openStore(base: Base) {
+  const { config, parts, clock, logger, closers, onBug } = base;
   openDataDir(config.dataDir);
   closers.add(lockDataDir(config.dataDir));
   // Whoever holds the lock is the engine of this file from now on; what a dead one wrote is nobody's.
@@ -149,19 +150,8 @@ async function openStore({ config, parts, clock, logger, closers, onBug }: Base)
   closers.add(() => db.close());
   // Only now: a directory that is refused is left as it was.
   const token = readOrMakeToken(config.dataDir);
-  const secrets = [token, config.token, ...config.profiles.map(({ apiKey }) => apiKey)];
-  const keepMs = config.auditDays * DAY_MS;
-  const audit = await openAuditLog(db, {
-    clock,
-    keepMs,
-    scrub: createScrub(secrets.filter((text) => text !== undefined)),
-  });
-  closers.add(() => endAudit(audit, logger, onBug));
-  await audit.add({
-    action: "ENGINE_STARTED",
-    actor: "",
-    detail: { version: packageFile.version, after_crash: mustCheck },
-  });
+  const audit = await openAudit(base, db, token, mustCheck);
+  closers.add(() => endAudit(base, audit));
   const log = createEventLog(db, encodePayload, clock);
   closers.add(() => log.close());
   const removed = createRemovedSessions(db, onBug, clock);
@@ -181,8 +171,18 @@ async function openStore({ config, parts, clock, logger, closers, onBug }: Base)
   return { token, db, audit, log, logEpoch, removed, searchIndex, idempotency, tokens, feed, blobs, ...requests };
 }
 
+/** The audit log, with the first entry of this run. */
+async function openAudit({ config, clock }: Base, db: Database, token: string, isAfterCrash: boolean) {
+  const secrets = [token, config.token, ...config.profiles.map(({ apiKey }) => apiKey)];
+  const scrub = createScrub(secrets.filter((secret) => secret !== undefined));
+  const audit = await openAuditLog(db, { clock, scrub, keepMs: config.auditDays * DAY_MS });
+  const detail = { version: packageFile.version, after_crash: isAfterCrash };
+  await audit.add({ action: "ENGINE_STARTED", actor: "", detail });
+  return audit;
+}
+
 /** The last entry of a run. Its hash goes to the log as well: whoever cuts the end off cannot reach it there. */
-async function endAudit(audit: AuditLog, logger: Logger, onBug: Base["onBug"]): Promise<void> {
+async function endAudit({ logger, onBug }: Base, audit: AuditLog): Promise<void> {
   try {
     await audit.add({ action: "ENGINE_STOPPED", actor: "" }, { essential: true });
     logger.info({ audit_head: formatEnd(await audit.head()) }, "stopped");

@@ -1,3 +1,4 @@
+import { type AuditAction, auditEntry } from "../audit/audit-entry.ts";
 import type { Clock } from "../clock.ts";
 import type { Idempotency } from "../idempotency/idempotency.ts";
 import type { NewId } from "../id.ts";
@@ -37,7 +38,7 @@ export async function createRule(deps: RuleDeps, request: CreateRule): Promise<R
         const nowMs = deps.clock.now();
         const made = makeRule(deps, draft, place, actor);
         const rule = { ...made, expireTimeMs: lifetimeMs === null ? undefined : nowMs + lifetimeMs };
-        await store(deps.db, [insertRule(rule), ...remember(rule.id)], draft.scope);
+        await store(deps.db, [...addRule(rule), ...remember(rule.id)], draft.scope);
         return getRule(deps.db, rule.id);
       },
     },
@@ -45,9 +46,14 @@ export async function createRule(deps: RuleDeps, request: CreateRule): Promise<R
 }
 
 /** Takes a rule back. Throws DomainError `RULE_NOT_FOUND`. */
-export async function removeRule(db: Database, id: string): Promise<void> {
+export async function removeRule(
+  { db, clock }: Pick<RuleDeps, "db" | "clock">,
+  id: string,
+  actor: string,
+): Promise<void> {
+  const rule = await getRule(db, id);
   try {
-    await db.transact([deleteRule(id)]);
+    await db.transact([deleteRule(id), auditOfRule("RULE_REMOVED", rule, actor, clock.now())]);
   } catch (error) {
     throw error instanceof ClaimLost && error.claim === "rule" ? ruleNotFound(id) : error;
   }
@@ -63,8 +69,10 @@ export async function replaceRules(
   for (const draft of drafts) checkDraftAt(draft, named.scope);
   const place = await placeOf(deps.db, named);
   const rules = drafts.map((draft) => makeRule(deps, draft, place, actor));
-  const inserts = rules.map((rule) => insertRule(rule));
-  await store(deps.db, [deleteRulesAt(place), ...inserts], named.scope);
+  const { sessionId, workspace: target, scope } = place;
+  const detail = { scope, count: rules.length };
+  const entry = auditEntry({ action: "RULES_REPLACED", timeMs: deps.clock.now(), actor, sessionId, target, detail });
+  await store(deps.db, [deleteRulesAt(place), entry, ...rules.flatMap(addRule)], named.scope);
   return rules;
 }
 
@@ -75,10 +83,21 @@ export function rulesForNew(
   drafts: readonly RuleDraft[],
   actor: string,
 ): readonly Statement[] {
-  return drafts.map((draft) => {
+  return drafts.flatMap((draft) => {
     checkDraftAt(draft, "session");
-    return insertRule(makeRule(deps, draft, { scope: "session", sessionId: id, workspace: "" }, actor));
+    return addRule(makeRule(deps, draft, { scope: "session", sessionId: id, workspace: "" }, actor));
   });
+}
+
+/** The statements that make a rule, and write down that it was made. `insertRule` says which claim is lost where. */
+export function addRule(rule: Rule): readonly Statement[] {
+  return [insertRule(rule), auditOfRule("RULE_CREATED", rule, rule.createdBy, rule.createTimeMs)];
+}
+
+function auditOfRule(action: AuditAction, rule: Rule, actor: string, timeMs: number): Statement {
+  const { id, sessionId, effect, scope, workspace, tool, pattern, expireTimeMs } = rule;
+  const detail = { effect, scope, workspace, tool, pattern, expire_time_ms: expireTimeMs ?? null };
+  return auditEntry({ action, timeMs, actor, sessionId, target: id, detail });
 }
 
 /** The statements by which a new session has another's own rules too: those that have not ended. */
@@ -86,7 +105,10 @@ export function copyRules(deps: Pick<RuleDeps, "newId" | "clock">, rules: readon
   return rules
     .filter(({ scope }) => scope === "session")
     .toReversed()
-    .map((rule) => insertRule({ ...rule, id: deps.newId("rule"), sessionId: id }));
+    .flatMap((rule) => {
+      const copy = { ...rule, id: deps.newId("rule"), sessionId: id };
+      return [insertRule(copy), auditOfRule("RULE_CREATED", copy, rule.createdBy, deps.clock.now())];
+    });
 }
 
 function checkDraftAt(draft: RuleDraft, scope: RuleScope): void {

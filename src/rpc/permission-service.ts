@@ -74,8 +74,8 @@ export function createPermissionService(deps: PermissionServiceDeps): ServiceImp
       return { rules: items.map(ruleToProto), nextPageToken };
     },
 
-    deleteRule: async ({ ruleId }) => {
-      await removeRule(db, ruleId);
+    deleteRule: async ({ ruleId }, context) => {
+      await removeRule(deps, ruleId, actorOf(context));
       return {};
     },
 

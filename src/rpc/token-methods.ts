@@ -6,6 +6,7 @@ import { TokenSchema, type EngineService, type Token as TokenProto } from "../..
 import type { StoredToken } from "../token/token-store.ts";
 import type { Scope, Token } from "../token/token.ts";
 import type { Tokens } from "../token/tokens.ts";
+import { actorOf } from "./actor.ts";
 import { scopeFromProto } from "./interceptors/access.ts";
 import { readPage } from "./page.ts";
 
@@ -19,9 +20,10 @@ type TokenMethods = Pick<ServiceImpl<typeof EngineService>, "createToken" | "lis
 
 export function createTokenMethods({ tokens }: { readonly tokens: Tokens }): TokenMethods {
   return {
-    createToken: async ({ name, scope, lifetime }) => {
+    createToken: async ({ name, scope, lifetime }, context) => {
       const lifetimeMs = lifetime === undefined ? undefined : durationMs(lifetime);
-      const { token, secret } = await tokens.create({ name, scope: scopeFromProto(scope), lifetimeMs });
+      const wanted = { name, scope: scopeFromProto(scope), lifetimeMs, actor: actorOf(context) };
+      const { token, secret } = await tokens.create(wanted);
       return { token: tokenToProto(token), secret };
     },
 
@@ -37,8 +39,8 @@ export function createTokenMethods({ tokens }: { readonly tokens: Tokens }): Tok
       return { tokens: items.map(tokenToProto), nextPageToken };
     },
 
-    revokeToken: async ({ tokenId }) => {
-      await tokens.revoke(tokenId);
+    revokeToken: async ({ tokenId }, context) => {
+      await tokens.revoke(tokenId, actorOf(context));
       return {};
     },
   };

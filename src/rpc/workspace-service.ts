@@ -3,6 +3,7 @@ import type { WorkspaceService } from "../../gen/ts/parley/v1/workspace_service_
 import { getWorkspace, setWorkspaceTrust, type WorkspaceDeps } from "../trust/trust.ts";
 import type { Workspace } from "../workspace/workspace.ts";
 import { listWorkspacesAfter } from "../trust/trust-store.ts";
+import { actorOf } from "./actor.ts";
 import { type Place, readPage } from "./page.ts";
 import { workspaceToProto } from "./workspace-proto.ts";
 
@@ -23,7 +24,10 @@ export function createWorkspaceService(deps: WorkspaceDeps): ServiceImpl<typeof 
 
     getWorkspace: async ({ path }) => ({ workspace: workspaceToProto(await getWorkspace(deps, path)) }),
 
-    setWorkspaceTrust: async (request) => ({ workspace: workspaceToProto(await setWorkspaceTrust(deps, request)) }),
+    setWorkspaceTrust: async ({ path, trusted }, context) => {
+      const workspace = await setWorkspaceTrust(deps, { path, trusted, actor: actorOf(context) });
+      return { workspace: workspaceToProto(workspace) };
+    },
   };
 }
 

@@ -1,7 +1,8 @@
+import { auditEntry } from "../audit/audit-entry.ts";
 import type { EventLog } from "../event/event-log.ts";
 import type { EventPayload } from "../event/event.ts";
 import { modelNameInForce } from "../profile/profile.ts";
-import { ClaimLost } from "../store/database.ts";
+import { ClaimLost, type Statement } from "../store/database.ts";
 import type { SessionDeps } from "./create-session.ts";
 import type { SessionSettings } from "./session.ts";
 import { getSession, updateSettings, type StoredSession } from "./session-store.ts";
@@ -51,7 +52,20 @@ async function updateOnce(
         session: { ...settings, model, updateTimeMs, lastSeq: firstSeq + events.length },
       },
     ],
-    changes: () => updateSettings(before, settings, updateTimeMs),
+    changes: (_firstSeq, timeMs) => [
+      ...updateSettings(before, settings, updateTimeMs),
+      ...auditOfMode(before, settings, actor, timeMs),
+    ],
   });
   return getSession(deps.db, sessionId);
+}
+
+function auditOfMode(
+  { id: sessionId, approvalMode: from }: StoredSession,
+  { approvalMode: to }: SessionSettings,
+  actor: string,
+  timeMs: number,
+): readonly Statement[] {
+  if (from === to) return [];
+  return [auditEntry({ action: "APPROVAL_MODE_SET", timeMs, actor, sessionId, detail: { from, to } })];
 }

@@ -17,7 +17,8 @@ afterEach(async () => {
 async function setUp(db = openSqlite(":memory:"), clock = createFakeClock()) {
   const tokens = await openTokens(db, clock, newId);
   closers.push(tokens.close, () => db.close());
-  const make = (name: string, lifetimeMs?: number, scope: Scope = "read") => tokens.create({ name, scope, lifetimeMs });
+  const make = (name: string, lifetimeMs?: number, scope: Scope = "read") =>
+    tokens.create({ name, scope, lifetimeMs, actor: "admin" });
   return { db, clock, tokens, make };
 }
 
@@ -61,10 +62,14 @@ test("a revoked token opens nothing, gives its name back, and can be revoked onc
   const { token, secret } = await make("ci");
   const ended = find(tokens, secret)!.ended!;
   expect(ended.aborted).toBe(false);
-  await tokens.revoke(token.id);
+  await tokens.revoke(token.id, "admin");
   expect(ended.reason).toMatchObject({ code: "unauthenticated", reason: "TOKEN_REVOKED", metadata: { token: "ci" } });
   expect(find(tokens, secret)).toBeUndefined();
-  const again = await Promise.allSettled([tokens.revoke(token.id), tokens.revoke("tok_none"), tokens.revoke("")]);
+  const again = await Promise.allSettled([
+    tokens.revoke(token.id, "admin"),
+    tokens.revoke("tok_none", "admin"),
+    tokens.revoke("", "admin"),
+  ]);
   for (const outcome of again) expect(outcome).toMatchObject({ reason: { reason: "TOKEN_NOT_FOUND" } });
   const { secret: next } = await make("ci");
   expect(find(tokens, next)).toMatchObject({ name: "ci" });
@@ -126,7 +131,7 @@ test("after a restart the living ones open the engine, with the time that is lef
   const living = await make("living", HOUR_MS, "admin");
   const expired = await make("expired", 1000);
   const revoked = await make("revoked");
-  await tokens.revoke(revoked.token.id);
+  await tokens.revoke(revoked.token.id, "admin");
   await clock.advance(2000);
   tokens.close();
   const { tokens: again } = await setUp(db, clock);
@@ -140,6 +145,6 @@ test("a token that could not be stored opens nothing", async () => {
   const { db, clock } = await setUp();
   const full = new Error("the disk is full");
   const tokens = await openTokens({ ...db, transact: () => Promise.reject(full) }, clock, newId);
-  await expect(tokens.create({ name: "a", scope: "read", lifetimeMs: 1000 })).rejects.toBe(full);
+  await expect(tokens.create({ name: "a", scope: "read", lifetimeMs: 1000, actor: "admin" })).rejects.toBe(full);
   expect(clock.timers()).toBe(0);
 });

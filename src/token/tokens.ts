@@ -1,7 +1,8 @@
 import { timingSafeEqual } from "node:crypto";
+import { auditEntry } from "../audit/audit-entry.ts";
 import type { Clock } from "../clock.ts";
 import type { NewId } from "../id.ts";
-import { ClaimLost, type Database } from "../store/database.ts";
+import { ClaimLost, type Database, type Statement } from "../store/database.ts";
 import {
   ADMIN_NAME,
   hashSecret,
@@ -27,6 +28,8 @@ export interface NewToken {
   readonly scope: Scope;
   /** Undefined = until it is revoked. */
   readonly lifetimeMs: number | undefined;
+  /** The name of the caller's token. */
+  readonly actor: string;
 }
 
 /** The tokens besides the engine's own. */
@@ -36,7 +39,7 @@ export interface Tokens {
   /** Those given out before `beforeKey` (undefined = from the newest), the newest first. */
   list(beforeKey: number | undefined, limit: number): Promise<readonly StoredToken[]>;
   /** It opens nothing from now on, and what is open with it ends. Throws DomainError `TOKEN_NOT_FOUND`. */
-  revoke(id: string): Promise<void>;
+  revoke(id: string, actor: string): Promise<void>;
   /** Whose token has this hash; undefined where it is nobody's, or opens nothing any more. */
   find(sha256: Buffer): Principal | undefined;
   /** Removes what has expired. */
@@ -92,14 +95,14 @@ export async function openTokens(db: Database, clock: Clock, newId: NewId): Prom
   for (const token of await listTokensBefore(db, undefined, Number.MAX_SAFE_INTEGER, clock.now())) grant(token);
 
   return {
-    async create({ name, scope, lifetimeMs }) {
+    async create({ name, scope, lifetimeMs, actor }) {
       if (name.toLowerCase() === ADMIN_NAME) throw tokenNameTaken(name);
       const secret = newSecret();
       const createTimeMs = clock.now();
       const expireTimeMs = lifetimeMs === undefined ? undefined : createTimeMs + lifetimeMs;
       const token = { id: newId("tok"), name, scope, sha256: hashSecret(secret), createTimeMs, expireTimeMs };
       try {
-        await db.transact(insertToken(token));
+        await db.transact([...insertToken(token), auditOfNew(token, actor)]);
       } catch (error) {
         throw error instanceof ClaimLost ? tokenNameTaken(name) : error;
       }
@@ -107,10 +110,12 @@ export async function openTokens(db: Database, clock: Clock, newId: NewId): Prom
       return { token, secret };
     },
     list: (beforeKey, limit) => listTokensBefore(db, beforeKey, limit, clock.now()),
-    async revoke(id) {
+    async revoke(id, actor) {
       try {
         // Also where the disk is full: somebody may be trying to keep an intruder out.
-        await db.transact([deleteToken(id, clock.now())], { essential: true });
+        const nowMs = clock.now();
+        const entry = auditEntry({ action: "TOKEN_REVOKED", timeMs: nowMs, actor, target: id });
+        await db.transact([deleteToken(id, nowMs), entry], { essential: true });
       } catch (error) {
         throw error instanceof ClaimLost ? tokenNotFound(id) : error;
       }
@@ -128,6 +133,11 @@ export async function openTokens(db: Database, clock: Clock, newId: NewId): Prom
       for (const { cancelTimer } of grants.values()) cancelTimer();
     },
   };
+}
+
+function auditOfNew({ id, name, scope, createTimeMs, expireTimeMs }: Token, actor: string): Statement {
+  const detail = { name, scope, expire_time_ms: expireTimeMs ?? null };
+  return auditEntry({ action: "TOKEN_CREATED", timeMs: createTimeMs, actor, target: id, detail });
 }
 
 function keyOf(sha256: Buffer): string {

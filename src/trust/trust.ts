@@ -1,3 +1,4 @@
+import { auditEntry } from "../audit/audit-entry.ts";
 import type { Clock } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
@@ -23,10 +24,13 @@ export async function getWorkspace({ db }: Pick<WorkspaceDeps, "db">, path: stri
  */
 export async function setWorkspaceTrust(
   deps: WorkspaceDeps,
-  { path, trusted }: { readonly path: string; readonly trusted: boolean },
+  { path, trusted, actor }: { readonly path: string; readonly trusted: boolean; readonly actor: string },
 ): Promise<Workspace> {
   const isKnown = !trusted && (await findWorkspace(deps.db, await canonicalWorkspace(path, "path"))) !== undefined;
   const canonical = isKnown ? await canonicalWorkspace(path, "path") : await resolveWorkspace(path, "path");
-  await deps.db.transact([setTrust(canonical, trusted, deps.clock.now())]);
+  const timeMs = deps.clock.now();
+  const detail = { trusted };
+  const entry = auditEntry({ action: "WORKSPACE_TRUST_SET", timeMs, actor, target: canonical, detail });
+  await deps.db.transact([setTrust(canonical, trusted, timeMs), entry]);
   return getWorkspace(deps, canonical);
 }

@@ -64,6 +64,7 @@ function addServeOptions(command: Command): Command {
       "--approval-mode <mode>",
       "of sessions for which nobody says it: confirm_all, default, auto_approve_edits, trust_all, plan or restricted (PARLEY_APPROVAL_MODE)",
     )
+    .option("--audit-days <days>", "how long the audit log is kept (PARLEY_AUDIT_DAYS; else 400)")
     .option("--log-level <level>", "debug, info, warn, error or silent (PARLEY_LOG_LEVEL; else info)");
 }
 
