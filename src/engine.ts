@@ -5,6 +5,7 @@ import packageFile from "../package.json" with { type: "json" };
 import { type AuditLog, openAuditLog } from "./audit/audit-log.ts";
 import { formatEnd } from "./audit/chain.ts";
 import { createScrub } from "./audit/scrub.ts";
+import { createAgents, type Agents } from "./agent/definitions.ts";
 import { createBackups } from "./backup/backups.ts";
 import { checkAfterCrash, wasCutOff } from "./backup/check-after-crash.ts";
 import { undoCutOffSwap } from "./backup/swap-store.ts";
@@ -56,10 +57,13 @@ import { ADMIN_NAME, hashSecret } from "./token/token.ts";
 import { openTokens, type Tokens } from "./token/tokens.ts";
 import { createNowTool } from "./tool/now.ts";
 import type { Tool } from "./tool/tool.ts";
+import { findWorkspace } from "./trust/trust-store.ts";
 import { cancelTurn } from "./turn/cancel-turn.ts";
 import { recoverTurns } from "./turn/recover.ts";
 import { createTurnRunner } from "./turn/turn-runner.ts";
-import { openWorkspaces } from "./workspace/workspaces.ts";
+import { createFiles } from "./workspace/files.ts";
+import { createPathGuard } from "./workspace/path-guard.ts";
+import { openWorkspaces, type Workspaces } from "./workspace/workspaces.ts";
 
 /** How long a stop waits for open calls, and DeleteSession for its turn. Both are parts of the 10 s that a stop may take. */
 const GRACE_MS = 2000;
@@ -259,13 +263,15 @@ async function serve(
   const drafts = createSessionDrafts({ ...store, clock, encode: encodePayload, checkRunning, onBug });
   await drafts.dropLeftOver();
   closers.add(() => drafts.close());
+  const workspaces = await openWorkspaces(config.dataDir, config.workspaceRoots);
   const deps = {
     ...store,
     ...turns,
     backups,
+    agents: await openAgents(config, db, turns, workspaces),
     drafts,
     importInTurn: createInTurn(),
-    workspaces: await openWorkspaces(config.dataDir, config.workspaceRoots),
+    workspaces,
     defaultMode: config.approvalMode,
     protectedPaths: createProtectedPaths(await realpath(config.dataDir)),
     health,
@@ -326,6 +332,24 @@ async function serve(
       announce();
     },
   };
+}
+
+/** The definitions that sessions are made by. */
+async function openAgents(
+  { dataDir }: Config,
+  db: Database,
+  { tools, profiles }: Pick<ReturnType<typeof createTurns>, "tools" | "profiles">,
+  workspaces: Workspaces,
+): Promise<Agents> {
+  return createAgents({
+    dataDir: await realpath(dataDir),
+    files: createFiles(await createPathGuard(dataDir, workspaces.allows)),
+    isTrusted: async (workspace) => (await findWorkspace(db, workspace))?.trusted === true,
+    known: {
+      hasTool: (name) => tools.some((tool) => tool.name === name),
+      hasProfile: (name) => profiles.find(name) !== undefined,
+    },
+  });
 }
 
 function findPrincipalOf(token: string, config: Config, issued: Tokens) {

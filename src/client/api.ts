@@ -6,6 +6,8 @@ export { loadPicture, type Picture } from "./picture.ts";
 export { isTransient, type Reason, reasonOf } from "./reason.ts";
 export { applyEvent, createTranscript, type Transcript, type TranscriptMessage } from "./transcript.ts";
 export * from "../../gen/ts/parley/v1/access_pb.ts";
+export * from "../../gen/ts/parley/v1/agent_pb.ts";
+export * from "../../gen/ts/parley/v1/agent_service_pb.ts";
 export * from "../../gen/ts/parley/v1/engine_service_pb.ts";
 export * from "../../gen/ts/parley/v1/event_pb.ts";
 export * from "../../gen/ts/parley/v1/message_pb.ts";

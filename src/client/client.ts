@@ -5,6 +5,7 @@ import {
   createClient as createServiceClient,
   type Transport,
 } from "@connectrpc/connect";
+import { AgentService } from "../../gen/ts/parley/v1/agent_service_pb.ts";
 import { EngineService } from "../../gen/ts/parley/v1/engine_service_pb.ts";
 import { MessageService } from "../../gen/ts/parley/v1/message_service_pb.ts";
 import { PermissionService } from "../../gen/ts/parley/v1/permission_service_pb.ts";
@@ -48,6 +49,7 @@ export interface Client {
   readonly requests: ServiceClient<typeof RequestService>;
   readonly workspaces: ServiceClient<typeof WorkspaceService>;
   readonly profiles: ServiceClient<typeof ProfileService>;
+  readonly agents: ServiceClient<typeof AgentService>;
   readonly engine: ServiceClient<typeof EngineService>;
   /** Uploads at most 64 MiB, for an import to name. Throws as calls do, with `BLOB_TOO_LARGE` where it is more. */
   uploadBlob(source: BlobSource, options?: UploadOptions): Promise<UploadedBlob>;
@@ -70,6 +72,7 @@ export function createClient(options: ClientOptions = {}): Client {
     requests: createServiceClient(RequestService, connection),
     workspaces: createServiceClient(WorkspaceService, connection),
     profiles: createServiceClient(ProfileService, connection),
+    agents: createServiceClient(AgentService, connection),
     engine: createServiceClient(EngineService, connection),
     uploadBlob: (source, options) => postBlob(connection.openPost, source, options),
     get url() {

@@ -1,5 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
+import { AgentService } from "../../gen/ts/parley/v1/agent_service_pb.ts";
 import { EngineService } from "../../gen/ts/parley/v1/engine_service_pb.ts";
 import { MessageService } from "../../gen/ts/parley/v1/message_service_pb.ts";
 import { PermissionService } from "../../gen/ts/parley/v1/permission_service_pb.ts";
@@ -8,6 +9,7 @@ import { RequestService } from "../../gen/ts/parley/v1/request_service_pb.ts";
 import { WorkspaceService } from "../../gen/ts/parley/v1/workspace_service_pb.ts";
 import { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
 import { Health } from "../../gen/ts/grpc/health/v1/health_pb.ts";
+import { createAgentService } from "./agent-service.ts";
 import { createEngineService } from "./engine-service.ts";
 import type { HealthService } from "./health.ts";
 import { createMessageService } from "./message-service.ts";
@@ -25,6 +27,7 @@ export const SERVICES: readonly DescService[] = [
   PermissionService,
   RequestService,
   ProfileService,
+  AgentService,
   WorkspaceService,
   EngineService,
 ];
@@ -34,6 +37,7 @@ export type ServiceDeps = Parameters<typeof createSessionService>[0] &
   Parameters<typeof createPermissionService>[0] &
   Parameters<typeof createRequestService>[0] &
   Parameters<typeof createProfileService>[0] &
+  Parameters<typeof createAgentService>[0] &
   Parameters<typeof createWorkspaceService>[0] &
   Parameters<typeof createEngineService>[0] & { readonly health: HealthService };
 
@@ -43,6 +47,7 @@ export function registerServices(router: ConnectRouter, deps: ServiceDeps): void
   router.service(PermissionService, createPermissionService(deps));
   router.service(RequestService, createRequestService(deps));
   router.service(ProfileService, createProfileService(deps));
+  router.service(AgentService, createAgentService(deps));
   router.service(WorkspaceService, createWorkspaceService(deps));
   router.service(EngineService, createEngineService(deps));
   router.service(Health, deps.health.service);

@@ -5,11 +5,11 @@ import type { CreateSessionRequest, UpdateSessionRequest } from "../../gen/ts/pa
 import type { ApprovalMode } from "../permission/approval-mode.ts";
 import { modelNameInForce, type Profiles } from "../profile/profile.ts";
 import type * as domain from "../session/session.ts";
-import type { NewSettings } from "../session/create-session.ts";
+import type { CreateSession } from "../session/create-session.ts";
 import type { Session, SessionSettings } from "../session/session.ts";
 import type { WaitingOn } from "../session/waiting-on.ts";
 import { modeFromProto, modeToProto } from "./permission-proto.ts";
-import { limitsFromProto, limitsToProto } from "./turn-proto.ts";
+import { limitsFromProto, limitsToProto, saidLimitsFromProto } from "./turn-proto.ts";
 import { usageToProto } from "./usage-proto.ts";
 
 const STATES: Readonly<Record<domain.SessionState, SessionState>> = {
@@ -45,6 +45,7 @@ export function sessionToProto(session: Session, profiles?: Profiles): SessionPr
     model,
     systemPrompt: session.systemPrompt,
     workspace: session.workspace,
+    agent: session.agent?.name ?? "",
     forkedFrom: session.forkedFrom,
     limits: limitsToProto(session.limits),
     labels: { ...session.labels },
@@ -61,7 +62,7 @@ export function sessionToProto(session: Session, profiles?: Profiles): SessionPr
   });
 }
 
-export function settingsFromProto(request: CreateSessionRequest): NewSettings {
+export function settingsFromProto(request: CreateSessionRequest): CreateSession["settings"] {
   const approvalMode = modeFromProto(request.approvalMode);
   return {
     title: request.title,
@@ -70,7 +71,7 @@ export function settingsFromProto(request: CreateSessionRequest): NewSettings {
     systemPrompt: request.systemPrompt,
     workspace: request.workspace,
     labels: request.labels,
-    limits: limitsFromProto(request.limits),
+    limits: saidLimitsFromProto(request.limits),
     starred: false,
     resumeAfterRestart: request.resumeAfterRestart,
     retryPartial: request.retryPartial,

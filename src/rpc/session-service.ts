@@ -33,10 +33,16 @@ export function createSessionService(
     ...createTransferMethods(deps),
 
     createSession: async (request, context) => {
-      const { idempotencyKey } = request;
+      const { idempotencyKey, agent: agentName } = request;
       const settings = settingsFromProto(request);
       const rules = request.rules.map(ruleDraftFromProto);
-      const session = await createSession(deps, { idempotencyKey, settings, rules, actor: actorOf(context) });
+      const session = await createSession(deps, {
+        idempotencyKey,
+        settings,
+        agentName,
+        rules,
+        actor: actorOf(context),
+      });
       return { session: sessionToProto(session, profiles) };
     },
 

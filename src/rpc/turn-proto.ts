@@ -64,16 +64,18 @@ export function limitsToProto(limits: Limits): LimitsProto {
 
 /** Fields that are absent or 0 have their default. */
 export function limitsFromProto(limits: LimitsProto | undefined): Limits {
-  if (limits === undefined) return DEFAULT_LIMITS;
-  return {
-    maxSteps: limits.maxSteps || DEFAULT_LIMITS.maxSteps,
-    maxTokens: Number(limits.maxTokens),
-    maxWorkingTimeMs: orDefault(limits.maxWorkingTime, DEFAULT_LIMITS.maxWorkingTimeMs),
-    maxSilenceMs: orDefault(limits.maxSilence, DEFAULT_LIMITS.maxSilenceMs),
-    maxSilenceBeforeFirstMs: orDefault(limits.maxSilenceBeforeFirst, DEFAULT_LIMITS.maxSilenceBeforeFirstMs),
-  };
+  return { ...DEFAULT_LIMITS, ...saidLimitsFromProto(limits) };
 }
 
-function orDefault(duration: LimitsProto["maxSilence"], fallbackMs: number): number {
-  return duration === undefined ? fallbackMs : durationMs(duration);
+/** Only the fields that are neither absent nor 0. */
+export function saidLimitsFromProto(limits: LimitsProto | undefined): Partial<Limits> {
+  if (limits === undefined) return {};
+  const { maxSteps, maxTokens, maxWorkingTime, maxSilence, maxSilenceBeforeFirst } = limits;
+  return {
+    ...(maxSteps !== 0 && { maxSteps }),
+    ...(maxTokens !== 0n && { maxTokens: Number(maxTokens) }),
+    ...(maxWorkingTime !== undefined && { maxWorkingTimeMs: durationMs(maxWorkingTime) }),
+    ...(maxSilence !== undefined && { maxSilenceMs: durationMs(maxSilence) }),
+    ...(maxSilenceBeforeFirst !== undefined && { maxSilenceBeforeFirstMs: durationMs(maxSilenceBeforeFirst) }),
+  };
 }

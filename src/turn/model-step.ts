@@ -1,3 +1,4 @@
+import { promptOf, toolsOf } from "../agent/agent.ts";
 import { delay } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import { listConversation } from "../message/message-store.ts";
@@ -59,9 +60,9 @@ export async function modelStep(
   try {
     const request = {
       model,
-      systemPrompt: session.systemPrompt,
+      systemPrompt: promptOf(session),
       messages: await showAttachments(deps.blobs, toTranscript(await listConversation(deps.db, session.key))),
-      tools: deps.tools,
+      tools: toolsOf(deps.tools, session),
     };
     pieces = callModel(lease.model, request, session.limits, AbortSignal.any([signal, own.signal]), deps);
     // The step is stored while the model thinks: nobody waits for the disk before the first token.

@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { TestEngine } from "./test-engine.ts";
 
 /** Uploads bytes as one blob. */
@@ -17,4 +19,16 @@ export async function exported(engine: TestEngine, sessionIds: readonly string[]
 /** Imports a file that is uploaded as one blob. */
 export async function importFile(engine: TestEngine, file: string | Uint8Array<ArrayBuffer>, idempotencyKey = "") {
   return engine.sessions.importSessions({ idempotencyKey, blobs: [await upload(engine, file)] });
+}
+
+/** Writes an agent definition of the engine's owner; `settings` are lines of YAML. */
+export async function writeAgent(
+  { dataDir }: Pick<TestEngine, "dataDir">,
+  name: string,
+  settings = "",
+  instructions = `You are ${name}.`,
+): Promise<void> {
+  await mkdir(join(dataDir, "agents"), { recursive: true });
+  const text = `---\ndescription: the agent ${name}\n${settings}\n---\n${instructions}\n`;
+  await writeFile(join(dataDir, "agents", `${name}.md`), text);
 }

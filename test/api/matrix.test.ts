@@ -4,7 +4,7 @@ import type { Transport } from "@connectrpc/connect";
 import { ApprovalMode, PermissionScope, Role, RuleEffect } from "../../src/client/client.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { access, Access_Scope } from "../../gen/ts/parley/v1/access_pb.ts";
-import { upload } from "./files.ts";
+import { upload, writeAgent } from "./files.ts";
 import { call, loadServices, makeRequest, nameOf, plainTransport } from "./methods.ts";
 import { createSession, noReaders, refusalOf, runTurn, stateOf, text, toRefusal, type Refusal } from "./observe.ts";
 import { startTestEngine, type TestEngine } from "./test-engine.ts";
@@ -49,13 +49,17 @@ const noTurn = { code: "NOT_FOUND", reason: "TURN_NOT_FOUND" };
 const noMessage = { code: "NOT_FOUND", reason: "MESSAGE_NOT_FOUND" };
 const noProfile = { code: "NOT_FOUND", reason: "PROFILE_NOT_FOUND" };
 const noRequest = { code: "NOT_FOUND", reason: "REQUEST_NOT_FOUND" };
+const noAgent = { code: "NOT_FOUND", reason: "AGENT_NOT_FOUND" };
 const turnChanged = { code: "FAILED_PRECONDITION", reason: "TURN_CHANGED" };
 const EMPTY_EXPORT = '{"format":"parley.sessions","version":1}\n{"end":{"sessions":0,"messages":0}}\n';
 const gitStatus = { effect: RuleEffect.ALLOW, scope: PermissionScope.SESSION, tool: "shell", pattern: "git status" };
 const parts = text("echo: hello, as fast as you can");
 
 const ROWS: Readonly<Record<string, Row>> = {
-  "SessionService.CreateSession": { valid: () => ({ rules: [gitStatus] }), unknown: { profile: noProfile } },
+  "SessionService.CreateSession": {
+    valid: () => ({ rules: [gitStatus] }),
+    unknown: { profile: noProfile, agent: noAgent },
+  },
   "SessionService.GetSession": {
     valid: ({ sessionId }) => ({ sessionId }),
     empty: ["session_id"],
@@ -223,6 +227,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     unknown: { request_id: noRequest },
     makePlace: () => makeAskingPlace(),
   },
+  "AgentService.ListAgentDefinitions": { valid: () => ({}), unknown: {} },
   "WorkspaceService.ListWorkspaces": { valid: () => ({}), unknown: {} },
   "WorkspaceService.GetWorkspace": {
     valid: () => ({ path: "/" }),
@@ -539,6 +544,9 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
   for (const title of ["one?", "two?"]) await engine.requests.createRequest({ sessionId, title });
   const requests = await engine.requests.listRequests({ sessionId, pageSize: 1 });
   const workspaces = await engine.workspaces.listWorkspaces({ pageSize: 1 });
+  await writeAgent(engine, "one");
+  await writeAgent(engine, "two");
+  const agents = await engine.agents.listAgentDefinitions({ pageSize: 1 });
   for (let i = 0; i < 2; i++) await engine.permissions.createRule({ sessionId, rule: gitStatus });
   const rules = await engine.permissions.listRules({ sessionId, pageSize: 1 });
   return {
@@ -551,6 +559,7 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
     "EngineService.ListTokens": tokens.nextPageToken,
     "RequestService.ListRequests": requests.nextPageToken,
     "WorkspaceService.ListWorkspaces": workspaces.nextPageToken,
+    "AgentService.ListAgentDefinitions": agents.nextPageToken,
     "ProfileService.ListProfiles": sessions.nextPageToken.toLowerCase(),
   };
 }

@@ -18,6 +18,7 @@ import {
   type Event,
 } from "../../src/client/client.ts";
 import { createSession, endOf, listMessages, listSessions, listTurns, replay, text, watchUntil } from "./observe.ts";
+import { writeAgent } from "./files.ts";
 import { startUpstream, type Upstream } from "./scripted-upstream.ts";
 import { startTestEngine, type TestEngine } from "./test-engine.ts";
 
@@ -72,7 +73,9 @@ beforeAll(async () => {
 /** Brings about every kind of fact there is. */
 async function fill(engine: TestEngine): Promise<string[]> {
   await engine.engine.createToken({ name: "ci", scope: Access_Scope.READ, lifetime: { seconds: 3600n } });
+  await writeAgent(engine, "keeper", "tools: [now]");
   const { id } = await createSession(engine, {
+    agent: "keeper",
     title: "title",
     profile: "openai",
     model: "m-1",
