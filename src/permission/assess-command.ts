@@ -3,7 +3,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import type { Assessment, Risk, Subject, ToolPlace } from "../tool/tool.ts";
 import { canonicalPath } from "../workspace/canonical-path.ts";
 import { WRITERS } from "./known-commands.ts";
-import { isWithin } from "./protected-paths.ts";
+import { isWithin } from "../workspace/path-names.ts";
 import { parseShell, type ParsedCommand, type ParsedShell } from "./shell-parse.ts";
 import { riskOfCommand } from "./shell-risk.ts";
 

@@ -2,7 +2,7 @@ import { dirname, relative } from "node:path";
 import type { Assessment, Subject } from "../tool/tool.ts";
 import { formatCommandPattern } from "./command-pattern.ts";
 import { RUNNERS, WITH_SUBCOMMANDS } from "./known-commands.ts";
-import { isWithin } from "./protected-paths.ts";
+import { isWithin } from "../workspace/path-names.ts";
 import type { RuleDraft } from "./rule.ts";
 
 type Command = Extract<Subject, { kind: "command" }>;

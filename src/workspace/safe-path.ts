@@ -1,8 +1,9 @@
 import type { Stats } from "node:fs";
-import { isAbsolute, join, resolve, sep } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { type FolderStack, namesBelow, openStack, outside, walk } from "./folder-stack.ts";
 import { pathRefused, systemRefusal } from "./path-refused.ts";
-import { findProtectedName, foldName } from "./protected-names.ts";
+import { isBelow } from "./path-names.ts";
+import { findProtectedName } from "./protected-names.ts";
 
 const MAX_PATH_CHARS = 4096;
 
@@ -102,7 +103,7 @@ async function checkAllowed(
     for (const { stats } of stack.folders) if (await guard.isDataDirEntry(stats)) throw dataDirectory(given);
   }
   if (access === "read") return;
-  const protectedName = findProtectedName(namesBelow(sep, path) ?? [], namesBelow(sep, workspace)?.length ?? 0);
+  const protectedName = findProtectedName(path, workspace);
   if (protectedName === undefined) return;
   const why = `${protectedName} is protected: other programs run or believe what it says; ask the human to change it`;
   throw pathRefused("PATH_PROTECTED", given, why);
@@ -118,17 +119,6 @@ export async function isHidden(guard: PathGuard, workspace: string, stats: Stats
 export function isOwnWorkspace({ dataDir }: PathGuard, workspace: string): boolean {
   const names = namesBelow(join(dataDir, "workspaces"), workspace);
   return names !== undefined && names.length > 0;
-}
-
-/** By whole names, folded, never by prefix of text. */
-export function isBelow(folder: string, path: string): boolean {
-  const above = foldPath(folder);
-  const names = foldPath(path);
-  return above.every((name, index) => names[index] === name);
-}
-
-function foldPath(path: string): string[] {
-  return (namesBelow(sep, path) ?? []).map(foldName);
 }
 
 export function dataDirectory(given: string): Error {

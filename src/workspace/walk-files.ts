@@ -4,7 +4,8 @@ import { join, relative } from "node:path";
 import { type FolderStack, inFolder, openStack, type OpenFolder, walk } from "./folder-stack.ts";
 import { type IgnoreRules, readIgnoreRules } from "./ignore-rules.ts";
 import { hasReason, pathRefused, systemRefusal } from "./path-refused.ts";
-import { isBelow, isHidden, isOwnWorkspace, type PathGuard, withPath } from "./safe-path.ts";
+import { isBelow } from "./path-names.ts";
+import { isHidden, isOwnWorkspace, type PathGuard, withPath } from "./safe-path.ts";
 
 /** More entries than this are no answer to anything; who walks is told that there are more. */
 const MAX_ENTRIES = 200_000;

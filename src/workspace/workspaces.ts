@@ -2,7 +2,7 @@ import { mkdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { DomainError } from "../errors.ts";
 import { namesBelow } from "./folder-stack.ts";
-import { isBelow } from "./safe-path.ts";
+import { isBelow } from "./path-names.ts";
 import { resolveWorkspace } from "./workspace.ts";
 
 /** Where sessions may work. */
