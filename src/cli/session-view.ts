@@ -8,6 +8,7 @@ import {
   type Part,
   QueuedKind,
   Role,
+  type ToolOutputDelta,
   type ToolResult,
   type Transcript,
   type TranscriptMessage,
@@ -16,8 +17,12 @@ import { wholeMessage } from "../client/transcript.ts";
 import type { Output } from "./output.ts";
 import { createPage, type Page } from "./page.ts";
 import { requestLine } from "./requests/lines.ts";
+import { shorten } from "./terminal/width.ts";
 import { createShownAnswer, type ShownAnswer } from "./shown-answer.ts";
 import { callLine, clearedText, CUT_OFF, retryText, type ShownCall, turnEndLine } from "./session-lines.ts";
+
+/** Of what a call prints, so much is shown while it runs. */
+const MAX_OUTPUT_LINES = 6;
 
 export interface SessionView {
   readonly page: Page;
@@ -45,6 +50,7 @@ export interface ViewOptions {
 export function createSessionView(output: Output, options: ViewOptions = {}): SessionView {
   const page = options.page ?? createPage(output);
   const calls = new Map<string, ShownCall>();
+  const printed = new Map<string, string>();
   const { style } = output;
   let transcript: Transcript = createTranscript();
   let answer: ShownAnswer | undefined;
@@ -101,8 +107,21 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
 
   function showResult(result: ToolResult | undefined): void {
     if (result === undefined) return;
+    if (printed.delete(result.callId)) page.preview("tool", "");
     page.line("tool", callLine(output, calls.get(result.callId), result));
     calls.delete(result.callId);
+  }
+
+  /** The last lines of what a call prints, until its result stands there. */
+  function showOutput({ callId, data }: ToolOutputDelta): void {
+    const before = printed.get(callId) ?? "";
+    const lines = `${before}${data}`.split("\n").slice(-MAX_OUTPUT_LINES - 1);
+    printed.set(callId, lines.join("\n"));
+    const shown = lines.filter((line, i) => line !== "" || i < lines.length - 1).slice(-MAX_OUTPUT_LINES);
+    page.preview(
+      "tool",
+      shown.map((line) => style.dim(shorten(output.foreignLine(line), output.columns - 2))).join("\n"),
+    );
   }
 
   function showFact({ payload }: Event): void {
@@ -116,6 +135,8 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
         calls.set(callId, { name, args: JSON.stringify(args ?? {}) });
         return page.wait(`running ${name}`);
       }
+      case "toolOutputDelta":
+        return showOutput(payload.value);
       case "toolCallEnded":
         return showResult(payload.value.result);
       case "requestOpened":
@@ -211,6 +232,7 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
       cutOff = undefined;
       transcript = createTranscript();
       calls.clear();
+      printed.clear();
     },
   };
 }

@@ -73,6 +73,7 @@ function changedMessage(transcript: Transcript, { payload, turnId }: Event): Tra
     case "stepStarted":
     case "toolCallRequested":
     case "toolCallStarted":
+    case "toolOutputDelta":
     case "requestOpened":
     case "requestResolved":
     case "usageReported":

@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from "../clock.ts";
 import type { Database } from "../store/database.ts";
 import { createDeltaTable } from "./delta-table.ts";
-import type { Delta, EncodePayload } from "./event.ts";
+import type { EncodePayload, MessageDelta, OutputDelta } from "./event.ts";
 import { readPage, type Page } from "./log-reader.ts";
 import { createLogWriter, type Append, type Appended } from "./log-writer.ts";
 import { momentOf, type Listener, type LogMoment } from "./session-log.ts";
@@ -18,14 +18,19 @@ export interface EventLog {
    * Adds text to a message that is being made, whose first piece an append has brought; stored and shown with the next
    * commit. Throws where the disk refuses text.
    */
-  addDelta(sessionId: string, turnId: string, delta: Delta): void;
+  addDelta(sessionId: string, turnId: string, delta: MessageDelta): void;
+  /**
+   * Adds what a call that runs has printed; stored and shown with the next commit. Resolves when more may come. Rejects where
+   * the disk refuses it. Nothing may be added to a call that is over.
+   */
+  addOutput(sessionId: string, turnId: string, delta: OutputDelta): Promise<void>;
   /** The end of a session's log, deltas included. Rejects with DomainError `SESSION_NOT_FOUND`. */
   end(sessionId: string): Promise<number>;
   /**
-   * What memory holds of a log in this moment, with the text so far of a message that is being made; undefined where it holds
-   * nothing: the log's end is then the stored one.
+   * What memory holds of a log in this moment, with the text so far of what is being made; undefined where it holds nothing: the
+   * log's end is then the stored one.
    */
-  look(sessionId: string, messageId: string | undefined): LogMoment | undefined;
+  look(sessionId: string): LogMoment | undefined;
   /** Registers a listener; the returned function takes it off again. */
   listen(sessionId: string, listener: Listener): Promise<() => void>;
   /** What comes after `cursor`: at once, empty when there is nothing. */
@@ -53,10 +58,15 @@ export function createEventLog(db: Database, encode: EncodePayload, clock: Clock
       if (log === undefined) throw sessionNotFound(sessionId);
       writer.addDelta(log, turnId, delta);
     },
+    addOutput: (sessionId, turnId, delta) =>
+      logs.use(sessionId, (log) => {
+        writer.addDelta(log, turnId, delta);
+        return writer.whenLittleWaits(log);
+      }),
     end: (sessionId) => logs.use(sessionId, (log) => log.lastSeq),
-    look(sessionId, messageId) {
+    look(sessionId) {
       const log = logs.find(sessionId);
-      return log && momentOf(log, messageId);
+      return log && momentOf(log);
     },
     listen: (sessionId, listener) =>
       logs.use(sessionId, (log) => {

@@ -75,10 +75,26 @@ export type EncodePayload = (payload: EventPayload) => Uint8Array;
 export type DeltaKind = "text" | "reasoning";
 
 /** Text added to a message that is still being made. */
-export interface Delta {
+export interface MessageDelta {
   readonly kind: DeltaKind;
   readonly messageId: string;
   readonly text: string;
+}
+
+export type OutputKind = "stdout" | "stderr";
+
+/** What a call that runs has printed. */
+export interface OutputDelta {
+  readonly kind: OutputKind;
+  readonly callId: string;
+  readonly text: string;
+}
+
+export type Delta = MessageDelta | OutputDelta;
+
+/** What a delta is added to: once that is whole, its deltas are needed no more. */
+export function targetOf(delta: Delta): string {
+  return "callId" in delta ? delta.callId : delta.messageId;
 }
 
 interface Entry {
@@ -94,7 +110,7 @@ export interface LoggedEvent extends Entry {
   readonly payload: Uint8Array;
 }
 
-/** A delta as the log holds it: what one commit held of one part of one message. */
+/** A delta as the log holds it: what one commit held of one part of one message, or of one stream of one call. */
 export interface LoggedDelta extends Entry {
   readonly delta: Delta;
 }

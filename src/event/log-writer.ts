@@ -1,14 +1,24 @@
 import type { Clock } from "../clock.ts";
 import { ClaimLost, type Database, type Statement, type Transaction } from "../store/database.ts";
 import type { DeltaTable } from "./delta-table.ts";
-import type { Delta, EncodePayload, EventPayload, LogEntry, LoggedDelta } from "./event.ts";
+import {
+  type Delta,
+  type EncodePayload,
+  type EventPayload,
+  type LogEntry,
+  type LoggedDelta,
+  targetOf,
+} from "./event.ts";
 import { insertEvent, insertRemovedRange, setLogEnd } from "./event-store.ts";
 import type { SeqRange } from "./seq-range.ts";
 import { addPending, dropDeltas, publish, removeRanges, type SessionLog } from "./session-log.ts";
 import { sessionNotFound, type SessionLogs } from "./session-logs.ts";
 
-/** How long the deltas of a whole message can still be read, for who reconnects soon. */
+/** How long the deltas of a whole message, or of a call that is over, can still be read, for who reconnects soon. */
 const RETAIN_DELTAS_MS = 60_000;
+
+/** Who prints faster than the disk takes it waits while so much waits. */
+const MAX_WAITING_CHARS = 64 * 1024;
 
 /** Facts to record together with the change of state that makes them true. */
 export interface Append {
@@ -44,6 +54,8 @@ export interface LogWriter {
   append(log: SessionLog, append: Append): Promise<Appended>;
   /** Throws where the disk refused the text before it. */
   addDelta(log: SessionLog, turnId: string, delta: Delta): void;
+  /** Resolves once what waits is stored or was refused; at once where little waits. */
+  whenLittleWaits(log: SessionLog): Promise<void>;
   /** Refuses what waits of a log that is no more. */
   abandon(log: SessionLog, why: Error): void;
   /** Stops its timers. */
@@ -92,22 +104,23 @@ export function createLogWriter({ db, encode, clock, logs, deltaTable }: LogWrit
     const createTimeMs = clock.now();
     const entries: LoggedDelta[] = [];
     const statements: Statement[] = [];
-    for (const [i, { kind, messageId, turnId, text }] of taken.entries()) {
-      const entry = { seq: log.lastSeq + 1 + i, createTimeMs, turnId, delta: { kind, messageId, text } };
+    for (const [i, { turnId, delta }] of taken.entries()) {
+      const entry = { seq: log.lastSeq + 1 + i, createTimeMs, turnId, delta };
       entries.push(entry);
       statements.push(deltaTable.insert(log.key, entry));
-      pendingBytes -= text.length;
+      pendingBytes -= delta.text.length;
     }
     return {
       statements,
       settle(error) {
         if (error === undefined) publish(log, entries);
+        for (const tell of log.waiters.splice(0)) tell();
         // A removed session's text is nobody's any more.
-        if (log.ended !== undefined) for (const { messageId } of taken) deltaTable.complete(messageId);
+        if (log.ended !== undefined) for (const { delta } of taken) deltaTable.complete(targetOf(delta));
         if (error === undefined || log.ended !== undefined) return;
         log.deltaError = error;
         log.pending = [...taken, ...log.pending];
-        for (const { text } of taken) pendingBytes += text.length;
+        for (const { delta } of taken) pendingBytes += delta.text.length;
       },
     };
   }
@@ -192,16 +205,16 @@ export function createLogWriter({ db, encode, clock, logs, deltaTable }: LogWrit
     return { statements, entries, events, removed, firstSeq, createTimeMs };
   }
 
-  /** The deltas of a message that is whole now are readable for a while, and no longer needed on the disk. */
+  /** The deltas of a message that is whole now, or of a call that is over, are readable for a while, and no longer needed on the disk. */
   function retireCompleted(log: SessionLog, events: readonly EventPayload[]): void {
     for (const event of events) {
-      if (event.kind !== "message_completed") continue;
-      const messageId = event.message.id;
-      deltaTable.complete(messageId);
-      if (!log.retained.has(messageId)) continue;
+      const targetId = completedBy(event);
+      if (targetId === undefined) continue;
+      deltaTable.complete(targetId);
+      if (!log.retained.has(targetId)) continue;
       const cancel = clock.after(RETAIN_DELTAS_MS, () => {
         retirements.delete(cancel);
-        dropDeltas(log, messageId);
+        dropDeltas(log, targetId);
         logs.forgetIfIdle(log);
       });
       retirements.add(cancel);
@@ -222,15 +235,26 @@ export function createLogWriter({ db, encode, clock, logs, deltaTable }: LogWrit
       withPending.add(log);
       db.requestCommit(pendingBytes);
     },
+    whenLittleWaits: async (log) => {
+      const waiting = log.pending.reduce((sum, { delta }) => sum + delta.text.length, 0);
+      if (waiting >= MAX_WAITING_CHARS) await new Promise<void>((resolve) => log.waiters.push(resolve));
+    },
     abandon(log, why) {
       log.ended = why;
       for (const { refuse } of log.queue.splice(0)) refuse(why);
-      for (const { text } of log.pending.splice(0)) pendingBytes -= text.length;
-      for (const messageId of log.retained) deltaTable.complete(messageId);
+      for (const { delta } of log.pending.splice(0)) pendingBytes -= delta.text.length;
+      for (const tell of log.waiters.splice(0)) tell();
+      for (const targetId of log.retained) deltaTable.complete(targetId);
       withPending.delete(log);
     },
     close() {
       for (const cancel of retirements) cancel();
     },
   };
+}
+
+/** What is whole with an event. */
+function completedBy(event: EventPayload): string | undefined {
+  if (event.kind === "message_completed") return event.message.id;
+  return event.kind === "tool_call_ended" ? event.callId : undefined;
 }

@@ -1,4 +1,4 @@
-import type { Delta, DeltaKind, LogEntry, LoggedDelta } from "./event.ts";
+import { type Delta, type DeltaKind, type LogEntry, type LoggedDelta, type OutputKind, targetOf } from "./event.ts";
 import { addRange, isInRanges, type SeqRange } from "./seq-range.ts";
 
 /**
@@ -12,10 +12,8 @@ const MAX_EVENTS_IN_MEMORY = 256;
 
 /** A piece of text that waits for the next commit. */
 export interface PendingDelta {
-  readonly kind: DeltaKind;
-  readonly messageId: string;
   readonly turnId: string;
-  text: string;
+  delta: Delta;
 }
 
 /** Told that the log of a session has grown, or why it never will again. */
@@ -38,9 +36,11 @@ export interface SessionLog {
   eventFloor: number;
   /** What was taken out of the log, and may still be in the store; replaced, never changed in place. */
   removed: readonly SeqRange[];
-  /** Messages whose deltas are in `entries`. */
+  /** Messages and calls whose deltas are in `entries`. */
   readonly retained: Set<string>;
   pending: PendingDelta[];
+  /** Told once what waits is stored, or was refused. */
+  waiters: (() => void)[];
   readonly queue: QueuedAppend[];
   isWriting: boolean;
   /** Why the last delta could not be stored; the next writer is told. */
@@ -74,6 +74,7 @@ export function createSessionLog(
     removed,
     retained: new Set(),
     pending: [],
+    waiters: [],
     queue: [],
     isWriting: false,
     deltaError: undefined,
@@ -97,18 +98,13 @@ export function isForgettable(log: SessionLog): boolean {
 export function addPending(log: SessionLog, delta: Delta, turnId: string): void {
   const last = log.pending.at(-1);
   const { text } = delta;
-  if (
-    last !== undefined &&
-    last.messageId === delta.messageId &&
-    last.kind === delta.kind &&
-    last.text.length + text.length <= MAX_DELTA_CHARS
-  ) {
-    last.text += text;
+  if (last !== undefined && fitsBehind(last.delta, delta)) {
+    last.delta = { ...last.delta, text: last.delta.text + text };
     return;
   }
   for (let start = 0; start < text.length;) {
     const end = wholeEnd(text, Math.min(start + MAX_DELTA_CHARS, text.length));
-    log.pending.push({ kind: delta.kind, messageId: delta.messageId, turnId, text: text.slice(start, end) });
+    log.pending.push({ turnId, delta: { ...delta, text: text.slice(start, end) } });
     start = end;
   }
 }
@@ -124,7 +120,7 @@ export function publish(log: SessionLog, entries: readonly LogEntry[]): void {
   const last = entries.at(-1);
   if (last === undefined) return;
   for (const entry of entries) {
-    if ("delta" in entry) log.retained.add(entry.delta.messageId);
+    if ("delta" in entry) log.retained.add(targetOf(entry.delta));
     log.entries.push(entry);
   }
   log.lastSeq = last.seq;
@@ -137,14 +133,14 @@ export function removeRanges(log: SessionLog, ranges: readonly SeqRange[]): void
   if (ranges.length === 0) return;
   log.removed = ranges.reduce<readonly SeqRange[]>(addRange, log.removed);
   log.entries = log.entries.filter(({ seq }) => !isInRanges(ranges, seq));
-  const left = new Set(log.entries.map((entry) => ("delta" in entry ? entry.delta.messageId : "")));
-  for (const messageId of log.retained) if (!left.has(messageId)) log.retained.delete(messageId);
+  const left = new Set(log.entries.map((entry) => ("delta" in entry ? targetOf(entry.delta) : "")));
+  for (const targetId of log.retained) if (!left.has(targetId)) log.retained.delete(targetId);
 }
 
-/** Forgets the deltas of one message; who comes now gets it whole. */
-export function dropDeltas(log: SessionLog, messageId: string): void {
-  if (!log.retained.delete(messageId)) return;
-  log.entries = log.entries.filter((entry) => !("delta" in entry) || entry.delta.messageId !== messageId);
+/** Forgets the deltas of one message or call; who comes now gets it whole. */
+export function dropDeltas(log: SessionLog, targetId: string): void {
+  if (!log.retained.delete(targetId)) return;
+  log.entries = log.entries.filter((entry) => !("delta" in entry) || targetOf(entry.delta) !== targetId);
   dropOldEvents(log);
 }
 
@@ -160,20 +156,20 @@ function dropOldEvents(log: SessionLog): void {
 export interface LogMoment {
   /** Its end, deltas included. */
   readonly lastSeq: number;
-  /** What one message has said so far. */
-  readonly text: string;
-  readonly reasoning: string;
+  /** What a message has said, or a call has printed, so far. */
+  said(targetId: string, kind: DeltaKind | OutputKind): string;
 }
 
-/** `messageId` names a message that is being made: all of its text is in memory. */
-export function momentOf(log: SessionLog, messageId: string | undefined): LogMoment {
-  const said: Record<DeltaKind, string[]> = { text: [], reasoning: [] };
-  if (messageId !== undefined) {
-    for (const entry of log.entries) {
-      if ("delta" in entry && entry.delta.messageId === messageId) said[entry.delta.kind].push(entry.delta.text);
-    }
-  }
-  return { lastSeq: log.lastSeq, text: said.text.join(""), reasoning: said.reasoning.join("") };
+/** Holds for messages that are being made and calls that run: all of their text is in memory. */
+export function momentOf({ lastSeq, entries }: SessionLog): LogMoment {
+  const deltas = entries.flatMap((entry) => ("delta" in entry ? [entry.delta] : []));
+  return {
+    lastSeq,
+    said(targetId, kind) {
+      const mine = deltas.filter((delta) => targetOf(delta) === targetId && delta.kind === kind);
+      return mine.map(({ text }) => text).join("");
+    },
+  };
 }
 
 /** The place in `entries` of the first one after `seq`. */
@@ -202,7 +198,11 @@ export function mergeDeltas(entries: readonly LogEntry[]): LogEntry[] {
 
 function join(a: LogEntry, b: LogEntry): LoggedDelta | undefined {
   if (!("delta" in a) || !("delta" in b)) return undefined;
-  if (a.delta.messageId !== b.delta.messageId || a.delta.kind !== b.delta.kind) return undefined;
-  if (a.delta.text.length + b.delta.text.length > MAX_DELTA_CHARS) return undefined;
+  if (!fitsBehind(a.delta, b.delta)) return undefined;
   return { ...b, delta: { ...b.delta, text: a.delta.text + b.delta.text } };
+}
+
+/** Whether two deltas can be one. */
+function fitsBehind(a: Delta, b: Delta): boolean {
+  return a.kind === b.kind && targetOf(a) === targetOf(b) && a.text.length + b.text.length <= MAX_DELTA_CHARS;
 }

@@ -1,8 +1,8 @@
 import { create, fromBinary, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { EventSchema, type Event } from "../../gen/ts/parley/v1/event_pb.ts";
-import type { EventPayload, LogEntry } from "../event/event.ts";
+import { EventSchema, OutputStream, type Event } from "../../gen/ts/parley/v1/event_pb.ts";
+import type { Delta, EventPayload, LogEntry } from "../event/event.ts";
 import { encodeCompleted } from "./message-bytes.ts";
 import { messageToProto, outcomeToProto, roleToProto, structOf, toolResultToProto } from "./message-proto.ts";
 import { queuedToProto } from "./queue-proto.ts";
@@ -44,7 +44,9 @@ export function encodeEntry(entry: LogEntry): Uint8Array {
   const { turnId } = entry;
   const columns = { seq: BigInt(entry.seq), createTime: timestampFromMs(entry.createTimeMs), turnId };
   if ("delta" in entry) {
-    return toBinary(EventSchema, create(EventSchema, { ...columns, payload: deltaToProto(entry.delta) }));
+    // Who does not know output shows a call that runs, and then its result.
+    const skippable = "callId" in entry.delta;
+    return toBinary(EventSchema, create(EventSchema, { ...columns, skippable, payload: deltaToProto(entry.delta) }));
   }
   const head = toBinary(EventSchema, create(EventSchema, { ...columns, actor: entry.actor }));
   return Buffer.concat([head, entry.payload]);
@@ -70,9 +72,18 @@ export function isTurnOver(entry: LogEntry, turnId: string): boolean {
   return (entry.turnId === turnId && hasTag(entry, TURN_ENDED_TAG)) || hasTag(entry, HISTORY_CLEARED_TAG);
 }
 
-function deltaToProto({ kind, messageId, text }: Extract<LogEntry, { delta: unknown }>["delta"]): PayloadInit {
-  const value = { messageId, text };
-  return kind === "text" ? { case: "textDelta", value } : { case: "reasoningDelta", value };
+function deltaToProto(delta: Delta): PayloadInit {
+  switch (delta.kind) {
+    case "text":
+      return { case: "textDelta", value: { messageId: delta.messageId, text: delta.text } };
+    case "reasoning":
+      return { case: "reasoningDelta", value: { messageId: delta.messageId, text: delta.text } };
+    case "stdout":
+    case "stderr": {
+      const stream = delta.kind === "stdout" ? OutputStream.STDOUT : OutputStream.STDERR;
+      return { case: "toolOutputDelta", value: { callId: delta.callId, stream, data: delta.text } };
+    }
+  }
 }
 
 function payloadToProto(payload: EventPayload): PayloadInit {

@@ -8,8 +8,7 @@ import {
   type PartialMessage as PartialMessageProto,
 } from "../../gen/ts/parley/v1/session_service_pb.ts";
 import type { Profiles } from "../profile/profile.ts";
-import type { PartialMessage, Snapshot } from "../session/snapshot.ts";
-import type { ToolCall } from "../turn/tool-call-store.ts";
+import type { OpenCall, PartialMessage, Snapshot } from "../session/snapshot.ts";
 import { messagePages } from "./message-page.ts";
 import { messageToProto, roleToProto, structOf } from "./message-proto.ts";
 import { toPageToken } from "./page.ts";
@@ -50,12 +49,14 @@ function partialToProto({ message, text, reasoning }: PartialMessage): PartialMe
   });
 }
 
-function openCallToProto({ id, name, arguments: args, messageId, state }: ToolCall): OpenToolCall {
+function openCallToProto({ id, name, arguments: args, messageId, state, stdout, stderr }: OpenCall): OpenToolCall {
   return create(OpenToolCallSchema, {
     callId: id,
     name,
     arguments: structOf(args),
     messageId,
     started: state === "started",
+    stdout,
+    stderr,
   });
 }

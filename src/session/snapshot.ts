@@ -1,3 +1,4 @@
+import type { OutputKind } from "../event/event.ts";
 import type { EventLog } from "../event/event-log.ts";
 import type { LogMoment } from "../event/session-log.ts";
 import { sessionNotFound } from "../event/session-logs.ts";
@@ -26,11 +27,21 @@ const MAX_BYTES = 3_000_000;
 /** Of which open requests may take so much, and the one by which they exceed it. */
 const MAX_REQUEST_BYTES = 700_000;
 
+/** Of what one stream of a call has printed, and of what all have; characters. */
+const MAX_OUTPUT_CHARS = 64 * 1024;
+const MAX_OUTPUTS_CHARS = 256 * 1024;
+
 /** A message that is being made, as far as it is. */
 export interface PartialMessage {
   readonly message: StoredMessage;
   readonly text: string;
   readonly reasoning: string;
+}
+
+/** A call that has no result, with the end of what it has printed. */
+export interface OpenCall extends ToolCall {
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 /** A session at one moment. */
@@ -43,7 +54,7 @@ export interface Snapshot {
   readonly partial: PartialMessage | undefined;
   readonly runningTurn: StoredTurn | undefined;
   /** Calls of the running turn that have no result. */
-  readonly openCalls: readonly ToolCall[];
+  readonly openCalls: readonly OpenCall[];
   readonly queue: readonly StoredQueued[];
   /** Open ones, the oldest first; fewer where they are large. */
   readonly requests: readonly StoredRequest[];
@@ -88,12 +99,12 @@ function snapshotOf(rows: readonly Row[][], maxMessages: number, sessionId: stri
   if (sessionRow === undefined) throw sessionNotFound(sessionId);
   const session = sessionFromRow(sessionRow as SessionRow);
   const open = streaming === undefined ? undefined : messageFromRow(streaming as MessageRow);
-  const moment = log.look(sessionId, open?.id);
+  const moment = log.look(sessionId);
   const around = {
     session,
     partial: open && partialOf(open, moment),
     runningTurn: turn === undefined ? undefined : turnFromRow(turn as TurnRow),
-    openCalls: calls.map((row) => callFromRow(row as CallRow)),
+    openCalls: calls.map((row) => openCallOf(callFromRow(row as CallRow), calls.length, moment)),
     queue: queue.map((row) => queuedFromRow(row as QueuedRow)),
     requests: requests.map((row) => requestFromRow(row as RequestRow)),
     // What is not in memory has no deltas.
@@ -105,7 +116,18 @@ function snapshotOf(rows: readonly Row[][], maxMessages: number, sessionId: stri
 }
 
 function partialOf(message: StoredMessage, moment: LogMoment | undefined): PartialMessage {
-  return { message, text: moment?.text ?? "", reasoning: moment?.reasoning ?? "" };
+  return {
+    message,
+    text: moment?.said(message.id, "text") ?? "",
+    reasoning: moment?.said(message.id, "reasoning") ?? "",
+  };
+}
+
+function openCallOf(call: ToolCall, among: number, moment: LogMoment | undefined): OpenCall {
+  const max = Math.min(MAX_OUTPUT_CHARS, Math.floor(MAX_OUTPUTS_CHARS / (2 * among)));
+  const end = (kind: OutputKind): string =>
+    (moment?.said(call.id, kind) ?? "").slice(-max).replace(/^[\uDC00-\uDFFF]/, "");
+  return { ...call, stdout: end("stdout"), stderr: end("stderr") };
 }
 
 /** As many as there is room for; at least one. */
@@ -123,7 +145,7 @@ function sizeOfRest({ session, partial, openCalls }: Pick<Snapshot, "session" | 
     JSON.stringify(session.labels),
     partial?.text ?? "",
     partial?.reasoning ?? "",
-    ...openCalls.map((call) => JSON.stringify(call.arguments)),
+    ...openCalls.flatMap((call) => [JSON.stringify(call.arguments), call.stdout, call.stderr]),
   ];
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 }

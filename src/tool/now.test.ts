@@ -5,7 +5,7 @@ import { createNowTool } from "./now.ts";
 
 const now = createNowTool(createFakeClock(Date.UTC(2026, 10, 3, 5, 6, 7)));
 const place = { sessionId: "s", turnId: "t", callId: "c", workspace: "" };
-const context = { ...place, signal: new AbortController().signal, changes: UNKEPT };
+const context = { ...place, signal: new AbortController().signal, changes: UNKEPT, output: async () => {} };
 
 test.each([
   ["Asia/Tokyo", "2026-11-03T14:06:07+09:00 (Tuesday, Asia/Tokyo)"],

@@ -59,12 +59,17 @@ export interface ToolResult {
   readonly images?: readonly ToolImage[];
 }
 
+/** Where a program prints. */
+export type OutputStream = "stdout" | "stderr";
+
 /** What a tool may use of the engine while it runs. */
 export interface ToolContext extends ToolPlace {
   readonly turnId: string;
   readonly callId: string;
   /** Aborted when the turn is cancelled or the engine stops. A tool ends soon after. */
   readonly signal: AbortSignal;
+  /** Shows what a running program prints, to who looks on. Resolves when more may come; what is too much is left out. */
+  readonly output: (stream: OutputStream, text: string) => Promise<void>;
   /** Stands around each change of a file: what it was is kept, so that people see and undo it. Throws where the turn is over. */
   readonly changes: AroundChange;
 }
@@ -82,6 +87,8 @@ export interface Tool {
   assess(args: JsonObject, place: ToolPlace): Assessment | Promise<Assessment>;
   /** What would change, as a unified diff; absent for tools that change no files. */
   preview?(args: JsonObject, place: ToolPlace): Promise<string>;
+  /** True: a run settles soon after its signal, once nothing of it is left, and the end of its turn waits for that. */
+  readonly isAwaited?: boolean;
   /** Does it. Throws with a message for the model where it fails. */
   run(args: JsonObject, context: ToolContext): Promise<ToolResult>;
 }

@@ -51,6 +51,7 @@ async function keepNumbers(db: Database, rows: readonly DeltaRow[]): Promise<voi
 function collectParts(rows: readonly DeltaRow[]): Map<string, Part[]> {
   const byMessage = new Map<string, Part[]>();
   for (const { target, kind, text } of rows) {
+    if (kind === "output") continue;
     const parts = byMessage.get(target) ?? [];
     byMessage.set(target, parts);
     const last = parts.at(-1);

@@ -1,3 +1,5 @@
+import { toolsOf } from "../agent/agent.ts";
+import type { Clock } from "../clock.ts";
 import type { EventPayload } from "../event/event.ts";
 import type { ToolOutcome } from "../message/message.ts";
 import { insertMessage } from "../message/message-store.ts";
@@ -6,9 +8,13 @@ import type { Statement } from "../store/database.ts";
 import { cutResult } from "../tool/result.ts";
 import type { Tool } from "../tool/tool.ts";
 import { UNKEPT } from "../workspace/file-change.ts";
+import { createCallOutput } from "./call-output.ts";
 import { setCallEnded, setCallStarted, type ToolCall } from "./tool-call-store.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import type { StoredTurn } from "./turn-store.ts";
+
+/** What a tool may take to end what it has started, when its turn is stopped; a part of the time that a stop may take. */
+const MAX_AWAITED_MS = 5000;
 
 /** Runs the calls of one answer side by side. Each is recorded as started before it runs, and with its result when it ends. */
 export async function toolStep(
@@ -18,7 +24,7 @@ export async function toolStep(
   calls: readonly ToolCall[],
   signal: AbortSignal,
 ): Promise<void> {
-  const tools = new Map(deps.tools.map((tool) => [tool.name, tool]));
+  const tools = new Map(toolsOf(deps.tools, session).map((tool) => [tool.name, tool]));
   const runnable = calls.filter((call) => tools.has(call.name) && call.invalidArguments === "");
   if (runnable.length > 0) {
     await deps.log.append(session.id, {
@@ -57,15 +63,18 @@ interface CallScope {
 
 /** Rejects only when the turn is stopped; whatever the tool throws is what the model is told. */
 async function runCall(call: ToolCall, tool: Tool | undefined, scope: CallScope): Promise<CallResult> {
-  const { session, turn, signal } = scope;
+  const { deps, session, turn, signal } = scope;
   if (tool === undefined) return { outcome: "failed", text: `There is no tool named ${call.name}.` };
   if (call.invalidArguments !== "") {
     return { outcome: "failed", text: "The arguments were not a JSON object; the tool was not run." };
   }
   try {
     const { id: sessionId, workspace } = session;
-    const context = { sessionId, workspace, turnId: turn.id, callId: call.id, signal, changes: UNKEPT };
-    const { text } = await untilAborted(tool.run(call.arguments, context), signal);
+    const place = { sessionId, workspace, turnId: turn.id, callId: call.id };
+    const { output, close } = createCallOutput(deps.log, place);
+    const running = tool.run(call.arguments, { ...place, signal, changes: UNKEPT, output });
+    const graceMs = tool.isAwaited === true ? MAX_AWAITED_MS : 0;
+    const { text } = await untilAborted(running, signal, deps.clock, graceMs).finally(close);
     return { outcome: "succeeded", text: cutResult(text).text };
   } catch (error) {
     signal.throwIfAborted();
@@ -73,12 +82,20 @@ async function runCall(call: ToolCall, tool: Tool | undefined, scope: CallScope)
   }
 }
 
-/** A tool that does not listen to its signal does not hold up the end of its turn. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+/** A tool that does not listen to its signal does not hold up the end of its turn; one that ends what it has started gets `graceMs`. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal, clock: Clock, graceMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
+    let cancelTimer: (() => void) | undefined;
+    const refuse = (): void => reject(signal.reason as Error);
+    const onAbort = (): void => {
+      if (graceMs === 0) refuse();
+      else cancelTimer = clock.after(graceMs, refuse);
+    };
     signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    promise.then(resolve, reject).finally(() => {
+      signal.removeEventListener("abort", onAbort);
+      cancelTimer?.();
+    });
     if (signal.aborted) onAbort();
   });
 }

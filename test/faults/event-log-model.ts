@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { deleteDeltas, selectDeltas, type DeltaRow } from "../../src/event/delta-table.ts";
-import type { DeltaKind, EventPayload, LogEntry } from "../../src/event/event.ts";
+import { type DeltaKind, type EventPayload, type LogEntry, targetOf } from "../../src/event/event.ts";
 import { createEventLog, type EventLog } from "../../src/event/event-log.ts";
 import { DomainError } from "../../src/errors.ts";
 import type { Message } from "../../src/message/message.ts";
@@ -328,9 +328,9 @@ async function recover(world: World, one: ModelSession, rows: readonly DeltaRow[
   await world.log.append(one.id, { events: [completed(one, message.id, said)] });
 }
 
-function joinText(pieces: readonly { readonly kind: DeltaKind; readonly text: string }[]): Record<DeltaKind, string> {
+function joinText(pieces: readonly { readonly kind: DeltaRow["kind"]; readonly text: string }[]): Record<DeltaKind, string> {
   const joined = { text: "", reasoning: "" };
-  for (const piece of pieces) joined[piece.kind] += piece.text;
+  for (const piece of pieces) if (piece.kind !== "output") joined[piece.kind] += piece.text;
   return joined;
 }
 
@@ -509,7 +509,8 @@ function checkEntry(world: World, of: ModelSession, entry: LogEntry, before: num
     checkSkipped(world, of, before, entry.seq);
     return;
   }
-  const { messageId, kind, text: said } = entry.delta;
+  const { kind, text: said } = entry.delta;
+  const messageId = targetOf(entry.delta);
   let stored = "";
   let from = entry.seq;
   for (let seq = entry.seq; seq > before; seq--) {

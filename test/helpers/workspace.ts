@@ -34,6 +34,7 @@ export async function makeWorkspace(): Promise<TestWorkspace> {
       workspace,
       signal: new AbortController().signal,
       changes: UNKEPT,
+      output: async () => {},
     },
     workspace,
     outside,
