@@ -22,6 +22,8 @@ const subject = (path: string, access: "read" | "write" = "write"): Subject => (
   given: join(it.workspace, path),
 });
 
+const at = (path: string): Subject => ({ kind: "path", access: "write", path, given: path });
+
 /** What the file tools and the permission decision say of a path: both refuse, or neither. */
 async function refusals(path: string): Promise<readonly boolean[]> {
   const byTools = await it.files.locate(it.workspace, path, "write").then(
@@ -87,7 +89,6 @@ test("the data directory is refused by both, for reading too, through links and 
 
 test("a workspace that has a protected name was chosen by somebody; what is protected in it stays so", async () => {
   const workspace = join(it.workspace, ".vscode");
-  const at = (path: string): Subject => ({ kind: "path", access: "write", path, given: path });
   await it.put(".vscode/a.txt", "a");
   await expect(it.files.locate(workspace, "a.txt", "write")).resolves.toBeDefined();
   expect(paths.refusal(at(join(workspace, "a.txt")), workspace)).toBeUndefined();
