@@ -42,6 +42,7 @@ export function openChatTerminal({ stdin, stdout, out }: Context, options: ChatT
         output: out,
         state: prompt.state,
         above: options.above(),
+        asked: () => undefined,
         status: options.status(),
         columns,
         rows,

@@ -1,75 +1,81 @@
 import type { Output } from "../output.ts";
+import { type Around, editedView, type EditedView, textAround } from "./edited-view.ts";
 import type { Candidate, PromptState } from "./prompt.ts";
 import type { Footer } from "./screen.ts";
-import { lastRows, placeAfter } from "./screen-rows.ts";
-import { cells, shorten } from "./width.ts";
+import { shorten } from "./width.ts";
 
 const MAX_CANDIDATES = 8;
+
+/** Something that is asked, above what is typed. */
+export interface AskedView {
+  readonly lines: readonly string[];
+  /** Where the cursor stands in it; undefined = not in it. */
+  readonly cursorAfter: string | undefined;
+  /** True: keys go to it, and what is typed waits. */
+  readonly hasFocus: boolean;
+}
 
 export interface PromptViewOptions {
   readonly output: Output;
   readonly state: PromptState;
   /** Lines above the text, such as what waits; each is cut to one row. */
   readonly above: readonly string[];
+  /** What is asked, in so many rows at most; undefined = nothing. */
+  readonly asked: (rows: number) => AskedView | undefined;
   /** The line below it. */
   readonly status: string;
   readonly columns: number;
   readonly rows: number;
 }
 
-/** What is typed, with what Tab would choose from, between what waits and the state. */
-export function promptFooter({ output, state, above, status, columns, rows }: PromptViewOptions): Footer {
+/** What is typed, with what Tab would choose from, between what waits or is asked and the state. */
+export function promptFooter({ output, state, above, asked, status, columns, rows }: PromptViewOptions): Footer {
   const { style } = output;
   const choices = candidateLines(output, state.candidates, columns);
-  const around = ["", ...above];
   const room = Math.max(1, Math.floor(rows / 2) - choices.length);
-  const { before, after } = state.search === undefined ? textAround(output, state) : searchAround(output, state.search);
-  const shown = lastRows(before.split("\n"), columns, room);
-  const used = placeAfter(shown.join("\n"), columns).row;
-  const cursorAfter = [...around, ...shown].join("\n");
-  // After the last column the cursor stands on a row of its own, which must be there.
-  const rest = firstRows(`${after} `, columns, shown.at(-1) ?? "", room - used);
-  const typed = (cursorAfter + rest).split("\n");
-  return { lines: [...typed, ...choices, style.dim(shorten(status, columns - 1))], cursorAfter };
+  const typed = editedView(aroundOf(output, state), columns, room);
+  const last = style.dim(shorten(status, columns - 1));
+  const taken = 1 + above.length + typed.lines.length + choices.length + 1;
+  const question = asked(rows - 1 - taken);
+  if (question?.hasFocus === true)
+    return askedFooter(output, question, { above, typed, isTyped: isTyped(state), last });
+  const around = ["", ...above, ...(question?.lines ?? [])];
+  return {
+    lines: [...around, ...typed.lines, ...choices, last],
+    cursorAfter: [...around, typed.cursorAfter].join("\n"),
+  };
 }
 
-interface Around {
-  readonly before: string;
-  readonly after: string;
+interface Below {
+  readonly above: readonly string[];
+  readonly typed: EditedView;
+  readonly isTyped: boolean;
+  readonly last: string;
 }
 
-function textAround({ style, foreign }: Output, { edited }: PromptState): Around {
-  const { text, cursor } = edited;
-  const shown = (part: string): string => foreign(part).replaceAll("\t", "    ").replaceAll("\n", "\n  ");
-  return { before: `${style.cyan("›")} ${shown(text.slice(0, cursor))}`, after: shown(text.slice(cursor)) };
+function askedFooter({ style }: Output, question: AskedView, { above, typed, isTyped, last }: Below): Footer {
+  const before = ["", ...above];
+  const waiting = isTyped ? typed.lines.map(style.dim) : [];
+  const { lines, cursorAfter } = question;
+  return {
+    lines: [...before, ...lines, ...waiting, last],
+    cursorAfter: cursorAfter === undefined ? undefined : [...before, cursorAfter].join("\n"),
+  };
 }
 
-function searchAround({ style, foreignLine }: Output, { text, found }: NonNullable<PromptState["search"]>): Around {
+function isTyped({ edited }: PromptState): boolean {
+  return edited.text !== "";
+}
+
+function aroundOf(output: Output, { edited, search }: PromptState): Around {
+  const { style, foreignLine } = output;
+  if (search === undefined) return textAround(output, style.cyan("›"), edited);
+  const { text, found } = search;
   const line = foreignLine(found ?? (text === "" ? "type what to look for" : "nothing like it was typed"));
   return {
     before: `${style.cyan("search ›")} ${foreignLine(text)}`,
     after: style.dim(`  ${shorten(line, 200)}`),
   };
-}
-
-/** As much of a text as fits behind another one and into so many rows more. */
-function firstRows(text: string, columns: number, behind: string, rows: number): string {
-  // Colours have no width; a text with them is short.
-  if (text.includes("\u001B")) return text;
-  const most = placeAfter(behind, columns).row + Math.max(0, rows);
-  let kept = "";
-  let column = placeAfter(behind, columns).column;
-  let row = placeAfter(behind, columns).row;
-  for (const cell of cells(text)) {
-    if (cell.text === "\n" || column + cell.width > columns) {
-      row++;
-      column = 0;
-    }
-    if (row > most) break;
-    column += cell.text === "\n" ? 0 : cell.width;
-    kept += cell.text;
-  }
-  return kept;
 }
 
 function candidateLines({ style }: Output, candidates: readonly Candidate[], columns: number): string[] {
