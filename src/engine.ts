@@ -61,9 +61,10 @@ import { findWorkspace } from "./trust/trust-store.ts";
 import { cancelTurn } from "./turn/cancel-turn.ts";
 import { recoverTurns } from "./turn/recover.ts";
 import { createTurnRunner } from "./turn/turn-runner.ts";
+import { createWorkspaceInstructions } from "./workspace/agents-file.ts";
 import { createFiles } from "./workspace/files.ts";
 import { createPathGuard } from "./workspace/path-guard.ts";
-import { openWorkspaces, type Workspaces } from "./workspace/workspaces.ts";
+import { openWorkspaces } from "./workspace/workspaces.ts";
 
 /** How long a stop waits for open calls, and DeleteSession for its turn. Both are parts of the 10 s that a stop may take. */
 const GRACE_MS = 2000;
@@ -172,7 +173,15 @@ async function openStore(base: Base) {
   closers.add(() => feed.close());
   const requests = await openRequests({ db, log, clock, onBug }, closers);
   const logEpoch = await readLogEpoch(db);
-  return { token, db, audit, log, logEpoch, removed, searchIndex, idempotency, tokens, feed, blobs, ...requests };
+  const rest = { tokens, feed, blobs, ...requests, ...(await openPlaces(config)) };
+  return { token, db, audit, log, logEpoch, removed, searchIndex, idempotency, ...rest };
+}
+
+/** Where sessions work, and the only way to the files there. */
+async function openPlaces({ dataDir, workspaceRoots }: Config) {
+  const workspaces = await openWorkspaces(dataDir, workspaceRoots);
+  const files = createFiles(await createPathGuard(dataDir, workspaces.allows));
+  return { workspaces, files };
 }
 
 /** The audit log, with the first entry of this run. */
@@ -223,12 +232,14 @@ function startCheckAfterCrash(file: string, clock: Clock, logger: Logger, onBug:
 type Store = Awaited<ReturnType<typeof openStore>>;
 
 /** What runs turns. */
-function createTurns({ config, parts, clock, closers, onBug }: Base, { db, log, blobs }: Store) {
+function createTurns({ config, parts, clock, closers, onBug }: Base, { db, log, blobs, files }: Store) {
   const profiles = createProfiles(config.profiles, config.defaultProfile);
   const models = createModelCache(clock, createModelsVia(config.proxies));
   closers.add(() => models.close());
   const tools = [createNowTool(clock), ...(parts.tools ?? [])];
-  const base = { db, log, blobs, clock, newId, profiles, models, tools, random: parts.random ?? Math.random, onBug };
+  const workspaceInstructions = createWorkspaceInstructions(files);
+  const sources = { blobs, tools, workspaceInstructions };
+  const base = { db, log, ...sources, clock, newId, profiles, models, random: parts.random ?? Math.random, onBug };
   const titles = parts.titles ?? createTitles(base, config.titles);
   closers.add(() => titles.close());
   const deps = { ...base, titles };
@@ -254,6 +265,8 @@ async function serve(
     schemaVersion: SCHEMA_VERSION,
     logEpoch,
     clock,
+    audit: store.audit,
+    auditHead: async () => formatEnd(await store.audit.head()),
     storeBytes: () => db.size(),
     copyStore: (file, progress) => db.copyTo(file, progress),
   });
@@ -263,15 +276,13 @@ async function serve(
   const drafts = createSessionDrafts({ ...store, clock, encode: encodePayload, checkRunning, onBug });
   await drafts.dropLeftOver();
   closers.add(() => drafts.close());
-  const workspaces = await openWorkspaces(config.dataDir, config.workspaceRoots);
   const deps = {
     ...store,
     ...turns,
     backups,
-    agents: await openAgents(config, db, turns, workspaces),
+    agents: await openAgents(config, store, turns),
     drafts,
     importInTurn: createInTurn(),
-    workspaces,
     defaultMode: config.approvalMode,
     protectedPaths: createProtectedPaths(await realpath(config.dataDir)),
     health,
@@ -337,13 +348,12 @@ async function serve(
 /** The definitions that sessions are made by. */
 async function openAgents(
   { dataDir }: Config,
-  db: Database,
+  { db, files }: Pick<Store, "db" | "files">,
   { tools, profiles }: Pick<ReturnType<typeof createTurns>, "tools" | "profiles">,
-  workspaces: Workspaces,
 ): Promise<Agents> {
   return createAgents({
     dataDir: await realpath(dataDir),
-    files: createFiles(await createPathGuard(dataDir, workspaces.allows)),
+    files,
     isTrusted: async (workspace) => (await findWorkspace(db, workspace))?.trusted === true,
     known: {
       hasTool: (name) => tools.some((tool) => tool.name === name),

@@ -72,14 +72,6 @@ export function toolsOf<T extends { readonly name: string }>(
   return only === undefined ? tools : tools.filter(({ name }) => only.includes(name));
 }
 
-/** The instructions that precede a session's conversation: the definition's, then its own. */
-export function promptOf(session: {
-  readonly agent?: SessionAgent | undefined;
-  readonly systemPrompt: string;
-}): string {
-  return [session.agent?.instructions ?? "", session.systemPrompt].filter((text) => text !== "").join("\n\n");
-}
-
 export function agentNotFound(name: string, hint: string): DomainError {
   return new DomainError("not_found", "AGENT_NOT_FOUND", `agent: there is no agent definition ${name}; ${hint}`, {
     agent: name,

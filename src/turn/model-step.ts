@@ -1,7 +1,5 @@
-import { promptOf, toolsOf } from "../agent/agent.ts";
 import { delay } from "../clock.ts";
 import { DomainError } from "../errors.ts";
-import { listConversation } from "../message/message-store.ts";
 import { ModelError, type ModelEvent } from "../model/model.ts";
 import { callModel, MAX_ATTEMPTS, waitBeforeRetry } from "../model/retry.ts";
 import { modelInForce } from "../profile/profile.ts";
@@ -16,9 +14,8 @@ import {
   type Closing,
   type ModelCall,
 } from "./answer-log.ts";
+import { buildContext, toModelRequest } from "./model-context.ts";
 import type { TurnEnd } from "./next-step.ts";
-import { showAttachments } from "./shown-attachments.ts";
-import { toTranscript } from "./transcript.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import { setTurnSteps, type StoredTurn } from "./turn-store.ts";
 import { endOfStopped, statusOfStopped, StepReplaced, TurnStop } from "./turn-stop.ts";
@@ -58,12 +55,7 @@ export async function modelStep(
   const own = new AbortController();
   let pieces: ReturnType<typeof callModel> | undefined;
   try {
-    const request = {
-      model,
-      systemPrompt: promptOf(session),
-      messages: await showAttachments(deps.blobs, toTranscript(await listConversation(deps.db, session.key))),
-      tools: toolsOf(deps.tools, session),
-    };
+    const request = toModelRequest(model, await buildContext(deps, session));
     pieces = callModel(lease.model, request, session.limits, AbortSignal.any([signal, own.signal]), deps);
     // The step is stored while the model thinks: nobody waits for the disk before the first token.
     const [first] = await Promise.all([pieces.next(), isStepStored ? undefined : storeStep(call)]);

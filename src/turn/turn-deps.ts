@@ -7,6 +7,7 @@ import type { Profiles } from "../profile/profile.ts";
 import type { Database } from "../store/database.ts";
 import type { Titles } from "../title/titles.ts";
 import type { Tool } from "../tool/tool.ts";
+import type { WorkspaceInstructions } from "../workspace/agents-file.ts";
 
 /** What turns need of the engine. */
 export interface TurnDeps {
@@ -19,6 +20,7 @@ export interface TurnDeps {
   readonly tools: readonly Tool[];
   /** What messages show. */
   readonly blobs: Pick<BlobStore, "get" | "read">;
+  readonly workspaceInstructions: WorkspaceInstructions;
   readonly titles: Pick<Titles, "begin">;
   /** For jitter; between 0 and 1. */
   readonly random: () => number;

@@ -31,7 +31,7 @@ import { createTurnRunner } from "../../src/turn/turn-runner.ts";
 import { findTurn } from "../../src/turn/turn-store.ts";
 import { DEFAULT_LIMITS } from "../../src/turn/turn.ts";
 import { createFakeClock, type FakeClock } from "../helpers/fake-clock.ts";
-import { NO_BLOBS } from "../helpers/no-blobs.ts";
+import { NO_SOURCES } from "../helpers/no-sources.ts";
 import { NO_TITLES } from "../helpers/no-titles.ts";
 
 /** Which statements a store writes; one that leaves some out is found out. */
@@ -195,7 +195,7 @@ function createEngine(db: Database, model: Model, clock: FakeClock, bugs: string
   const models = { acquire: () => ({ model, release: () => undefined }), close: () => Promise.resolve() };
   const onBug = (what: string, error: unknown): void => void bugs.push(`${what}: ${String(error)}`);
   const removed = createRemovedSessions(db, onBug, clock);
-  const parts = { models, titles: NO_TITLES, blobs: NO_BLOBS, tools: [echo] };
+  const parts = { models, titles: NO_TITLES, ...NO_SOURCES, tools: [echo] };
   const base = { db, log, clock, newId, profiles, ...parts, random: () => 0, onBug, idempotency };
   const runner = createTurnRunner(base);
   const bells = createRequestBells(clock);

@@ -25,7 +25,7 @@ import { steer } from "../../src/turn/steer.ts";
 import { createTurnRunner } from "../../src/turn/turn-runner.ts";
 import { DEFAULT_LIMITS } from "../../src/turn/turn.ts";
 import { createFakeClock } from "../helpers/fake-clock.ts";
-import { NO_BLOBS } from "../helpers/no-blobs.ts";
+import { NO_SOURCES } from "../helpers/no-sources.ts";
 import { NO_TITLES } from "../helpers/no-titles.ts";
 
 /** Model calls that a turn may make. */
@@ -186,7 +186,7 @@ function createEngine(db: Database, model: Model, clock: ReturnType<typeof creat
   const idempotency = createIdempotency(db, clock);
   const models = { acquire: () => ({ model, release: () => undefined }), close: () => Promise.resolve() };
   const onBug = (what: string, error: unknown): void => void bugs.push(`${what}: ${String(error)}`);
-  const parts = { models, titles: NO_TITLES, tools: [echo], blobs: NO_BLOBS };
+  const parts = { models, titles: NO_TITLES, tools: [echo], ...NO_SOURCES };
   const base = { db, log, clock, newId, profiles, ...parts, random: () => 0, onBug, idempotency };
   return { ...base, runner: createTurnRunner(base), checkRunning: () => undefined };
 }

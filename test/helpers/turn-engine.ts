@@ -19,7 +19,7 @@ import { createTurnRunner } from "../../src/turn/turn-runner.ts";
 import { getTurn } from "../../src/turn/turn-store.ts";
 import { DEFAULT_LIMITS } from "../../src/turn/turn.ts";
 import { createFakeClock } from "./fake-clock.ts";
-import { NO_BLOBS } from "./no-blobs.ts";
+import { NO_SOURCES } from "./no-sources.ts";
 import { NO_TITLES } from "./no-titles.ts";
 import { scriptModel, type Answer } from "./scripted-model.ts";
 
@@ -74,7 +74,7 @@ export async function setUp(
   const base = {
     db,
     log,
-    blobs: NO_BLOBS,
+    ...NO_SOURCES,
     clock,
     newId,
     profiles,

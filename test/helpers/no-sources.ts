@@ -1,0 +1,17 @@
+import { blobNotFound } from "../../src/blob/blob.ts";
+import type { TurnDeps } from "../../src/turn/turn-deps.ts";
+
+const blobs: TurnDeps["blobs"] = {
+  get: async (sha256) => {
+    throw blobNotFound(sha256);
+  },
+  read: async ({ sha256 }) => {
+    throw blobNotFound(sha256);
+  },
+};
+
+/** What model calls take besides the conversation: no pictures or files, and workspaces that say nothing. */
+export const NO_SOURCES: Pick<TurnDeps, "blobs" | "workspaceInstructions"> = {
+  blobs,
+  workspaceInstructions: { read: async () => "" },
+};
