@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { Database, Statement } from "../store/database.ts";
 import { auditEntry, type AuditDraft } from "./audit-entry.ts";
 import { findOld, readEnds, removeThrough } from "./audit-store.ts";
-import { type ChainEnd, createSealing, formatEnd, setEnd } from "./chain.ts";
+import { type ChainEnd, createSealing, formatEnd, NO_END, setEnd } from "./chain.ts";
 import type { Scrub } from "./scrub.ts";
 
 /**
@@ -27,8 +27,6 @@ export interface AuditLogOptions {
 /** Old entries go in pieces of so many: a transaction of all would stop every stream. */
 const TRIM_AT_ONCE = 2000;
 
-const NOTHING: ChainEnd = { seq: 0, hash: new Uint8Array(32) };
-
 /** From now on the store's entries are chained. To be called before anything else is written. */
 export async function openAuditLog(db: Database, { clock, scrub, keepMs }: AuditLogOptions): Promise<AuditLog> {
   const mend = await mendEnds(db, clock);
@@ -37,7 +35,7 @@ export async function openAuditLog(db: Database, { clock, scrub, keepMs }: Audit
 
   return {
     add: (draft, options) => db.transact([auditEntry({ ...draft, timeMs: clock.now() })], options),
-    head: async () => (await readEnds(db)).head ?? NOTHING,
+    head: async () => (await readEnds(db)).head ?? NO_END,
     async trim() {
       for (;;) {
         const nowMs = clock.now();
@@ -59,11 +57,11 @@ export async function openAuditLog(db: Database, { clock, scrub, keepMs }: Audit
 async function mendEnds(db: Database, clock: Clock): Promise<readonly Statement[]> {
   const { anchor, head, lastSeq } = await readEnds(db);
   if (anchor !== undefined && head !== undefined && lastSeq <= head.seq) return [];
-  const known = head ?? NOTHING;
+  const known = head ?? NO_END;
   const seq = Math.max(lastSeq, known.seq);
   const missing: Statement[] = (["anchor", "head"] as const).map((name) => ({
     sql: "INSERT INTO audit_ends (name, seq, hash) VALUES (?, 0, ?) ON CONFLICT DO NOTHING",
-    params: [name, NOTHING.hash],
+    params: [name, NO_END.hash],
   }));
   const detail = { head: formatEnd(known), last_seq: lastSeq, anchor_missing: anchor === undefined };
   return [

@@ -9,6 +9,9 @@ export interface ChainEnd {
   readonly hash: Uint8Array;
 }
 
+/** Before the first entry of all. */
+export const NO_END: ChainEnd = { seq: 0, hash: new Uint8Array(32) };
+
 export interface EntryRow extends Row {
   seq: number;
   time_ms: number;

@@ -19,6 +19,10 @@ import { lockDataDir } from "../data-dir.ts";
 import { readLogEpoch } from "../event/log-epoch.ts";
 import { openSqlite } from "../store/sqlite.ts";
 import type { CopyProgress, Database } from "../store/database.ts";
+import { type AuditLog, openAuditLog } from "../audit/audit-log.ts";
+import { formatEnd, parseEnd } from "../audit/chain.ts";
+import { readChain } from "../audit/read-chain.ts";
+import { verifyChain } from "../audit/verify-chain.ts";
 import { createBackups } from "./backups.ts";
 import { type Backup, type BackupSource, makeBackup } from "./make-backup.ts";
 import type { Manifest } from "./manifest.ts";
@@ -41,23 +45,27 @@ interface Place {
   readonly dataDir: string;
   readonly db: Database;
   readonly source: BackupSource;
+  readonly audit: AuditLog;
 }
 
 /** A store with a row of its own, as an engine has it. */
 async function open(dataDir: string, said: string): Promise<Place> {
   const db = openSqlite(join(dataDir, "parley.db"));
   const logEpoch = await readLogEpoch(db);
+  const audit = await openAuditLog(db, { clock: systemClock, scrub: (text) => text, keepMs: 1e9 });
+  await audit.add({ action: "ENGINE_STARTED", actor: "" });
   await say(db, said);
   const source = {
     dataDir,
     version: "1.2.3",
     schemaVersion: 1,
     logEpoch,
+    auditHead: async () => formatEnd(await audit.head()),
     clock: systemClock,
     storeBytes: () => db.size(),
     copyStore: (file: string, progress: CopyProgress) => db.copyTo(file, progress),
   };
-  return { dataDir, db, source };
+  return { dataDir, db, source, audit };
 }
 
 async function say(db: Database, said: string): Promise<void> {
@@ -171,10 +179,11 @@ describe("a backup", () => {
   });
 
   test("that a stop gives up leaves nothing behind; what a kill left goes with the next start", async () => {
-    const { dataDir, db, source } = await open(makeFolder(), "then");
+    const { dataDir, db, source, audit } = await open(makeFolder(), "then");
     mkdirSync(join(dataDir, "backups", ".20260101T000000Z-1.partial"), { recursive: true });
     const backups = createBackups({
       ...source,
+      audit,
       copyStore: async (file, progress) => {
         void backups.close();
         await source.copyStore(file, progress);
@@ -182,10 +191,10 @@ describe("a backup", () => {
       },
     });
     expect(readdirSync(join(dataDir, "backups"))).toEqual([]);
-    await expect(backups.create()).rejects.toMatchObject({ reason: "ENGINE_STOPPING" });
+    await expect(backups.create("admin")).rejects.toMatchObject({ reason: "ENGINE_STOPPING" });
     await backups.close();
     expect(readdirSync(join(dataDir, "backups"))).toEqual([]);
-    await expect(backups.create()).rejects.toMatchObject({ reason: "ENGINE_STOPPING" });
+    await expect(backups.create("admin")).rejects.toMatchObject({ reason: "ENGINE_STOPPING" });
     await db.close();
   });
 
@@ -219,6 +228,10 @@ describe("a restore", () => {
     const db = openSqlite(join(dataDir, "parley.db"));
     expect(await readLogEpoch(db)).toBe(logEpoch);
     await db.close();
+    const { entries, ...ends } = readChain(join(dataDir, "parley.db"));
+    expect(entries.map(({ action }) => action)).toEqual(["ENGINE_STARTED", "STORE_RESTORED"]);
+    const known = [{ ...parseEnd(manifest.auditHead!)!, where: "the manifest" }];
+    expect(verifyChain({ ...ends, entries, known }).problems).toEqual([]);
     expect(readdirSync(dataDir).filter((name) => name.includes("partial") || name === "restore.json")).toEqual([]);
   });
 

@@ -21,6 +21,8 @@ export interface BackupSource {
   readonly version: string;
   readonly schemaVersion: number;
   readonly logEpoch: string;
+  /** The end of its audit log, as `formatEnd` writes it; undefined where it has none. */
+  readonly auditHead: () => Promise<string | undefined>;
   readonly clock: Clock;
   readonly storeBytes: () => Promise<number>;
   /** As `Database.copyTo`. */
@@ -33,6 +35,8 @@ export interface Backup {
   readonly bytes: number;
   /** The moment it holds. */
   readonly createTimeMs: number;
+  /** The end of the audit log when it was begun. */
+  readonly auditHead: string | undefined;
 }
 
 /** Where an engine's backups are. */
@@ -56,8 +60,10 @@ export async function makeBackup(source: BackupSource, parent: string, signal?: 
     const name = freeName(parent, source.clock.now());
     partial = join(parent, `.${name}.partial`);
     await mkdir(partial, { mode: 0o700 });
+    // An entry that is in the copy, whatever is added while it is made.
+    const auditHead = await source.auditHead();
     const createTimeMs = await fill(source, partial, check);
-    const manifest = await describe(source, partial, createTimeMs);
+    const manifest = await describe(source, partial, createTimeMs, auditHead);
     // None of these syncs in the way of anybody else's: the disk may take long for each.
     await writeFile(join(partial, MANIFEST), `${JSON.stringify(manifest, undefined, 2)}\n`, WRITE_NEW);
     await sync(partial);
@@ -66,7 +72,7 @@ export async function makeBackup(source: BackupSource, parent: string, signal?: 
     await rename(partial, path);
     partial = undefined;
     await sync(parent);
-    return { path, createTimeMs, bytes: manifest.files.reduce((sum, { bytes }) => sum + bytes, 0) };
+    return { path, createTimeMs, auditHead, bytes: manifest.files.reduce((sum, { bytes }) => sum + bytes, 0) };
   } catch (error) {
     if (partial !== undefined) await rm(partial, { recursive: true, force: true });
     throw refusal(error);
@@ -87,7 +93,12 @@ async function fill({ dataDir, clock, copyStore }: BackupSource, folder: string,
   return createTimeMs;
 }
 
-async function describe(source: BackupSource, folder: string, createTimeMs: number): Promise<Manifest> {
+async function describe(
+  source: BackupSource,
+  folder: string,
+  createTimeMs: number,
+  auditHead: string | undefined,
+): Promise<Manifest> {
   const files: BackupFile[] = [];
   const blobs = await listBlobs(join(folder, BLOBS));
   for (const path of [STORE, ...blobs.map((blob) => `${BLOBS}/${blob}`)]) {
@@ -95,7 +106,9 @@ async function describe(source: BackupSource, folder: string, createTimeMs: numb
   }
   for (const path of await foldersIn(folder)) await sync(path);
   const { version, schemaVersion, logEpoch } = source;
-  return { format: FORMAT, version, schemaVersion, logEpoch, createTime: new Date(createTimeMs).toISOString(), files };
+  const createTime = new Date(createTimeMs).toISOString();
+  const head = auditHead !== undefined && { auditHead };
+  return { format: FORMAT, version, schemaVersion, logEpoch, createTime, ...head, files };
 }
 
 async function foldersIn(folder: string): Promise<readonly string[]> {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, readFileSync } from "node:fs";
 import { isAbsolute, join, normalize, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { parseEnd } from "../audit/chain.ts";
 import { DomainError } from "../errors.ts";
 
 /** What a backup holds, in `manifest.json` beside it. Written last: a folder without it is no backup. */
@@ -15,6 +16,8 @@ export interface Manifest {
   readonly logEpoch: string;
   /** ISO 8601. */
   readonly createTime: string;
+  /** The end of its audit log when it was begun, as `formatEnd` writes it; absent where there was none. */
+  readonly auditHead?: string;
   readonly files: readonly BackupFile[];
 }
 
@@ -60,7 +63,7 @@ function parseManifest(text: string): Manifest | undefined {
     return undefined;
   }
   if (typeof value !== "object" || value === null || typeof value.format !== "number") return undefined;
-  const { format, version, schemaVersion, logEpoch, createTime, files } = value;
+  const { format, version, schemaVersion, logEpoch, createTime, auditHead, files } = value;
   // Only the number is known of another form.
   if (format !== FORMAT) return { format, version: "", schemaVersion: 0, logEpoch: "", createTime: "", files: [] };
   const isWhole =
@@ -68,6 +71,7 @@ function parseManifest(text: string): Manifest | undefined {
     Number.isSafeInteger(schemaVersion) &&
     typeof logEpoch === "string" &&
     typeof createTime === "string" &&
+    (auditHead === undefined || (typeof auditHead === "string" && parseEnd(auditHead) !== undefined)) &&
     Array.isArray(files) &&
     files.every(isBackupFile) &&
     files.some(({ path }) => path === STORE);

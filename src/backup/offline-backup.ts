@@ -1,6 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
+import { formatEnd } from "../audit/chain.ts";
+import { hasAuditLog } from "../audit/write-offline.ts";
 import type { Clock } from "../clock.ts";
 import { lockDataDir } from "../data-dir.ts";
 import { DomainError } from "../errors.ts";
@@ -45,6 +47,7 @@ export async function makeOfflineBackup({ dataDir, parent, version, clock }: Off
         clock,
         schemaVersion: storeVersion(db),
         logEpoch: readLogEpoch(db),
+        auditHead: async () => readAuditHead(db),
         storeBytes: async () => statSync(file).size,
         copyStore: (target: string, progress: CopyProgress) => copyDatabase(db, target, progress),
       };
@@ -59,4 +62,12 @@ export async function makeOfflineBackup({ dataDir, parent, version, clock }: Off
 
 function readLogEpoch(db: InstanceType<typeof Sqlite>): string {
   return db.prepare<[], string>("SELECT value FROM meta WHERE name = 'log_epoch'").pluck().get() ?? "";
+}
+
+function readAuditHead(db: InstanceType<typeof Sqlite>): string | undefined {
+  if (!hasAuditLog(db)) return undefined;
+  const head = db
+    .prepare<[], { seq: number; hash: Buffer }>("SELECT seq, hash FROM audit_ends WHERE name = 'head'")
+    .get();
+  return head && formatEnd(head);
 }

@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { copyFile, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import Sqlite from "better-sqlite3";
+import { hasAuditLog, writeOffline } from "../audit/write-offline.ts";
 import type { Clock } from "../clock.ts";
 import { lockDataDir, makePrivate, openDataDir } from "../data-dir.ts";
 import { syncFolder } from "../durable-file.ts";
@@ -38,7 +39,7 @@ export async function restoreBackup(backup: string, dataDir: string, clock: Cloc
     rmSync(staged, { recursive: true, force: true });
     await stage(backup, manifest, staged);
     const logEpoch = randomUUID();
-    renew(join(staged, STORE), backup, logEpoch);
+    renew(join(staged, STORE), { backup, logEpoch, timeMs: clock.now() });
     await syncStaged(staged, manifest);
     const aside = join(dataDir, freeName(dataDir, clock.now(), "before-restore-"));
     swapStore(dataDir, staged, aside);
@@ -68,8 +69,11 @@ async function stage(backup: string, manifest: Manifest, staged: string): Promis
   }
 }
 
-/** Looks through the copy, and gives its logs a new identity. */
-function renew(file: string, backup: string, logEpoch: string): void {
+/** Looks through the copy, gives its logs a new identity, and writes down in its audit log that it was brought back. */
+function renew(
+  file: string,
+  { backup, logEpoch, timeMs }: { readonly backup: string; readonly logEpoch: string; readonly timeMs: number },
+): void {
   const db = new Sqlite(file);
   try {
     checkIdentity(db);
@@ -77,6 +81,8 @@ function renew(file: string, backup: string, logEpoch: string): void {
     if (damage.length > 0) throw backupInvalid(`the store in ${backup} is damaged (${damage[0]}); take another backup`);
     const { changes } = db.prepare("UPDATE meta SET value = ? WHERE name = 'log_epoch'").run(logEpoch);
     if (changes !== 1) throw backupInvalid(`the store in ${backup} has no log_epoch; take another backup`);
+    const detail = { log_epoch: logEpoch };
+    if (hasAuditLog(db)) writeOffline(db, { action: "STORE_RESTORED", timeMs, actor: "", target: backup, detail });
     db.pragma("wal_checkpoint(TRUNCATE)");
   } finally {
     db.close();

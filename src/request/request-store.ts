@@ -1,6 +1,7 @@
 import type { JsonObject } from "../message/message.ts";
 import type { Database, Query, Row, SqlValue, Statement } from "../store/database.ts";
 import { NEXT_REVISION, REVISION } from "../store/revision.ts";
+import { auditOfEnd } from "./request-audit.ts";
 import {
   MAX_OPEN,
   requestNotFound,
@@ -179,6 +180,7 @@ export function endRequest(request: StoredRequest, ending: Ending): readonly Sta
       params: [state, toJson(answer), answeredBy, endReason, endTimeMs, forgetTimeMs, request.key, request.revision],
       claim: "request",
     },
+    auditOfEnd(request, ending),
   ];
 }
 

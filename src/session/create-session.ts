@@ -1,6 +1,7 @@
 import type { Agents } from "../agent/definitions.ts";
 import { agentNotFound } from "../agent/agent.ts";
 import { settingsOf } from "../agent/agent-session.ts";
+import { auditEntry } from "../audit/audit-entry.ts";
 import type { Clock } from "../clock.ts";
 import type { NewId } from "../id.ts";
 import type { Idempotency } from "../idempotency/idempotency.ts";
@@ -8,7 +9,7 @@ import { SHIPPED_MODE, type ApprovalMode } from "../permission/approval-mode.ts"
 import type { RuleDraft } from "../permission/rule.ts";
 import { rulesForNew } from "../permission/rules.ts";
 import type { Profiles } from "../profile/profile.ts";
-import type { Database } from "../store/database.ts";
+import type { Database, Statement } from "../store/database.ts";
 import { DEFAULT_LIMITS, type Limits } from "../turn/turn.ts";
 import { canonicalWorkspace } from "../workspace/workspace.ts";
 import type { Workspaces } from "../workspace/workspaces.ts";
@@ -67,12 +68,26 @@ export async function createSession(
         await deps.db.transact([
           ...insertSession(id, { ...settings, ...made, workspace }, deps.clock.now()),
           ...ownRules,
+          ...auditOfMode(deps, id, made.approvalMode, actor),
           ...remember(id),
         ]);
         return getSession(deps.db, id);
       },
     },
   );
+}
+
+/** A session that begins as all do is nothing to write down. */
+function auditOfMode(
+  deps: CreateSessionDeps,
+  sessionId: string,
+  to: ApprovalMode,
+  actor: string,
+): readonly Statement[] {
+  const from = deps.defaultMode ?? SHIPPED_MODE;
+  if (to === from) return [];
+  const [action, timeMs] = ["APPROVAL_MODE_SET" as const, deps.clock.now()];
+  return [auditEntry({ action, timeMs, actor, sessionId, detail: { from, to } })];
 }
 
 async function findDefinition({ agents }: CreateSessionDeps, name: string, workspace: string) {

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { auditEntry } from "../audit/audit-entry.ts";
 import type { BlobStore } from "../blob/blob-store.ts";
 import type { Clock } from "../clock.ts";
 import type { Idempotency } from "../idempotency/idempotency.ts";
@@ -53,7 +54,10 @@ export async function importSessions(deps: ImportSessionsDeps, request: ImportSe
             const imported = await fill(deps, blobs, draft);
             const id = randomUUID();
             const result = key === "" ? [] : [insertImport(id, imported, deps.clock.now())];
-            await draft.publish([...result, ...remember(id)]);
+            const { sessionCount, messageCount } = imported;
+            const detail = { sessions: sessionCount, messages: messageCount, blobs: [...blobs] };
+            const entry = auditEntry({ action: "SESSIONS_IMPORTED", timeMs: deps.clock.now(), actor, detail });
+            await draft.publish([...result, ...remember(id), entry]);
             return imported;
           }),
         ),
