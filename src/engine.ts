@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { pino, type Logger } from "pino";
 import packageFile from "../package.json" with { type: "json" };
 import { type AuditLog, openAuditLog } from "./audit/audit-log.ts";
+import { createAuthFailures } from "./audit/auth-failures.ts";
 import { formatEnd } from "./audit/chain.ts";
 import { createScrub } from "./audit/scrub.ts";
 import { createAgents, type Agents } from "./agent/definitions.ts";
@@ -292,11 +293,14 @@ async function serve(
     stopTurn: (sessionId: string, turnId: string) => cancelTurn(turns, { sessionId, turnId, waitMs: DELETE_WAIT_MS }),
   };
   const findPrincipal = findPrincipalOf(token, config, store.tokens);
-  const interceptors = createInterceptors({ findPrincipal, logger, clock });
+  const authFailures = createAuthFailures(store.audit, clock, onBug);
+  closers.add(() => authFailures.close());
+  const onAuthFailure = authFailures.note;
+  const interceptors = createInterceptors({ findPrincipal, logger, clock, onAuthFailure });
   const app = createApp({
     routes: (router) => registerServices(router, deps),
     rpc: interceptors,
-    blobs: { blobs: store.blobs, findPrincipal },
+    blobs: { blobs: store.blobs, findPrincipal, onAuthFailure },
     guard: { allowHosts: config.allowHosts, allowOrigins: config.allowOrigins },
     isReady: () => !isStopping,
     onError: (error, where) => onBug(where, error),

@@ -19,7 +19,7 @@ export interface AppDeps {
   readonly rpc: Pick<ConnectRouterOptions, "interceptors" | "requestGate">;
   readonly guard: GuardOptions;
   /** Uploaded files, and whose they are to read; absent = there are none. */
-  readonly blobs?: Pick<BlobHandlerDeps, "blobs" | "findPrincipal">;
+  readonly blobs?: Pick<BlobHandlerDeps, "blobs" | "findPrincipal" | "onAuthFailure">;
   /** Whether `/readyz` says so. */
   readonly isReady: () => boolean;
   /** Told of a failure that no caller can be told of; `where` is the request's path. */

@@ -1,9 +1,10 @@
 import { pipeline } from "node:stream/promises";
+import type { AuthFailure } from "../audit/auth-failures.ts";
 import type { BlobStore } from "../blob/blob-store.ts";
 import { blobTooLarge, checkedContentType, MAX_BLOB_BYTES, type Blob } from "../blob/blob.ts";
 import type { Clock } from "../clock.ts";
 import { DomainError } from "../errors.ts";
-import { admitAs } from "../rpc/interceptors/access.ts";
+import { admitAs, authFailureOf } from "../rpc/interceptors/access.ts";
 import { isPeerGone } from "../rpc/interceptors/peer-gone.ts";
 import type { FindPrincipal } from "../rpc/interceptors/principal.ts";
 import { readRange } from "./byte-range.ts";
@@ -16,6 +17,8 @@ import { boundWait, readBody } from "./request-body.ts";
 export interface BlobHandlerDeps {
   readonly blobs: BlobStore;
   readonly findPrincipal: FindPrincipal;
+  /** Told of everybody who is kept out. */
+  readonly onAuthFailure?: ((failure: AuthFailure) => void) | undefined;
   readonly limits: Limits;
   readonly clock: Clock;
   /** Told of a failure that no caller can be told of. */
@@ -32,6 +35,9 @@ export function createBlobHandler(deps: BlobHandlerDeps): (request: ServerReques
     if (match === null) return false;
     serve(deps, request, reply, match[1]).catch((error: unknown) => {
       if (isPeerGone(error)) return void reply.destroy();
+      const place = { method: `${request.method ?? ""} /blobs`, source: request.socket.remoteAddress ?? "" };
+      const failure = authFailureOf(error, place);
+      if (failure !== undefined) deps.onAuthFailure?.(failure);
       // The rest of what is being sent is thrown away for a moment: cut at once, the refusal would not arrive.
       linger(request, reply, deps);
       refuse(reply, error, (cause) => deps.onError(cause, "/blobs"));

@@ -2,12 +2,14 @@ import {
   Code,
   ConnectError,
   createConnectRouter,
+  createContextValues,
   type ConnectRouter,
   type ConnectRouterOptions,
 } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Clock } from "../clock.ts";
+import { peerKey } from "../rpc/interceptors/principal.ts";
 import { isPeerGone } from "../rpc/interceptors/peer-gone.ts";
 import type { Limits } from "./limits.ts";
 import { cutLater, linger, onAnswered } from "./linger.ts";
@@ -60,8 +62,9 @@ async function serve(
   const bounded = hasOneMessage
     ? boundWait(body, request, { ...deps, tooLate })
     : { [Symbol.asyncIterator]: () => body };
+  const values = createContextValues().set(peerKey, request.socket.remoteAddress ?? "");
   // The adapter's type calls its third argument parsed JSON; any byte stream is taken as the body.
-  const answer = await handler(universalRequestFromNodeRequest(request, reply, bounded as never, undefined));
+  const answer = await handler(universalRequestFromNodeRequest(request, reply, bounded as never, values));
   // The one message has been read or refused; a stream of messages may go on until the answer ends.
   if (hasOneMessage) linger(request, reply, deps);
   else onAnswered(reply, () => cutLater(request, deps));

@@ -1,5 +1,6 @@
 import { getOption, type DescMethod } from "@bufbuild/protobuf";
 import { Access_Scope, access } from "../../../gen/ts/parley/v1/access_pb.ts";
+import type { AuthFailure } from "../../audit/auth-failures.ts";
 import { DomainError, invalidField } from "../../errors.ts";
 import type { Principal, Scope } from "../../token/token.ts";
 import type { FindPrincipal } from "./principal.ts";
@@ -77,8 +78,17 @@ function authorize(principal: Principal, required: Scope): void {
     "denied",
     "SCOPE_INSUFFICIENT",
     `this call needs a token of scope ${required}; the one that was sent has scope ${principal.scope}`,
-    { required, scope: principal.scope },
+    { required, scope: principal.scope, token: principal.name },
   );
+}
+
+/** What is to be written down of an error; undefined where nobody was kept out. */
+export function authFailureOf(
+  error: unknown,
+  place: { readonly method: string; readonly source: string },
+): AuthFailure | undefined {
+  if (!(error instanceof DomainError) || !["unauthenticated", "denied"].includes(error.code)) return undefined;
+  return { ...place, reason: error.reason, actor: error.metadata["token"] ?? "" };
 }
 
 /**

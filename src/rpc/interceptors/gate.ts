@@ -6,14 +6,17 @@ import {
   type ContextKey,
   type Interceptor,
 } from "@connectrpc/connect";
+import type { AuthFailure } from "../../audit/auth-failures.ts";
 import type { Clock } from "../../clock.ts";
-import { admit } from "./access.ts";
+import { admit, authFailureOf } from "./access.ts";
 import { addFrameworkReason, translateError, type ErrorDeps } from "./errors.ts";
-import { principalKey, type FindPrincipal } from "./principal.ts";
+import { peerKey, principalKey, type FindPrincipal } from "./principal.ts";
 
 export interface GateDeps extends ErrorDeps {
   readonly findPrincipal: FindPrincipal;
   readonly clock: Clock;
+  /** Told of everybody who is kept out. */
+  readonly onAuthFailure?: ((failure: AuthFailure) => void) | undefined;
 }
 
 type Gate = NonNullable<ConnectRouterOptions["requestGate"]>;
@@ -52,6 +55,9 @@ export function createGate(deps: GateDeps): Gate {
       context.values.set(principalKey, admit(method, context.requestHeader.get("authorization"), deps.findPrincipal));
       context.values.set(admittedKey, true);
     } catch (error) {
+      const place = { method: `${method.parent.typeName}/${method.name}`, source: context.values.get(peerKey) };
+      const failure = authFailureOf(error, place);
+      if (failure !== undefined) deps.onAuthFailure?.(failure);
       throw translateError(error, signal, method.name, deps);
     }
   };

@@ -1,5 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { ConnectRouterOptions, Interceptor } from "@connectrpc/connect";
+import type { AuthFailure } from "../../audit/auth-failures.ts";
 import { systemClock, type Clock } from "../../clock.ts";
 import { createErrorInterceptor } from "./errors.ts";
 import { createAccessInterceptor, createGate } from "./gate.ts";
@@ -14,6 +15,8 @@ export interface InterceptorDeps {
   readonly logger: Logger;
   readonly clock?: Clock;
   readonly newErrorId?: () => string;
+  /** Told of everybody who is kept out. */
+  readonly onAuthFailure?: ((failure: AuthFailure) => void) | undefined;
 }
 
 /** What every call passes through. Spread it into a router's options: both halves belong together. */

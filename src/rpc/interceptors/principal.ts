@@ -15,6 +15,9 @@ export const principalKey: ContextKey<Principal | undefined> = createContextKey<
   description: "who calls",
 });
 
+/** The address that the call comes from; empty = a socket in the file system. */
+export const peerKey: ContextKey<string> = createContextKey("", { description: "where the caller is" });
+
 /**
  * Looks tokens up by their hash. Every known one is compared, each in constant time: how long it takes says nothing about
  * how close a guess was, nor to whose token. `issued` finds those of which there may be many.
