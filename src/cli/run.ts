@@ -22,6 +22,8 @@ import { tryAgain } from "./try-again.ts";
 export interface RunOptions {
   readonly session?: string;
   readonly profile?: string;
+  /** The definition that a new session is made by. */
+  readonly agent?: string;
   readonly model?: string;
   readonly system?: string;
 }
@@ -83,9 +85,9 @@ async function startTurn(client: Client, text: string, options: RunOptions, sign
 }
 
 async function createSession(client: Client, options: RunOptions, signal: AbortSignal): Promise<string> {
-  const { profile = "", model = "", system = "" } = options;
+  const { profile = "", agent = "", model = "", system = "" } = options;
   // The first call of this process: an engine that is not there is said at once, not waited for.
-  const { session } = await client.sessions.createSession({ profile, model, systemPrompt: system }, { signal });
+  const { session } = await client.sessions.createSession({ profile, agent, model, systemPrompt: system }, { signal });
   return session?.id ?? "";
 }
 

@@ -66,7 +66,7 @@ export async function chatLive(plain: Context, client: Client, options: ChatOpti
     leaving,
     isInteractive: true,
     room: undefined,
-    next: { profile: options.profile ?? "", model: options.model ?? "" },
+    next: { profile: options.profile ?? "", agent: options.agent ?? "", model: options.model ?? "" },
     sessions: [],
     isEngineAway: false,
     hasInterrupted: false,

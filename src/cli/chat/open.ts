@@ -15,7 +15,7 @@ export async function findSession(client: Client, options: ChatOptions): Promise
 /** Says whom one is going to talk to. */
 export async function showNew({ context, client, page, options }: Chat): Promise<void> {
   const { out } = context;
-  const { profile: name, model } = options;
+  const { profile: name, agent, model } = options;
   const { profiles } = await client.profiles.listProfiles({ pageSize: 500 });
   const profile =
     name === undefined
@@ -23,6 +23,11 @@ export async function showNew({ context, client, page, options }: Chat): Promise
       : (await client.profiles.getProfile({ name })).profile;
   if (!out.isTerminal || context.json || profile === undefined) return;
   const { bold, dim } = out.style;
+  if (agent !== undefined) {
+    // What it calls is its definition's to say.
+    page.line("head", `${bold(out.foreignLine(agent))} ${dim("· a new session · /help")}`);
+    return;
+  }
   const isDemo = profile.provider === Provider.DEMO;
   const what = isDemo ? "a new session with the demo model, which is no AI" : "a new session";
   page.line("head", `${bold(out.foreignLine(model || profile.model))} ${dim(`· ${what} · /help`)}`);

@@ -23,7 +23,7 @@ export async function chatInPipe(context: Context, client: Client, options: Chat
     leaving: new AbortController(),
     isInteractive: false,
     room: undefined,
-    next: { profile: options.profile ?? "", model: options.model ?? "" },
+    next: { profile: options.profile ?? "", agent: options.agent ?? "", model: options.model ?? "" },
     sessions: [],
     isEngineAway: false,
     hasInterrupted: false,

@@ -9,6 +9,8 @@ export interface ChatOptions {
   readonly session?: string;
   readonly continue?: boolean;
   readonly profile?: string;
+  /** The definition that a new session is made by. */
+  readonly agent?: string;
   readonly model?: string;
   /** True: answers as they are, and not as Markdown. */
   readonly plain?: boolean;
@@ -38,7 +40,7 @@ export interface Chat {
   /** Undefined = a session is made with the first thing that is said, so that looking in leaves nothing behind. */
   room: Room | undefined;
   /** What the next new session gets. */
-  next: { readonly profile: string; readonly model: string };
+  next: { readonly profile: string; readonly agent: string; readonly model: string };
   /** Sessions that a human was shown last, by number. */
   sessions: readonly Session[];
   isEngineAway: boolean;

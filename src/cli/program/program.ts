@@ -3,6 +3,7 @@ import packageFile from "../../../package.json" with { type: "json" };
 import { createContext, type GlobalOptions } from "../context.ts";
 import { EXIT, EXIT_HELP } from "../exit-code.ts";
 import { exitOnClosedPipe } from "../output.ts";
+import { addAgentCommands } from "./agents.ts";
 import { addCompletion } from "./completion.ts";
 import { addEngineCommands } from "./engine.ts";
 import { addPermissionCommands } from "./permissions.ts";
@@ -63,6 +64,7 @@ function createProgram(setExitCode: (code: number) => void): Command {
   addEngineCommands(program, run);
   addTalkCommands(program, run);
   addSessionCommands(program, run);
+  addAgentCommands(program, run);
   addPermissionCommands(program, run);
   addRequestCommands(program, run);
   addCompletion(program, run);

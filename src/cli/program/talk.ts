@@ -10,6 +10,9 @@ export function addTalkCommands(program: Command, run: Run): void {
     .addOption(new Option("--session <id>", "go on with this session").conflicts("continue"))
     .option("--continue", "go on with the newest session")
     .addOption(new Option("--profile <name>", "the profile of a new session").conflicts(["session", "continue"]))
+    .addOption(
+      new Option("--agent <name>", "make the new session by this definition").conflicts(["session", "continue"]),
+    )
     .option("--model <model>", "a model other than the profile's")
     .option("--plain", "show answers as they are, and not as Markdown")
     .addHelpText(
@@ -24,6 +27,7 @@ export function addTalkCommands(program: Command, run: Run): void {
     .description("run one turn and print the answer; without text, or with -, reads stdin")
     .option("--session <id>", "in this session instead of a new one")
     .addOption(new Option("--profile <name>", "the profile of a new session").conflicts("session"))
+    .addOption(new Option("--agent <name>", "make the new session by this definition").conflicts("session"))
     .option("--model <model>", "a model other than the profile's")
     .addOption(new Option("--system <text>", "instructions of a new session").conflicts("session"))
     .addHelpText("after", "\nExample: git diff | parley run --system 'review this' -")

@@ -54,7 +54,7 @@ async function readMessages(client: Client, sessionId: string): Promise<Message[
 
 function sessionHead({ out }: Context, session: Session): string {
   const { dim, bold } = out.style;
-  const { id, profile, model, createTime, usage, runningTurnId, systemPrompt, labels, workspace, forkedFrom } = session;
+  const { id, profile, model, createTime, usage, runningTurnId, systemPrompt, labels, workspace, forkedFrom, agent } = session;
   const used = usage === undefined ? [] : [formatCount(usage.inputTokens + usage.outputTokens, "token")];
   const facts = [
     model === profile ? model : `${model} of ${profile}`,
@@ -63,6 +63,7 @@ function sessionHead({ out }: Context, session: Session): string {
     runningTurnId === "" ? "" : "running",
   ];
   const more = [
+    agent === "" ? "" : `agent: ${agent}`,
     systemPrompt === "" ? "" : `system: ${systemPrompt}`,
     ...Object.entries(labels).map(([name, value]) => `label: ${name}=${value}`),
     workspace === "" ? "" : `workspace: ${workspace}`,

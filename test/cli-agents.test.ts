@@ -1,0 +1,51 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { parley } from "./cli-process.ts";
+import { type EngineProcess, startEngineProcess } from "./helpers/engine-process.ts";
+
+let engine: EngineProcess;
+
+beforeAll(async () => {
+  engine = await startEngineProcess();
+  await mkdir(join(engine.dataDir, "agents"));
+  const write = (name: string, text: string) => writeFile(join(engine.dataDir, "agents", `${name}.md`), text);
+  await write("counter", "---\ndescription: Counts\nprofile: demo\ntools: []\n---\nYou count.\n");
+  await write("broken", "---\ndescription: d\ntool: []\n---\n");
+});
+
+afterAll(async () => {
+  await engine.kill();
+});
+
+const run = (args: readonly string[], stdin = "") => parley(args, stdin, { PARLEY_DATA_DIR: engine.dataDir });
+
+it("lists the definitions, and what is wrong in those that cannot be used", async () => {
+  const { stdout, code } = await run(["agents"]);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(
+    /^broken +own +\S+broken\.md: line 3: tool: is not known; known are name.*\ncounter +own +Counts\n$/,
+  );
+  const json = (await run(["agents", "--json"])).stdout.trim().split("\n");
+  expect(JSON.parse(json[1]!)).toMatchObject({ name: "counter", description: "Counts", instructions: "You count." });
+});
+
+it("run and chat make their session by a definition, and sessions show says by which", async () => {
+  expect(await run(["run", "--agent", "counter", "count to 3"])).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining("1 2 3") as string,
+  });
+  expect((await run(["sessions", "show", "last"])).stdout).toContain("agent: counter");
+  expect((await run(["chat", "--agent", "counter"], "count to 4\n")).stdout).toContain("1 2 3 4");
+});
+
+it.each([
+  [["run", "--agent", "broken", "hi"], 4, "agents/broken.md, line 3: tool: is not known"],
+  [["run", "--agent", "nobody", "hi"], 4, "there is no agent definition nobody"],
+  [["run", "--agent", "counter", "--session", "last", "hi"], 2, "cannot be used with option"],
+  [["agents", "--workspace", "/nowhere"], 0, ""],
+])("%j ends with %i and says %j", async (args, code, said) => {
+  const ended = await run(args);
+  expect(ended).toMatchObject({ code });
+  expect(ended.stderr).toContain(said);
+});
