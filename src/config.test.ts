@@ -46,3 +46,29 @@ test("the audit log is kept 400 days, or as many as are given", () => {
     expect(() => readConfig({ HOME: "/h" }, { auditDays: wrong })).toThrow("--audit-days is");
   }
 });
+
+test("the sandbox is auto as shipped, and told by the flag, else by the variable", () => {
+  expect(readConfig({ HOME: "/h" })).toMatchObject({ sandbox: "auto", sandboxHosts: [] });
+  expect(readConfig({ HOME: "/h", PARLEY_SANDBOX: "Required" }).sandbox).toBe("required");
+  expect(readConfig({ HOME: "/h", PARLEY_SANDBOX: "required" }, { sandbox: "off" }).sandbox).toBe("off");
+  for (const sandbox of ["", "on", "required "]) {
+    expect(() => readConfig({ HOME: "/h" }, { sandbox })).toThrow("; give one of required, auto, off");
+  }
+});
+
+test("hosts for the sandbox are names, addresses or all names below one, and nothing else", () => {
+  const hostsOf = (...sandboxNetwork: string[]) => readConfig({ HOME: "/h" }, { sandboxNetwork }).sandboxHosts;
+  expect(hostsOf("example.com, *.example.org:443", "[::1]:80", "10.0.0.1")).toEqual([
+    "example.com",
+    "*.example.org:443",
+    "[::1]:80",
+    "10.0.0.1",
+  ]);
+  expect(readConfig({ HOME: "/h", PARLEY_SANDBOX_NETWORK: "a.test,b.test" }).sandboxHosts).toEqual([
+    "a.test",
+    "b.test",
+  ]);
+  for (const host of ["https://example.com", "a b", "*", "a/b", "-x", "a.test:", "*.*.test"]) {
+    expect(() => hostsOf(host)).toThrow(`--sandbox-network names ${host}, which is no host`);
+  }
+});

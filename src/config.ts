@@ -46,7 +46,21 @@ export interface Config {
   readonly auditDays: number;
   /** Absolute folders; sessions work in these and below. None = anywhere. */
   readonly workspaceRoots: readonly string[];
+  /** Whether the commands of agents run in a sandbox: always or not at all, where it works, or never. */
+  readonly sandbox: SandboxMode;
+  /** Hosts that commands in the sandbox may reach; empty = they have no network. */
+  readonly sandboxHosts: readonly string[];
+  /** Whether pages are fetched through `proxies`, where nobody can tell which machine answers. */
+  readonly fetchThroughProxy: boolean;
+  /** The PATH in which programs are looked for. */
+  readonly programPath: string;
 }
+
+const SANDBOX_MODES = ["required", "auto", "off"] as const;
+type SandboxMode = (typeof SANDBOX_MODES)[number];
+
+/** Where programs lie on most systems, for an engine that is started without a PATH. */
+const USUAL_PATH = "/usr/local/bin:/usr/bin:/bin";
 
 /** What providers are called through; empty = they are called directly. */
 interface ProxyConfig {
@@ -73,6 +87,9 @@ export interface Flags {
   readonly titles?: string | undefined;
   readonly workspaceRoot?: readonly string[] | undefined;
   readonly approvalMode?: string | undefined;
+  readonly sandbox?: string | undefined;
+  readonly sandboxNetwork?: readonly string[] | undefined;
+  readonly fetchThroughProxy?: boolean | undefined;
   readonly auditDays?: string | undefined;
 }
 
@@ -96,6 +113,10 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     titles: readTitles(env, flags),
     workspaceRoots: readWorkspaceRoots(env, flags),
     approvalMode: readApprovalMode(env, flags),
+    sandbox: readSandbox(env, flags),
+    sandboxHosts: readSandboxHosts(env, flags),
+    fetchThroughProxy: flags.fetchThroughProxy ?? readSwitch(env, "PARLEY_FETCH_THROUGH_PROXY"),
+    programPath: env["PATH"] || USUAL_PATH,
     auditDays: readAuditDays(env, flags),
     profiles,
     defaultProfile: profiles.some(({ name }) => name === "openai") ? "openai" : "demo",
@@ -199,6 +220,32 @@ function readAuditDays(env: Environment, flags: Flags): number {
   const days = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
   if (days >= 1 && days <= MAX_AUDIT_DAYS) return days;
   throw invalidConfig(`${source} is ${text}; give a number of days from 1 to ${MAX_AUDIT_DAYS}`);
+}
+
+function readSandbox(env: Environment, flags: Flags): SandboxMode {
+  const [source, text] =
+    flags.sandbox === undefined ? ["PARLEY_SANDBOX", env["PARLEY_SANDBOX"]] : ["--sandbox", flags.sandbox];
+  if (text === undefined || (text === "" && flags.sandbox === undefined)) return "auto";
+  const mode = SANDBOX_MODES.find((name) => name === text.toLowerCase());
+  if (mode !== undefined) return mode;
+  throw invalidConfig(`${source} is ${text}; give one of ${SANDBOX_MODES.join(", ")}`);
+}
+
+/** A name or an address, or all names below one; with a port, or any. */
+const SANDBOX_HOST =
+  /^((\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\])(:\d{1,5})?$/i;
+
+function readSandboxHosts(env: Environment, flags: Flags): readonly string[] {
+  const [source, given] =
+    flags.sandboxNetwork === undefined
+      ? ["PARLEY_SANDBOX_NETWORK", [env["PARLEY_SANDBOX_NETWORK"] ?? ""]]
+      : ["--sandbox-network", flags.sandboxNetwork];
+  const hosts = given.flatMap((text) => text.split(",")).map((host) => host.trim());
+  const wrong = hosts.find((host) => host !== "" && !SANDBOX_HOST.test(host));
+  if (wrong === undefined) return hosts.filter((host) => host !== "");
+  throw invalidConfig(
+    `${source} names ${wrong}, which is no host; give such as example.com,*.example.org,example.net:443`,
+  );
 }
 
 function readProfiles(env: Environment): readonly Profile[] {

@@ -65,6 +65,19 @@ function addServeOptions(command: Command): Command {
       "of sessions for which nobody says it: confirm_all, default, auto_approve_edits, trust_all, plan or restricted (PARLEY_APPROVAL_MODE)",
     )
     .option("--audit-days <days>", "how long the audit log is kept (PARLEY_AUDIT_DAYS; else 400)")
+    .option(
+      "--sandbox <mode>",
+      "of commands that agents run: required, auto (where it works) or off (PARLEY_SANDBOX; else auto)",
+    )
+    .option(
+      "--sandbox-network <hosts>",
+      "hosts that commands in the sandbox may reach, separated by commas; may be given several times (PARLEY_SANDBOX_NETWORK; else none)",
+      collect,
+    )
+    .option(
+      "--fetch-through-proxy",
+      "let agents fetch pages through HTTP_PROXY and HTTPS_PROXY, where addresses cannot be checked (PARLEY_FETCH_THROUGH_PROXY)",
+    )
     .option("--log-level <level>", "debug, info, warn, error or silent (PARLEY_LOG_LEVEL; else info)");
 }
 
