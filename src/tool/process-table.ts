@@ -1,0 +1,81 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+/** The variable by which every process of a call is found, whatever became of its parents. */
+export const MARK_NAME = "PARLEY_CALL";
+
+/** Processes are read in pieces of so many; in between the engine does what else there is to do. */
+const PIECE = 100;
+
+/** The most of a command line that is shown. */
+const MAX_COMMAND_CHARS = 200;
+
+/** A living process, as the system lists it. */
+export interface ProcessEntry {
+  readonly pid: number;
+  readonly parent: number;
+  /** The process group. */
+  readonly group: number;
+  /** The session, in the words of the system: what a terminal once was. */
+  readonly session: number;
+  /** With the pid it names one process: a pid is used again. */
+  readonly startTicks: string;
+}
+
+/** Whether this system tells what runs on it. Elsewhere only process groups can be ended. */
+export function hasProcessTable(): boolean {
+  return readEntry("self") !== undefined;
+}
+
+/** All that runs and may be looked at, and does more than wait to be buried. */
+export async function listProcesses(): Promise<ProcessEntry[]> {
+  const entries: ProcessEntry[] = [];
+  const names = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  for (let at = 0; at < names.length; at += PIECE) {
+    if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+    for (const name of names.slice(at, at + PIECE)) {
+      const entry = readEntry(name);
+      if (entry !== undefined) entries.push(entry);
+    }
+  }
+  return entries;
+}
+
+/** Undefined where it is gone, or a zombie. */
+export function readEntry(pid: number | string): ProcessEntry | undefined {
+  const stat = readOf(pid, "stat");
+  // The name stands in brackets and may hold any character, brackets too.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [state = "", parent, group, session] = fields;
+  if (state === "" || state === "Z" || state === "X") return undefined;
+  return {
+    pid: Number.parseInt(stat, 10),
+    parent: Number(parent),
+    group: Number(group),
+    session: Number(session),
+    startTicks: fields[19] ?? "",
+  };
+}
+
+/** The mark that a process was started with; undefined where it has none, or is not ours to look at. */
+export function readMark(pid: number): string | undefined {
+  const environment = readOf(pid, "environ");
+  const at = environment.startsWith(`${MARK_NAME}=`) ? 0 : environment.indexOf(`\0${MARK_NAME}=`) + 1;
+  if (at === 0 && !environment.startsWith(`${MARK_NAME}=`)) return undefined;
+  return environment.slice(at + MARK_NAME.length + 1).split("\0", 1)[0];
+}
+
+/** What a process runs, in one line for humans. */
+export function readCommand(pid: number): string {
+  const line = readOf(pid, "cmdline").replaceAll("\0", " ").trim() || readOf(pid, "comm").trim();
+  return line.length > MAX_COMMAND_CHARS ? `${line.slice(0, MAX_COMMAND_CHARS).toWellFormed()}...` : line;
+}
+
+/** Empty where the process is gone, somebody else's, or nothing is told of processes here. */
+function readOf(pid: number | string, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch (error) {
+    if (typeof (error as NodeJS.ErrnoException).code === "string") return "";
+    throw error;
+  }
+}
