@@ -10,6 +10,7 @@ import { createAgents, type Agents } from "./agent/definitions.ts";
 import { createBackups } from "./backup/backups.ts";
 import { checkAfterCrash, wasCutOff } from "./backup/check-after-crash.ts";
 import { undoCutOffSwap } from "./backup/swap-store.ts";
+import { forgetOldReverts } from "./change/revert-store.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import { createBlobStore } from "./blob/blob-store.ts";
 import { createClosers, type Closers } from "./closers.ts";
@@ -323,6 +324,7 @@ async function serve(
     () => sweepTombstones(db, clock.now()),
     store.blobs.sweep,
     () => db.transact([forgetOldImports(clock.now())]),
+    () => db.transact([forgetOldReverts(clock.now())]),
     () => db.transact([forgetOldRequests(clock.now())]),
     () => db.transact([forgetEndedRules(clock.now())]),
     store.audit.trim,

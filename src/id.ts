@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 
 /** What an id names; clients see it and never parse it. */
-export type IdPrefix = "ses" | "turn" | "msg" | "call" | "queued" | "tok" | "req" | "rule";
+export type IdPrefix = "ses" | "turn" | "msg" | "call" | "queued" | "tok" | "req" | "rule" | "chg" | "rev";
 
 /** Makes ids; passed in where a test wants to know them. */
 export type NewId = (prefix: IdPrefix) => string;

@@ -58,6 +58,9 @@ export function readEvent(bytes: Uint8Array): StoredEvent {
     case "messageUpdated":
     case "toolCallRequested":
     case "usageReported":
+    case "toolOutputDelta":
+    case "fileChanged":
+    case "filesReverted":
     case "retryScheduled":
     case "modelChanged":
     case "queueChanged":

@@ -1,5 +1,7 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
+  type FileChanged,
+  FileChangeKind,
   MessageStatus,
   type RetryScheduled,
   type ToolResult,
@@ -81,6 +83,26 @@ export function clearedText(firstMessageId: string): string {
   return firstMessageId === ""
     ? "⟲ the history was cleared: nothing above is in the session any more"
     : "⟲ rewound: some of what stands above is not in the session any more";
+}
+
+/** What a tool did to a file. */
+export function fileChangedText({ path, kind, addedLines, removedLines }: FileChanged): string {
+  const counts = [...(addedLines > 0 ? [`+${addedLines}`] : []), ...(removedLines > 0 ? [`−${removedLines}`] : [])];
+  return `✎ ${CHANGES[kind] ?? "changed"} ${path}${counts.length > 0 ? ` (${counts.join(" ")})` : ""}`;
+}
+
+const CHANGES: Readonly<Partial<Record<FileChangeKind, string>>> = {
+  [FileChangeKind.CREATED]: "made",
+  [FileChangeKind.DELETED]: "removed",
+};
+
+/** The most files that one line names. */
+const MAX_NAMED = 5;
+
+/** That files are as they were before a turn. */
+export function revertedText(paths: readonly string[]): string {
+  const more = paths.length - MAX_NAMED;
+  return `⟲ as before the turn again: ${paths.slice(0, MAX_NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 /** What became of a message that is not whole: in a list of messages nothing else tells it. */

@@ -19,7 +19,16 @@ import { createPage, type Page } from "./page.ts";
 import { requestLine } from "./requests/lines.ts";
 import { shorten } from "./terminal/width.ts";
 import { createShownAnswer, type ShownAnswer } from "./shown-answer.ts";
-import { callLine, clearedText, CUT_OFF, retryText, type ShownCall, turnEndLine } from "./session-lines.ts";
+import {
+  callLine,
+  clearedText,
+  CUT_OFF,
+  fileChangedText,
+  retryText,
+  revertedText,
+  type ShownCall,
+  turnEndLine,
+} from "./session-lines.ts";
 
 /** Of what a call prints, so much is shown while it runs. */
 const MAX_OUTPUT_LINES = 6;
@@ -161,6 +170,10 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
           page.line("note", style.dim(`${what}: ${output.foreignLine(preview)}`));
         }
         return undefined;
+      case "fileChanged":
+        return page.line("note", style.dim(output.foreignLine(fileChangedText(payload.value))));
+      case "filesReverted":
+        return page.line("note", style.dim(output.foreignLine(revertedText(payload.value.paths))));
       case "warning":
         return page.line("note", style.yellow(`! ${output.foreignLine(payload.value.message)}`));
       case "turnEnded": {

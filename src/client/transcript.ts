@@ -81,6 +81,8 @@ function changedMessage(transcript: Transcript, { payload, turnId }: Event): Tra
     case "modelChanged":
     case "historyCleared":
     case "queueChanged":
+    case "fileChanged":
+    case "filesReverted":
     case "sessionChanged":
     case "warning":
     case undefined:

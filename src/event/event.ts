@@ -1,4 +1,5 @@
-import type { JsonObject, Message, Role, ToolOutcome } from "../message/message.ts";
+import type { FileChanged } from "../change/file-change.ts";
+import type { Image, JsonObject, Message, Role, ToolOutcome } from "../message/message.ts";
 import type { Request } from "../request/request.ts";
 import type { Session } from "../session/session.ts";
 import type { QueuedMessage } from "../turn/queued-message.ts";
@@ -35,6 +36,8 @@ export type EventPayload =
       readonly callId: string;
       readonly outcome: ToolOutcome;
       readonly text: string;
+      readonly images?: readonly Image[];
+      readonly blob?: string;
       readonly messageId: string;
     }
   | { readonly kind: "request_opened"; readonly request: Request }
@@ -66,6 +69,10 @@ export type EventPayload =
    * last one that is left; empty = none.
    */
   | { readonly kind: "history_cleared"; readonly firstMessageId: string; readonly lastMessageId: string }
+  /** A call changed a file. */
+  | ({ readonly kind: "file_changed" } & FileChanged)
+  /** What a turn did to files was taken back. */
+  | { readonly kind: "files_reverted"; readonly turnId: string; readonly paths: readonly string[] }
   | { readonly kind: "session_changed"; readonly session: Session }
   | { readonly kind: "warning"; readonly reason: string; readonly message: string };
 

@@ -52,6 +52,8 @@ export interface ToolResultPart {
   readonly text: string;
   /** What it is shown besides; absent = nothing. */
   readonly images?: readonly Image[];
+  /** The blob of all of it, where `text` is its head and tail; absent = nothing was cut. */
+  readonly blob?: string;
 }
 
 export type Part =

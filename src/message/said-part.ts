@@ -1,6 +1,7 @@
 import type { BlobStore } from "../blob/blob-store.ts";
 import { blobNotFound, checkedContentType, type Blob } from "../blob/blob.ts";
 import { readBytes } from "../blob/read-bytes.ts";
+import { writeBytes } from "../blob/write-bytes.ts";
 import { DomainError, invalidField } from "../errors.ts";
 import { imageType } from "../tool/file-text.ts";
 import type { Attachment, Part, Role } from "./message.ts";
@@ -106,13 +107,9 @@ function checkName(name: string, field: string): void {
 }
 
 async function keep(blobs: BlobStore, part: SaidAttachment, { contentType, stored }: Checked): Promise<Part> {
-  const { sha256, sizeBytes } = stored ?? (await blobs.write(once(part.bytes.data), contentType));
+  const { sha256, sizeBytes } = stored ?? (await writeBytes(blobs, part.bytes.data, contentType));
   const attachment: Attachment = { sha256, mediaType: contentType, sizeBytes };
   return part.kind === "image" ? { kind: "image", ...attachment } : { kind: "file", ...attachment, name: part.name };
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 /** Pictures and files are what a user shows: no provider takes them from anybody else. Throws DomainError `INVALID_FIELD`. */

@@ -3,6 +3,7 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { EventSchema, OutputStream, type Event } from "../../gen/ts/parley/v1/event_pb.ts";
 import type { Delta, EventPayload, LogEntry } from "../event/event.ts";
+import { fileChangedToProto } from "./change-proto.ts";
 import { encodeCompleted } from "./message-bytes.ts";
 import { messageToProto, outcomeToProto, roleToProto, structOf, toolResultToProto } from "./message-proto.ts";
 import { queuedToProto } from "./queue-proto.ts";
@@ -149,6 +150,10 @@ function payloadToProto(payload: EventPayload): PayloadInit {
       const { firstMessageId, lastMessageId } = payload;
       return { case: "historyCleared", value: { firstMessageId, lastMessageId } };
     }
+    case "file_changed":
+      return { case: "fileChanged", value: fileChangedToProto(payload) };
+    case "files_reverted":
+      return { case: "filesReverted", value: { turnId: payload.turnId, paths: [...payload.paths] } };
     case "session_changed":
       return { case: "sessionChanged", value: { session: sessionToProto(payload.session) } };
     case "warning":

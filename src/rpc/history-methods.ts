@@ -1,6 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
 import type { BlobStore } from "../blob/blob-store.ts";
+import { revertFiles, type RevertFilesDeps } from "../change/revert-files.ts";
 import { appendMessage } from "../message/append-message.ts";
 import { takeParts } from "../message/said-part.ts";
 import { updateMessage } from "../message/update-message.ts";
@@ -10,6 +11,7 @@ import type { CutHistoryDeps } from "../session/cut-history.ts";
 import { rewindSession } from "../session/rewind-session.ts";
 import { takeSnapshot } from "../session/snapshot.ts";
 import { actorOf } from "./actor.ts";
+import { revertToProto } from "./change-proto.ts";
 import { authorFromProto, messageToProto, saidFromProto } from "./message-proto.ts";
 import { pageSizeOf } from "./page.ts";
 import { sessionToProto } from "./session-proto.ts";
@@ -17,12 +19,12 @@ import { snapshotToProto } from "./snapshot-proto.ts";
 
 type HistoryMethods = Pick<
   ServiceImpl<typeof SessionService>,
-  "getSnapshot" | "appendMessage" | "updateMessage" | "clearHistory" | "rewindSession"
+  "getSnapshot" | "appendMessage" | "updateMessage" | "clearHistory" | "rewindSession" | "revertFiles"
 >;
 
 /** What shows and changes what was said in a session. */
 export function createHistoryMethods(
-  deps: SessionDeps & CutHistoryDeps & { readonly blobs: BlobStore; readonly logEpoch: string },
+  deps: SessionDeps & CutHistoryDeps & RevertFilesDeps & { readonly blobs: BlobStore; readonly logEpoch: string },
 ): HistoryMethods {
   const { profiles } = deps;
   return {
@@ -51,6 +53,11 @@ export function createHistoryMethods(
     rewindSession: async ({ sessionId, messageId }, context) => {
       const rewound = await rewindSession(deps, { sessionId, messageId, actor: actorOf(context) });
       return { session: sessionToProto(rewound.session, profiles), firstMessageId: rewound.firstMessageId };
+    },
+
+    revertFiles: async ({ sessionId, turnId, preview, idempotencyKey }, context) => {
+      const request = { sessionId, turnId, isPreview: preview, idempotencyKey, actor: actorOf(context) };
+      return revertToProto(await revertFiles(deps, request));
     },
   };
 }

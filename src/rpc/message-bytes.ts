@@ -25,7 +25,7 @@ const { field: result } = ToolResultSchema;
  * session has thousands. Undefined where a part is another than these, which only the generated code writes.
  */
 export function encodeCompleted(said: Message): Uint8Array | undefined {
-  if (said.parts.some(({ kind }) => !WRITTEN.has(kind))) return undefined;
+  if (!said.parts.every(isWritten)) return undefined;
   const writer = new BinaryWriter();
   open(writer, EventSchema.field.messageCompleted.number);
   open(writer, MessageCompletedSchema.field.message.number);
@@ -41,6 +41,10 @@ export function encodeCompleted(said: Message): Uint8Array | undefined {
   whole(writer, SECONDS, Math.floor(said.createTimeMs / MS_PER_S));
   whole(writer, NANOS, (((said.createTimeMs % MS_PER_S) + MS_PER_S) % MS_PER_S) * NANOS_PER_MS);
   return writer.join().join().join().finish();
+}
+
+function isWritten(one: Part): boolean {
+  return WRITTEN.has(one.kind) && !("images" in one || "blob" in one);
 }
 
 function writePart(writer: BinaryWriter, one: Part): void {

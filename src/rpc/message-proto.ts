@@ -1,12 +1,14 @@
 import { create, type JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
+  ImageSchema,
   MessageSchema,
   MessageStatus,
   PartSchema,
   Role,
   ToolCallState,
   ToolResultSchema,
+  type Image,
   type Message as MessageProto,
   type Part as PartProto,
   type ToolResult,
@@ -82,12 +84,8 @@ export function partToProto(part: domain.Part): PartProto {
       return create(PartSchema, { content: { case: "text", value: part.text } });
     case "reasoning":
       return create(PartSchema, { content: { case: "reasoning", value: { text: part.text } } });
-    case "image": {
-      const { sha256, mediaType, sizeBytes } = part;
-      return create(PartSchema, {
-        content: { case: "image", value: { sha256, mediaType, sizeBytes: BigInt(sizeBytes) } },
-      });
-    }
+    case "image":
+      return create(PartSchema, { content: { case: "image", value: imageToProto(part) } });
     case "file": {
       const { sha256, mediaType, sizeBytes, name } = part;
       const value = { sha256, mediaType, sizeBytes: BigInt(sizeBytes), name };
@@ -103,11 +101,17 @@ export function partToProto(part: domain.Part): PartProto {
   }
 }
 
+function imageToProto({ sha256, mediaType, sizeBytes }: domain.Image): Image {
+  return create(ImageSchema, { sha256, mediaType, sizeBytes: BigInt(sizeBytes) });
+}
+
 export function toolResultToProto(result: Omit<domain.ToolResultPart, "kind">): ToolResult {
   return create(ToolResultSchema, {
     callId: result.callId,
     state: OUTCOMES[result.outcome],
     text: result.text,
+    blob: result.blob ?? "",
+    images: (result.images ?? []).map(imageToProto),
   });
 }
 

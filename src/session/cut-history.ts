@@ -1,3 +1,4 @@
+import { deleteChangesOfGoneCalls, listRevertsSince, moveRevert } from "../change/change-store.ts";
 import type { Clock } from "../clock.ts";
 import type { EventLog } from "../event/event-log.ts";
 import type { EventPayload } from "../event/event.ts";
@@ -47,12 +48,14 @@ export async function cutHistory(
   const steers = await listQueued(db, key, "steer");
   const followUps = await listQueued(db, key, "follow_up");
   const requests = await listOpenOfSession(db, key);
+  const reverts = await listRevertsSince(db, key, fromSeq);
   const model = modelNameInForce(deps.profiles, session);
   const queued = [...steers, ...followUps];
   const before: EventPayload[] = [
     { kind: "history_cleared", firstMessageId, lastMessageId },
     ...(queued.length > 0 ? [queueJoined(...queued)] : []),
     ...requests.map((request): EventPayload => ({ kind: "request_opened", request })),
+    ...reverts.map(({ turnId, paths }): EventPayload => ({ kind: "files_reverted", turnId, paths })),
     ...edited.map((message): EventPayload => ({ kind: "message_updated", message })),
   ];
   await log.append(id, {
@@ -67,6 +70,10 @@ export async function cutHistory(
       ...claim,
       claimQueue(key, steers.length, followUps.length),
       ...deleteHistoryFrom(key, fromSeq),
+      deleteChangesOfGoneCalls(key),
+      ...reverts.map(({ seq }, i) =>
+        moveRevert(key, seq, firstSeq + before.length - edited.length - reverts.length + i),
+      ),
       ...edited.map((message, i) => setUpdatedSeq(message.id, firstSeq + before.length - edited.length + i)),
     ],
   });

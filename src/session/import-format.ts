@@ -1,5 +1,5 @@
 import { checkSize } from "../message/message-size.ts";
-import type { Message, Part, Role } from "../message/message.ts";
+import type { Image, Message, Part, Role } from "../message/message.ts";
 import { isToolArguments } from "../message/tool-arguments.ts";
 import { flag, listOf, mapOf, object, oneOf, plainObject, ShapeError, text, whole, type Shape } from "../json-shape.ts";
 import type { Limits } from "../turn/turn.ts";
@@ -122,12 +122,15 @@ const PARTS: { readonly [Kind in Part["kind"]]: Shape<unknown> } = {
     { kind: oneOf("tool_call"), callId: id, providerCallId: text(), name: text(), arguments: toolArguments },
     { invalidArguments: text() },
   ),
-  tool_result: object<PartOf<"tool_result">>({
-    kind: oneOf("tool_result"),
-    callId: id,
-    outcome: oneOf("succeeded", "failed", "cancelled", "unknown"),
-    text: text(),
-  }),
+  tool_result: object(
+    {
+      kind: oneOf("tool_result"),
+      callId: id,
+      outcome: oneOf("succeeded", "failed", "cancelled", "unknown"),
+      text: text(),
+    },
+    { images: listOf(object<Image>(attachment)), blob: attachment.sha256 },
+  ),
 };
 
 const kindOfPart = oneOf("text", "reasoning", "image", "file", "tool_call", "tool_result");

@@ -13,6 +13,7 @@ const TABLES = [
   { table: "events", order: "seq" },
   { table: "messages", order: "seq" },
   { table: "turns", order: "first_seq" },
+  { table: "file_changes", order: "key" },
 ] as const;
 
 /** Removes what is left of deleted sessions and of cut histories, in the background. */
@@ -90,6 +91,7 @@ function lastOf(key: number): readonly Statement[] {
   return [
     { sql: "DELETE FROM tool_calls WHERE session_key = ?", params: [key] },
     { sql: "DELETE FROM queued_messages WHERE session_key = ?", params: [key] },
+    { sql: "DELETE FROM reverts WHERE session_key = ?", params: [key] },
     // Those that were open are kept for a while, for who waits for them.
     { sql: "DELETE FROM requests WHERE session_key = ? AND forget_time_ms IS NULL", params: [key] },
     { sql: "DELETE FROM removed_ranges WHERE session_key = ?", params: [key] },

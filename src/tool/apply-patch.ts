@@ -23,6 +23,7 @@ export function createApplyPatchTool(files: Files): Tool {
     description:
       "Applies a unified diff to files of the workspace. Where any part of it does not fit, nothing is changed.",
     parameters: { type: "object", properties, required: ["patch"], additionalProperties: false },
+    isAwaited: true,
     assess: async (args, place) => {
       const patches = await readArguments(args);
       const paths = [...new Set(patches.flatMap(({ from, to }) => [from, to]).filter((path) => path !== undefined))];

@@ -39,6 +39,7 @@ export function createEditFileTool(files: Files): Tool {
     description:
       "Replaces exact pieces of a text file in the workspace: one (old_text, new_text), or several (edits). Where one does not fit, nothing is changed.",
     parameters: { type: "object", properties, required: ["path"], additionalProperties: false },
+    isAwaited: true,
     assess: async (args, place) => {
       const { path, edits } = readArguments(args);
       const assessment = await assessWrite(files, place, [path], "edits a file in the workspace");

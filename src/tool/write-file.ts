@@ -21,6 +21,7 @@ export function createWriteFileTool(files: Files): Tool {
     description:
       "Makes a file in the workspace, or replaces all of its content. To change a part of a file, use edit_file.",
     parameters: { type: "object", properties, required: ["path", "content"], additionalProperties: false },
+    isAwaited: true,
     assess: (args, place) => assessWrite(files, place, [readArguments(args).path], "writes a file in the workspace"),
     preview: (args, place) => preview(files, readArguments(args), place),
     run: (args, { workspace, changes }) => {

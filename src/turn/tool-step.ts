@@ -1,14 +1,14 @@
 import { toolsOf } from "../agent/agent.ts";
+import { keepChanges } from "../change/keep-changes.ts";
 import type { Clock } from "../clock.ts";
 import type { EventPayload } from "../event/event.ts";
 import type { ToolOutcome } from "../message/message.ts";
 import { insertMessage } from "../message/message-store.ts";
 import type { StoredSession } from "../session/session-store.ts";
 import type { Statement } from "../store/database.ts";
-import { cutResult } from "../tool/result.ts";
 import type { Tool } from "../tool/tool.ts";
-import { UNKEPT } from "../workspace/file-change.ts";
 import { createCallOutput } from "./call-output.ts";
+import { type KeptResult, keepResult } from "./kept-result.ts";
 import { setCallEnded, setCallStarted, type ToolCall } from "./tool-call-store.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import type { StoredTurn } from "./turn-store.ts";
@@ -49,9 +49,8 @@ export async function toolStep(
   if (failed !== undefined) throw failed.reason;
 }
 
-interface CallResult {
+interface CallResult extends KeptResult {
   readonly outcome: ToolOutcome;
-  readonly text: string;
 }
 
 interface CallScope {
@@ -72,13 +71,15 @@ async function runCall(call: ToolCall, tool: Tool | undefined, scope: CallScope)
     const { id: sessionId, workspace } = session;
     const place = { sessionId, workspace, turnId: turn.id, callId: call.id };
     const { output, close } = createCallOutput(deps.log, place);
-    const running = tool.run(call.arguments, { ...place, signal, changes: UNKEPT, output });
+    const changes = keepChanges(deps, { session, turnId: turn.id, callId: call.id, signal });
+    const running = tool.run(call.arguments, { ...place, signal, changes, output });
     const graceMs = tool.isAwaited === true ? MAX_AWAITED_MS : 0;
-    const { text } = await untilAborted(running, signal, deps.clock, graceMs).finally(close);
-    return { outcome: "succeeded", text: cutResult(text).text };
+    const result = await untilAborted(running, signal, deps.clock, graceMs).finally(close);
+    return { outcome: "succeeded", ...(await keepResult(deps.blobs, result)) };
   } catch (error) {
     signal.throwIfAborted();
-    return { outcome: "failed", text: cutResult(error instanceof Error ? error.message : String(error)).text };
+    const text = error instanceof Error ? error.message : String(error);
+    return { outcome: "failed", ...(await keepResult(deps.blobs, { text })) };
   }
 }
 
@@ -106,12 +107,12 @@ export function toolCallEnded(
   session: StoredSession,
   turnId: string,
   callId: string,
-  { outcome, text }: CallResult,
+  result: CallResult,
 ) {
   const messageId = deps.newId("msg");
-  const events: EventPayload[] = [{ kind: "tool_call_ended", callId, outcome, text, messageId }];
+  const events: EventPayload[] = [{ kind: "tool_call_ended", callId, ...result, messageId }];
   const changes = (seq: number, createTimeMs: number): readonly Statement[] => [
-    setCallEnded(callId, outcome),
+    setCallEnded(callId, result.outcome),
     insertMessage(
       session.key,
       {
@@ -120,7 +121,7 @@ export function toolCallEnded(
         turnId,
         role: "tool",
         status: "complete",
-        parts: [{ kind: "tool_result", callId, outcome, text }],
+        parts: [{ kind: "tool_result", callId, ...result }],
         model: "",
         usage: undefined,
         createTimeMs,

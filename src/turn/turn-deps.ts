@@ -18,8 +18,8 @@ export interface TurnDeps {
   readonly profiles: Profiles;
   readonly models: ModelCache;
   readonly tools: readonly Tool[];
-  /** What messages show. */
-  readonly blobs: Pick<BlobStore, "get" | "read">;
+  /** What messages show, what is too large for them, and what files were. */
+  readonly blobs: Pick<BlobStore, "get" | "read" | "write">;
   readonly workspaceInstructions: WorkspaceInstructions;
   readonly titles: Pick<Titles, "begin">;
   /** For jitter; between 0 and 1. */

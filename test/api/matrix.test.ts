@@ -111,6 +111,11 @@ const ROWS: Readonly<Record<string, Row>> = {
     empty: ["session_id", "message_id"],
     unknown: { session_id: noSession, message_id: noMessage },
   },
+  "SessionService.RevertFiles": {
+    valid: ({ sessionId, turnId }) => ({ sessionId, turnId }),
+    empty: ["session_id", "turn_id"],
+    unknown: { session_id: noSession, turn_id: noTurn },
+  },
   "SessionService.BatchDeleteSessions": {
     valid: () => ({ sessionIds: ["ses_none"] }),
     empty: ["session_ids"],

@@ -1,4 +1,5 @@
 import { blobNotFound } from "../../src/blob/blob.ts";
+import { DomainError } from "../../src/errors.ts";
 import type { TurnDeps } from "../../src/turn/turn-deps.ts";
 
 const blobs: TurnDeps["blobs"] = {
@@ -8,9 +9,12 @@ const blobs: TurnDeps["blobs"] = {
   read: async ({ sha256 }) => {
     throw blobNotFound(sha256);
   },
+  write: async () => {
+    throw new DomainError("exhausted", "STORAGE_FULL", "this test keeps no blobs");
+  },
 };
 
-/** What model calls take besides the conversation: no pictures or files, and workspaces that say nothing. */
+/** What model calls take besides the conversation: no pictures or files, nothing is kept, and workspaces that say nothing. */
 export const NO_SOURCES: Pick<TurnDeps, "blobs" | "workspaceInstructions"> = {
   blobs,
   workspaceInstructions: { read: async () => "" },

@@ -24,6 +24,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What became of a file.
+type FileChangeKind int32
+
+const (
+	// Not set.
+	FileChangeKind_FILE_CHANGE_KIND_UNSPECIFIED FileChangeKind = 0
+	// It was made.
+	FileChangeKind_FILE_CHANGE_KIND_CREATED FileChangeKind = 1
+	// Its content was changed.
+	FileChangeKind_FILE_CHANGE_KIND_MODIFIED FileChangeKind = 2
+	// It was removed.
+	FileChangeKind_FILE_CHANGE_KIND_DELETED FileChangeKind = 3
+)
+
+// Enum value maps for FileChangeKind.
+var (
+	FileChangeKind_name = map[int32]string{
+		0: "FILE_CHANGE_KIND_UNSPECIFIED",
+		1: "FILE_CHANGE_KIND_CREATED",
+		2: "FILE_CHANGE_KIND_MODIFIED",
+		3: "FILE_CHANGE_KIND_DELETED",
+	}
+	FileChangeKind_value = map[string]int32{
+		"FILE_CHANGE_KIND_UNSPECIFIED": 0,
+		"FILE_CHANGE_KIND_CREATED":     1,
+		"FILE_CHANGE_KIND_MODIFIED":    2,
+		"FILE_CHANGE_KIND_DELETED":     3,
+	}
+)
+
+func (x FileChangeKind) Enum() *FileChangeKind {
+	p := new(FileChangeKind)
+	*p = x
+	return p
+}
+
+func (x FileChangeKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FileChangeKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_parley_v1_event_proto_enumTypes[0].Descriptor()
+}
+
+func (FileChangeKind) Type() protoreflect.EnumType {
+	return &file_parley_v1_event_proto_enumTypes[0]
+}
+
+func (x FileChangeKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FileChangeKind.Descriptor instead.
+func (FileChangeKind) EnumDescriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{0}
+}
+
 // Where a program prints.
 type OutputStream int32
 
@@ -61,11 +118,11 @@ func (x OutputStream) String() string {
 }
 
 func (OutputStream) Descriptor() protoreflect.EnumDescriptor {
-	return file_parley_v1_event_proto_enumTypes[0].Descriptor()
+	return file_parley_v1_event_proto_enumTypes[1].Descriptor()
 }
 
 func (OutputStream) Type() protoreflect.EnumType {
-	return &file_parley_v1_event_proto_enumTypes[0]
+	return &file_parley_v1_event_proto_enumTypes[1]
 }
 
 func (x OutputStream) Number() protoreflect.EnumNumber {
@@ -74,7 +131,7 @@ func (x OutputStream) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OutputStream.Descriptor instead.
 func (OutputStream) EnumDescriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{0}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{1}
 }
 
 // One fact in a session's log.
@@ -113,6 +170,8 @@ type Event struct {
 	//	*Event_MessageUpdated
 	//	*Event_HistoryCleared
 	//	*Event_QueueChanged
+	//	*Event_FileChanged
+	//	*Event_FilesReverted
 	//	*Event_SessionChanged
 	//	*Event_Warning
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
@@ -363,6 +422,24 @@ func (x *Event) GetQueueChanged() *QueueChanged {
 	return nil
 }
 
+func (x *Event) GetFileChanged() *FileChanged {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_FileChanged); ok {
+			return x.FileChanged
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetFilesReverted() *FilesReverted {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_FilesReverted); ok {
+			return x.FilesReverted
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetSessionChanged() *SessionChanged {
 	if x != nil {
 		if x, ok := x.Payload.(*Event_SessionChanged); ok {
@@ -480,6 +557,16 @@ type Event_QueueChanged struct {
 	QueueChanged *QueueChanged `protobuf:"bytes,29,opt,name=queue_changed,json=queueChanged,proto3,oneof"`
 }
 
+type Event_FileChanged struct {
+	// A tool changed a file.
+	FileChanged *FileChanged `protobuf:"bytes,31,opt,name=file_changed,json=fileChanged,proto3,oneof"`
+}
+
+type Event_FilesReverted struct {
+	// What a turn did to files was taken back.
+	FilesReverted *FilesReverted `protobuf:"bytes,32,opt,name=files_reverted,json=filesReverted,proto3,oneof"`
+}
+
 type Event_SessionChanged struct {
 	// The session's settings were changed.
 	SessionChanged *SessionChanged `protobuf:"bytes,34,opt,name=session_changed,json=sessionChanged,proto3,oneof"`
@@ -527,6 +614,10 @@ func (*Event_MessageUpdated) isEvent_Payload() {}
 func (*Event_HistoryCleared) isEvent_Payload() {}
 
 func (*Event_QueueChanged) isEvent_Payload() {}
+
+func (*Event_FileChanged) isEvent_Payload() {}
+
+func (*Event_FilesReverted) isEvent_Payload() {}
 
 func (*Event_SessionChanged) isEvent_Payload() {}
 
@@ -1636,6 +1727,161 @@ func (x *QueueChanged) GetRemovedIds() []string {
 	return nil
 }
 
+// A tool changed a file. What a call did before it failed or was cut off is told too; RevertFiles takes it back.
+type FileChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The call that did it.
+	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// The file, relative to the session's workspace, without links.
+	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	// What became of it.
+	Kind FileChangeKind `protobuf:"varint,3,opt,name=kind,proto3,enum=parley.v1.FileChangeKind" json:"kind,omitempty"`
+	// The change as a unified diff, at most 256 KiB; empty where the file is no text, and where the diff is larger.
+	Diff string `protobuf:"bytes,4,opt,name=diff,proto3" json:"diff,omitempty"`
+	// SHA-256 of the blob that holds a larger diff, in lower-case hex, read with `GET /blobs/{sha256}`. Else empty.
+	DiffBlob string `protobuf:"bytes,5,opt,name=diff_blob,json=diffBlob,proto3" json:"diff_blob,omitempty"`
+	// How many lines the diff adds.
+	AddedLines int32 `protobuf:"varint,6,opt,name=added_lines,json=addedLines,proto3" json:"added_lines,omitempty"`
+	// How many lines the diff removes.
+	RemovedLines  int32 `protobuf:"varint,7,opt,name=removed_lines,json=removedLines,proto3" json:"removed_lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FileChanged) Reset() {
+	*x = FileChanged{}
+	mi := &file_parley_v1_event_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FileChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FileChanged) ProtoMessage() {}
+
+func (x *FileChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FileChanged.ProtoReflect.Descriptor instead.
+func (*FileChanged) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *FileChanged) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *FileChanged) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *FileChanged) GetKind() FileChangeKind {
+	if x != nil {
+		return x.Kind
+	}
+	return FileChangeKind_FILE_CHANGE_KIND_UNSPECIFIED
+}
+
+func (x *FileChanged) GetDiff() string {
+	if x != nil {
+		return x.Diff
+	}
+	return ""
+}
+
+func (x *FileChanged) GetDiffBlob() string {
+	if x != nil {
+		return x.DiffBlob
+	}
+	return ""
+}
+
+func (x *FileChanged) GetAddedLines() int32 {
+	if x != nil {
+		return x.AddedLines
+	}
+	return 0
+}
+
+func (x *FileChanged) GetRemovedLines() int32 {
+	if x != nil {
+		return x.RemovedLines
+	}
+	return 0
+}
+
+// What a turn did to files was taken back, of those that were still as it left them.
+type FilesReverted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The turn whose changes they were.
+	TurnId string `protobuf:"bytes,1,opt,name=turn_id,json=turnId,proto3" json:"turn_id,omitempty"`
+	// The files that are as they were before it, relative to the session's workspace.
+	Paths         []string `protobuf:"bytes,2,rep,name=paths,proto3" json:"paths,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FilesReverted) Reset() {
+	*x = FilesReverted{}
+	mi := &file_parley_v1_event_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FilesReverted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FilesReverted) ProtoMessage() {}
+
+func (x *FilesReverted) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FilesReverted.ProtoReflect.Descriptor instead.
+func (*FilesReverted) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *FilesReverted) GetTurnId() string {
+	if x != nil {
+		return x.TurnId
+	}
+	return ""
+}
+
+func (x *FilesReverted) GetPaths() []string {
+	if x != nil {
+		return x.Paths
+	}
+	return nil
+}
+
 // The session's settings were changed.
 type SessionChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1647,7 +1893,7 @@ type SessionChanged struct {
 
 func (x *SessionChanged) Reset() {
 	*x = SessionChanged{}
-	mi := &file_parley_v1_event_proto_msgTypes[20]
+	mi := &file_parley_v1_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1659,7 +1905,7 @@ func (x *SessionChanged) String() string {
 func (*SessionChanged) ProtoMessage() {}
 
 func (x *SessionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[20]
+	mi := &file_parley_v1_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1672,7 +1918,7 @@ func (x *SessionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionChanged.ProtoReflect.Descriptor instead.
 func (*SessionChanged) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{20}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SessionChanged) GetSession() *Session {
@@ -1695,7 +1941,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_parley_v1_event_proto_msgTypes[21]
+	mi := &file_parley_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1707,7 +1953,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[21]
+	mi := &file_parley_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1720,7 +1966,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{21}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Warning) GetReason() string {
@@ -1741,7 +1987,7 @@ var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xb9\f\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xbf\r\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12;\n" +
 	"\vcreate_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -1770,10 +2016,12 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\rmodel_changed\x18\x19 \x01(\v2\x17.parley.v1.ModelChangedH\x00R\fmodelChanged\x12D\n" +
 	"\x0fmessage_updated\x18\x1a \x01(\v2\x19.parley.v1.MessageUpdatedH\x00R\x0emessageUpdated\x12D\n" +
 	"\x0fhistory_cleared\x18\x1b \x01(\v2\x19.parley.v1.HistoryClearedH\x00R\x0ehistoryCleared\x12>\n" +
-	"\rqueue_changed\x18\x1d \x01(\v2\x17.parley.v1.QueueChangedH\x00R\fqueueChanged\x12D\n" +
+	"\rqueue_changed\x18\x1d \x01(\v2\x17.parley.v1.QueueChangedH\x00R\fqueueChanged\x12;\n" +
+	"\ffile_changed\x18\x1f \x01(\v2\x16.parley.v1.FileChangedH\x00R\vfileChanged\x12A\n" +
+	"\x0efiles_reverted\x18  \x01(\v2\x18.parley.v1.FilesRevertedH\x00R\rfilesReverted\x12D\n" +
 	"\x0fsession_changed\x18\" \x01(\v2\x19.parley.v1.SessionChangedH\x00R\x0esessionChanged\x12.\n" +
 	"\awarning\x18# \x01(\v2\x12.parley.v1.WarningH\x00R\awarningB\t\n" +
-	"\apayloadJ\x04\b\x1c\x10\x1dJ\x04\b\x1e\x10\"\"2\n" +
+	"\apayloadJ\x04\b\x1c\x10\x1dJ\x04\b\x1e\x10\x1fJ\x04\b!\x10\"\"2\n" +
 	"\vTurnStarted\x12#\n" +
 	"\x04turn\x18\x01 \x01(\v2\x0f.parley.v1.TurnR\x04turn\"\x91\x01\n" +
 	"\tTurnEnded\x120\n" +
@@ -1844,12 +2092,29 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\fQueueChanged\x120\n" +
 	"\x06queued\x18\x01 \x03(\v2\x18.parley.v1.QueuedMessageR\x06queued\x12\x1f\n" +
 	"\vremoved_ids\x18\x02 \x03(\tR\n" +
-	"removedIds\">\n" +
+	"removedIds\"\xe0\x01\n" +
+	"\vFileChanged\x12\x17\n" +
+	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12-\n" +
+	"\x04kind\x18\x03 \x01(\x0e2\x19.parley.v1.FileChangeKindR\x04kind\x12\x12\n" +
+	"\x04diff\x18\x04 \x01(\tR\x04diff\x12\x1b\n" +
+	"\tdiff_blob\x18\x05 \x01(\tR\bdiffBlob\x12\x1f\n" +
+	"\vadded_lines\x18\x06 \x01(\x05R\n" +
+	"addedLines\x12#\n" +
+	"\rremoved_lines\x18\a \x01(\x05R\fremovedLines\">\n" +
+	"\rFilesReverted\x12\x17\n" +
+	"\aturn_id\x18\x01 \x01(\tR\x06turnId\x12\x14\n" +
+	"\x05paths\x18\x02 \x03(\tR\x05paths\">\n" +
 	"\x0eSessionChanged\x12,\n" +
 	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\";\n" +
 	"\aWarning\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage*a\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage*\x8d\x01\n" +
+	"\x0eFileChangeKind\x12 \n" +
+	"\x1cFILE_CHANGE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18FILE_CHANGE_KIND_CREATED\x10\x01\x12\x1d\n" +
+	"\x19FILE_CHANGE_KIND_MODIFIED\x10\x02\x12\x1c\n" +
+	"\x18FILE_CHANGE_KIND_DELETED\x10\x03*a\n" +
 	"\fOutputStream\x12\x1d\n" +
 	"\x19OUTPUT_STREAM_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14OUTPUT_STREAM_STDOUT\x10\x01\x12\x18\n" +
@@ -1870,95 +2135,101 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 	return file_parley_v1_event_proto_rawDescData
 }
 
-var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_parley_v1_event_proto_goTypes = []any{
-	(OutputStream)(0),             // 0: parley.v1.OutputStream
-	(*Event)(nil),                 // 1: parley.v1.Event
-	(*TurnStarted)(nil),           // 2: parley.v1.TurnStarted
-	(*TurnEnded)(nil),             // 3: parley.v1.TurnEnded
-	(*StepStarted)(nil),           // 4: parley.v1.StepStarted
-	(*MessageStarted)(nil),        // 5: parley.v1.MessageStarted
-	(*TextDelta)(nil),             // 6: parley.v1.TextDelta
-	(*ReasoningDelta)(nil),        // 7: parley.v1.ReasoningDelta
-	(*MessageCompleted)(nil),      // 8: parley.v1.MessageCompleted
-	(*ToolCallRequested)(nil),     // 9: parley.v1.ToolCallRequested
-	(*ToolCallStarted)(nil),       // 10: parley.v1.ToolCallStarted
-	(*RequestOpened)(nil),         // 11: parley.v1.RequestOpened
-	(*RequestResolved)(nil),       // 12: parley.v1.RequestResolved
-	(*ToolOutputDelta)(nil),       // 13: parley.v1.ToolOutputDelta
-	(*ToolCallEnded)(nil),         // 14: parley.v1.ToolCallEnded
-	(*UsageReported)(nil),         // 15: parley.v1.UsageReported
-	(*RetryScheduled)(nil),        // 16: parley.v1.RetryScheduled
-	(*ModelChanged)(nil),          // 17: parley.v1.ModelChanged
-	(*MessageUpdated)(nil),        // 18: parley.v1.MessageUpdated
-	(*HistoryCleared)(nil),        // 19: parley.v1.HistoryCleared
-	(*QueueChanged)(nil),          // 20: parley.v1.QueueChanged
-	(*SessionChanged)(nil),        // 21: parley.v1.SessionChanged
-	(*Warning)(nil),               // 22: parley.v1.Warning
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
-	(*Turn)(nil),                  // 24: parley.v1.Turn
-	(TurnEndReason)(0),            // 25: parley.v1.TurnEndReason
-	(*Usage)(nil),                 // 26: parley.v1.Usage
-	(*TurnError)(nil),             // 27: parley.v1.TurnError
-	(Role)(0),                     // 28: parley.v1.Role
-	(*Message)(nil),               // 29: parley.v1.Message
-	(*structpb.Struct)(nil),       // 30: google.protobuf.Struct
-	(*Request)(nil),               // 31: parley.v1.Request
-	(ToolCallState)(0),            // 32: parley.v1.ToolCallState
-	(*ToolResult)(nil),            // 33: parley.v1.ToolResult
-	(*durationpb.Duration)(nil),   // 34: google.protobuf.Duration
-	(*QueuedMessage)(nil),         // 35: parley.v1.QueuedMessage
-	(*Session)(nil),               // 36: parley.v1.Session
+	(FileChangeKind)(0),           // 0: parley.v1.FileChangeKind
+	(OutputStream)(0),             // 1: parley.v1.OutputStream
+	(*Event)(nil),                 // 2: parley.v1.Event
+	(*TurnStarted)(nil),           // 3: parley.v1.TurnStarted
+	(*TurnEnded)(nil),             // 4: parley.v1.TurnEnded
+	(*StepStarted)(nil),           // 5: parley.v1.StepStarted
+	(*MessageStarted)(nil),        // 6: parley.v1.MessageStarted
+	(*TextDelta)(nil),             // 7: parley.v1.TextDelta
+	(*ReasoningDelta)(nil),        // 8: parley.v1.ReasoningDelta
+	(*MessageCompleted)(nil),      // 9: parley.v1.MessageCompleted
+	(*ToolCallRequested)(nil),     // 10: parley.v1.ToolCallRequested
+	(*ToolCallStarted)(nil),       // 11: parley.v1.ToolCallStarted
+	(*RequestOpened)(nil),         // 12: parley.v1.RequestOpened
+	(*RequestResolved)(nil),       // 13: parley.v1.RequestResolved
+	(*ToolOutputDelta)(nil),       // 14: parley.v1.ToolOutputDelta
+	(*ToolCallEnded)(nil),         // 15: parley.v1.ToolCallEnded
+	(*UsageReported)(nil),         // 16: parley.v1.UsageReported
+	(*RetryScheduled)(nil),        // 17: parley.v1.RetryScheduled
+	(*ModelChanged)(nil),          // 18: parley.v1.ModelChanged
+	(*MessageUpdated)(nil),        // 19: parley.v1.MessageUpdated
+	(*HistoryCleared)(nil),        // 20: parley.v1.HistoryCleared
+	(*QueueChanged)(nil),          // 21: parley.v1.QueueChanged
+	(*FileChanged)(nil),           // 22: parley.v1.FileChanged
+	(*FilesReverted)(nil),         // 23: parley.v1.FilesReverted
+	(*SessionChanged)(nil),        // 24: parley.v1.SessionChanged
+	(*Warning)(nil),               // 25: parley.v1.Warning
+	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
+	(*Turn)(nil),                  // 27: parley.v1.Turn
+	(TurnEndReason)(0),            // 28: parley.v1.TurnEndReason
+	(*Usage)(nil),                 // 29: parley.v1.Usage
+	(*TurnError)(nil),             // 30: parley.v1.TurnError
+	(Role)(0),                     // 31: parley.v1.Role
+	(*Message)(nil),               // 32: parley.v1.Message
+	(*structpb.Struct)(nil),       // 33: google.protobuf.Struct
+	(*Request)(nil),               // 34: parley.v1.Request
+	(ToolCallState)(0),            // 35: parley.v1.ToolCallState
+	(*ToolResult)(nil),            // 36: parley.v1.ToolResult
+	(*durationpb.Duration)(nil),   // 37: google.protobuf.Duration
+	(*QueuedMessage)(nil),         // 38: parley.v1.QueuedMessage
+	(*Session)(nil),               // 39: parley.v1.Session
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
-	23, // 0: parley.v1.Event.create_time:type_name -> google.protobuf.Timestamp
-	2,  // 1: parley.v1.Event.turn_started:type_name -> parley.v1.TurnStarted
-	3,  // 2: parley.v1.Event.turn_ended:type_name -> parley.v1.TurnEnded
-	4,  // 3: parley.v1.Event.step_started:type_name -> parley.v1.StepStarted
-	5,  // 4: parley.v1.Event.message_started:type_name -> parley.v1.MessageStarted
-	6,  // 5: parley.v1.Event.text_delta:type_name -> parley.v1.TextDelta
-	7,  // 6: parley.v1.Event.reasoning_delta:type_name -> parley.v1.ReasoningDelta
-	8,  // 7: parley.v1.Event.message_completed:type_name -> parley.v1.MessageCompleted
-	9,  // 8: parley.v1.Event.tool_call_requested:type_name -> parley.v1.ToolCallRequested
-	10, // 9: parley.v1.Event.tool_call_started:type_name -> parley.v1.ToolCallStarted
-	13, // 10: parley.v1.Event.tool_output_delta:type_name -> parley.v1.ToolOutputDelta
-	14, // 11: parley.v1.Event.tool_call_ended:type_name -> parley.v1.ToolCallEnded
-	11, // 12: parley.v1.Event.request_opened:type_name -> parley.v1.RequestOpened
-	12, // 13: parley.v1.Event.request_resolved:type_name -> parley.v1.RequestResolved
-	15, // 14: parley.v1.Event.usage_reported:type_name -> parley.v1.UsageReported
-	16, // 15: parley.v1.Event.retry_scheduled:type_name -> parley.v1.RetryScheduled
-	17, // 16: parley.v1.Event.model_changed:type_name -> parley.v1.ModelChanged
-	18, // 17: parley.v1.Event.message_updated:type_name -> parley.v1.MessageUpdated
-	19, // 18: parley.v1.Event.history_cleared:type_name -> parley.v1.HistoryCleared
-	20, // 19: parley.v1.Event.queue_changed:type_name -> parley.v1.QueueChanged
-	21, // 20: parley.v1.Event.session_changed:type_name -> parley.v1.SessionChanged
-	22, // 21: parley.v1.Event.warning:type_name -> parley.v1.Warning
-	24, // 22: parley.v1.TurnStarted.turn:type_name -> parley.v1.Turn
-	25, // 23: parley.v1.TurnEnded.reason:type_name -> parley.v1.TurnEndReason
-	26, // 24: parley.v1.TurnEnded.usage:type_name -> parley.v1.Usage
-	27, // 25: parley.v1.TurnEnded.error:type_name -> parley.v1.TurnError
-	28, // 26: parley.v1.MessageStarted.role:type_name -> parley.v1.Role
-	29, // 27: parley.v1.MessageCompleted.message:type_name -> parley.v1.Message
-	30, // 28: parley.v1.ToolCallRequested.arguments:type_name -> google.protobuf.Struct
-	30, // 29: parley.v1.ToolCallStarted.arguments:type_name -> google.protobuf.Struct
-	31, // 30: parley.v1.RequestOpened.request:type_name -> parley.v1.Request
-	31, // 31: parley.v1.RequestResolved.request:type_name -> parley.v1.Request
-	0,  // 32: parley.v1.ToolOutputDelta.stream:type_name -> parley.v1.OutputStream
-	32, // 33: parley.v1.ToolCallEnded.state:type_name -> parley.v1.ToolCallState
-	33, // 34: parley.v1.ToolCallEnded.result:type_name -> parley.v1.ToolResult
-	26, // 35: parley.v1.UsageReported.usage:type_name -> parley.v1.Usage
-	26, // 36: parley.v1.UsageReported.turn_usage:type_name -> parley.v1.Usage
-	34, // 37: parley.v1.RetryScheduled.delay:type_name -> google.protobuf.Duration
-	27, // 38: parley.v1.RetryScheduled.error:type_name -> parley.v1.TurnError
-	29, // 39: parley.v1.MessageUpdated.message:type_name -> parley.v1.Message
-	35, // 40: parley.v1.QueueChanged.queued:type_name -> parley.v1.QueuedMessage
-	36, // 41: parley.v1.SessionChanged.session:type_name -> parley.v1.Session
-	42, // [42:42] is the sub-list for method output_type
-	42, // [42:42] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	26, // 0: parley.v1.Event.create_time:type_name -> google.protobuf.Timestamp
+	3,  // 1: parley.v1.Event.turn_started:type_name -> parley.v1.TurnStarted
+	4,  // 2: parley.v1.Event.turn_ended:type_name -> parley.v1.TurnEnded
+	5,  // 3: parley.v1.Event.step_started:type_name -> parley.v1.StepStarted
+	6,  // 4: parley.v1.Event.message_started:type_name -> parley.v1.MessageStarted
+	7,  // 5: parley.v1.Event.text_delta:type_name -> parley.v1.TextDelta
+	8,  // 6: parley.v1.Event.reasoning_delta:type_name -> parley.v1.ReasoningDelta
+	9,  // 7: parley.v1.Event.message_completed:type_name -> parley.v1.MessageCompleted
+	10, // 8: parley.v1.Event.tool_call_requested:type_name -> parley.v1.ToolCallRequested
+	11, // 9: parley.v1.Event.tool_call_started:type_name -> parley.v1.ToolCallStarted
+	14, // 10: parley.v1.Event.tool_output_delta:type_name -> parley.v1.ToolOutputDelta
+	15, // 11: parley.v1.Event.tool_call_ended:type_name -> parley.v1.ToolCallEnded
+	12, // 12: parley.v1.Event.request_opened:type_name -> parley.v1.RequestOpened
+	13, // 13: parley.v1.Event.request_resolved:type_name -> parley.v1.RequestResolved
+	16, // 14: parley.v1.Event.usage_reported:type_name -> parley.v1.UsageReported
+	17, // 15: parley.v1.Event.retry_scheduled:type_name -> parley.v1.RetryScheduled
+	18, // 16: parley.v1.Event.model_changed:type_name -> parley.v1.ModelChanged
+	19, // 17: parley.v1.Event.message_updated:type_name -> parley.v1.MessageUpdated
+	20, // 18: parley.v1.Event.history_cleared:type_name -> parley.v1.HistoryCleared
+	21, // 19: parley.v1.Event.queue_changed:type_name -> parley.v1.QueueChanged
+	22, // 20: parley.v1.Event.file_changed:type_name -> parley.v1.FileChanged
+	23, // 21: parley.v1.Event.files_reverted:type_name -> parley.v1.FilesReverted
+	24, // 22: parley.v1.Event.session_changed:type_name -> parley.v1.SessionChanged
+	25, // 23: parley.v1.Event.warning:type_name -> parley.v1.Warning
+	27, // 24: parley.v1.TurnStarted.turn:type_name -> parley.v1.Turn
+	28, // 25: parley.v1.TurnEnded.reason:type_name -> parley.v1.TurnEndReason
+	29, // 26: parley.v1.TurnEnded.usage:type_name -> parley.v1.Usage
+	30, // 27: parley.v1.TurnEnded.error:type_name -> parley.v1.TurnError
+	31, // 28: parley.v1.MessageStarted.role:type_name -> parley.v1.Role
+	32, // 29: parley.v1.MessageCompleted.message:type_name -> parley.v1.Message
+	33, // 30: parley.v1.ToolCallRequested.arguments:type_name -> google.protobuf.Struct
+	33, // 31: parley.v1.ToolCallStarted.arguments:type_name -> google.protobuf.Struct
+	34, // 32: parley.v1.RequestOpened.request:type_name -> parley.v1.Request
+	34, // 33: parley.v1.RequestResolved.request:type_name -> parley.v1.Request
+	1,  // 34: parley.v1.ToolOutputDelta.stream:type_name -> parley.v1.OutputStream
+	35, // 35: parley.v1.ToolCallEnded.state:type_name -> parley.v1.ToolCallState
+	36, // 36: parley.v1.ToolCallEnded.result:type_name -> parley.v1.ToolResult
+	29, // 37: parley.v1.UsageReported.usage:type_name -> parley.v1.Usage
+	29, // 38: parley.v1.UsageReported.turn_usage:type_name -> parley.v1.Usage
+	37, // 39: parley.v1.RetryScheduled.delay:type_name -> google.protobuf.Duration
+	30, // 40: parley.v1.RetryScheduled.error:type_name -> parley.v1.TurnError
+	32, // 41: parley.v1.MessageUpdated.message:type_name -> parley.v1.Message
+	38, // 42: parley.v1.QueueChanged.queued:type_name -> parley.v1.QueuedMessage
+	0,  // 43: parley.v1.FileChanged.kind:type_name -> parley.v1.FileChangeKind
+	39, // 44: parley.v1.SessionChanged.session:type_name -> parley.v1.Session
+	45, // [45:45] is the sub-list for method output_type
+	45, // [45:45] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -1992,6 +2263,8 @@ func file_parley_v1_event_proto_init() {
 		(*Event_MessageUpdated)(nil),
 		(*Event_HistoryCleared)(nil),
 		(*Event_QueueChanged)(nil),
+		(*Event_FileChanged)(nil),
+		(*Event_FilesReverted)(nil),
 		(*Event_SessionChanged)(nil),
 		(*Event_Warning)(nil),
 	}
@@ -2000,8 +2273,8 @@ func file_parley_v1_event_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   22,
+			NumEnums:      2,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

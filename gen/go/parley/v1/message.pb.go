@@ -765,8 +765,12 @@ type ToolResult struct {
 	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	// How the call ended.
 	State ToolCallState `protobuf:"varint,2,opt,name=state,proto3,enum=parley.v1.ToolCallState" json:"state,omitempty"`
-	// What the model is told, in plain text.
-	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// What the model is told, in plain text. Of a longer result the beginning and the end.
+	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// SHA-256 of the blob that holds all of the text where it was cut, in lower-case hex, read with `GET /blobs/{sha256}`. Else empty.
+	Blob string `protobuf:"bytes,4,opt,name=blob,proto3" json:"blob,omitempty"`
+	// Pictures that the model is shown besides.
+	Images        []*Image `protobuf:"bytes,5,rep,name=images,proto3" json:"images,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -822,6 +826,20 @@ func (x *ToolResult) GetText() string {
 	return ""
 }
 
+func (x *ToolResult) GetBlob() string {
+	if x != nil {
+		return x.Blob
+	}
+	return ""
+}
+
+func (x *ToolResult) GetImages() []*Image {
+	if x != nil {
+		return x.Images
+	}
+	return nil
+}
+
 var File_parley_v1_message_proto protoreflect.FileDescriptor
 
 const file_parley_v1_message_proto_rawDesc = "" +
@@ -869,12 +887,14 @@ const file_parley_v1_message_proto_rawDesc = "" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x125\n" +
 	"\targuments\x18\x03 \x01(\v2\x17.google.protobuf.StructR\targuments\x12+\n" +
-	"\x11invalid_arguments\x18\x04 \x01(\tR\x10invalidArguments\"i\n" +
+	"\x11invalid_arguments\x18\x04 \x01(\tR\x10invalidArguments\"\xa7\x01\n" +
 	"\n" +
 	"ToolResult\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12.\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x18.parley.v1.ToolCallStateR\x05state\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text*_\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x12\n" +
+	"\x04blob\x18\x04 \x01(\tR\x04blob\x12(\n" +
+	"\x06images\x18\x05 \x03(\v2\x10.parley.v1.ImageR\x06images*_\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vROLE_SYSTEM\x10\x01\x12\r\n" +
@@ -938,11 +958,12 @@ var file_parley_v1_message_proto_depIdxs = []int32{
 	9,  // 9: parley.v1.Part.tool_result:type_name -> parley.v1.ToolResult
 	12, // 10: parley.v1.ToolCall.arguments:type_name -> google.protobuf.Struct
 	2,  // 11: parley.v1.ToolResult.state:type_name -> parley.v1.ToolCallState
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	5,  // 12: parley.v1.ToolResult.images:type_name -> parley.v1.Image
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_message_proto_init() }

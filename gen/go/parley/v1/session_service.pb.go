@@ -85,6 +85,75 @@ func (SessionOrder) EnumDescriptor() ([]byte, []int) {
 	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{0}
 }
 
+// What became of a file whose changes were to be taken back.
+type RevertOutcome int32
+
+const (
+	// Not set.
+	RevertOutcome_REVERT_OUTCOME_UNSPECIFIED RevertOutcome = 0
+	// It is as it was before the turn; in a preview, it would be.
+	RevertOutcome_REVERT_OUTCOME_REVERTED RevertOutcome = 1
+	// Somebody changed it since; it was left alone.
+	RevertOutcome_REVERT_OUTCOME_NOT_AS_LEFT RevertOutcome = 2
+	// Somebody removed it since; it was left alone.
+	RevertOutcome_REVERT_OUTCOME_GONE RevertOutcome = 3
+	// It is as it was before the turn already; there was nothing to do.
+	RevertOutcome_REVERT_OUTCOME_AS_BEFORE RevertOutcome = 4
+	// Somebody else, or a command, changed it between two changes of the turn; it was left alone.
+	RevertOutcome_REVERT_OUTCOME_CHANGED_BETWEEN RevertOutcome = 5
+	// It could not be looked at or changed; `message` says why.
+	RevertOutcome_REVERT_OUTCOME_REFUSED RevertOutcome = 6
+)
+
+// Enum value maps for RevertOutcome.
+var (
+	RevertOutcome_name = map[int32]string{
+		0: "REVERT_OUTCOME_UNSPECIFIED",
+		1: "REVERT_OUTCOME_REVERTED",
+		2: "REVERT_OUTCOME_NOT_AS_LEFT",
+		3: "REVERT_OUTCOME_GONE",
+		4: "REVERT_OUTCOME_AS_BEFORE",
+		5: "REVERT_OUTCOME_CHANGED_BETWEEN",
+		6: "REVERT_OUTCOME_REFUSED",
+	}
+	RevertOutcome_value = map[string]int32{
+		"REVERT_OUTCOME_UNSPECIFIED":     0,
+		"REVERT_OUTCOME_REVERTED":        1,
+		"REVERT_OUTCOME_NOT_AS_LEFT":     2,
+		"REVERT_OUTCOME_GONE":            3,
+		"REVERT_OUTCOME_AS_BEFORE":       4,
+		"REVERT_OUTCOME_CHANGED_BETWEEN": 5,
+		"REVERT_OUTCOME_REFUSED":         6,
+	}
+)
+
+func (x RevertOutcome) Enum() *RevertOutcome {
+	p := new(RevertOutcome)
+	*p = x
+	return p
+}
+
+func (x RevertOutcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RevertOutcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_parley_v1_session_service_proto_enumTypes[1].Descriptor()
+}
+
+func (RevertOutcome) Type() protoreflect.EnumType {
+	return &file_parley_v1_session_service_proto_enumTypes[1]
+}
+
+func (x RevertOutcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RevertOutcome.Descriptor instead.
+func (RevertOutcome) EnumDescriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{1}
+}
+
 // What a new session is to be.
 type CreateSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1963,6 +2032,227 @@ func (x *RewindSessionResponse) GetFirstMessageId() string {
 	return ""
 }
 
+// What to take back.
+type RevertFilesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's id.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// The turn whose changes to take back.
+	TurnId string `protobuf:"bytes,2,opt,name=turn_id,json=turnId,proto3" json:"turn_id,omitempty"`
+	// True: says what it would do, and does nothing.
+	Preview bool `protobuf:"varint,3,opt,name=preview,proto3" json:"preview,omitempty"`
+	// The same key with the same content returns what the first call did; kept for 24 hours. Empty = none; a preview takes none.
+	IdempotencyKey string `protobuf:"bytes,4,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RevertFilesRequest) Reset() {
+	*x = RevertFilesRequest{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevertFilesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevertFilesRequest) ProtoMessage() {}
+
+func (x *RevertFilesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevertFilesRequest.ProtoReflect.Descriptor instead.
+func (*RevertFilesRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *RevertFilesRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *RevertFilesRequest) GetTurnId() string {
+	if x != nil {
+		return x.TurnId
+	}
+	return ""
+}
+
+func (x *RevertFilesRequest) GetPreview() bool {
+	if x != nil {
+		return x.Preview
+	}
+	return false
+}
+
+func (x *RevertFilesRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+// What became of the files.
+type RevertFilesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The files that the turn changed and nobody has taken back, the last changed first; all together at most 1,000, with at most
+	// 1 MiB of diffs.
+	Files []*RevertedFile `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
+	// True: there are more; the same call again, with a new key, goes on with them.
+	HasMore       bool `protobuf:"varint,2,opt,name=has_more,json=hasMore,proto3" json:"has_more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevertFilesResponse) Reset() {
+	*x = RevertFilesResponse{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevertFilesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevertFilesResponse) ProtoMessage() {}
+
+func (x *RevertFilesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevertFilesResponse.ProtoReflect.Descriptor instead.
+func (*RevertFilesResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *RevertFilesResponse) GetFiles() []*RevertedFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *RevertFilesResponse) GetHasMore() bool {
+	if x != nil {
+		return x.HasMore
+	}
+	return false
+}
+
+// A file whose changes were to be taken back.
+type RevertedFile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The file, relative to the session's workspace.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// What became of it.
+	Outcome RevertOutcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=parley.v1.RevertOutcome" json:"outcome,omitempty"`
+	// For REVERTED: from what was there to what is there now, as a unified diff. Empty where the file is no text, where it is
+	// more than 256 KiB, and where the diffs before it fill the answer.
+	Diff string `protobuf:"bytes,3,opt,name=diff,proto3" json:"diff,omitempty"`
+	// How many lines come with it.
+	AddedLines int32 `protobuf:"varint,4,opt,name=added_lines,json=addedLines,proto3" json:"added_lines,omitempty"`
+	// How many lines go with it.
+	RemovedLines int32 `protobuf:"varint,5,opt,name=removed_lines,json=removedLines,proto3" json:"removed_lines,omitempty"`
+	// For REFUSED: why, in words. Else empty.
+	Message       string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevertedFile) Reset() {
+	*x = RevertedFile{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevertedFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevertedFile) ProtoMessage() {}
+
+func (x *RevertedFile) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevertedFile.ProtoReflect.Descriptor instead.
+func (*RevertedFile) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *RevertedFile) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *RevertedFile) GetOutcome() RevertOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return RevertOutcome_REVERT_OUTCOME_UNSPECIFIED
+}
+
+func (x *RevertedFile) GetDiff() string {
+	if x != nil {
+		return x.Diff
+	}
+	return ""
+}
+
+func (x *RevertedFile) GetAddedLines() int32 {
+	if x != nil {
+		return x.AddedLines
+	}
+	return 0
+}
+
+func (x *RevertedFile) GetRemovedLines() int32 {
+	if x != nil {
+		return x.RemovedLines
+	}
+	return 0
+}
+
+func (x *RevertedFile) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 // What to fork.
 type ForkSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1980,7 +2270,7 @@ type ForkSessionRequest struct {
 
 func (x *ForkSessionRequest) Reset() {
 	*x = ForkSessionRequest{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[28]
+	mi := &file_parley_v1_session_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1992,7 +2282,7 @@ func (x *ForkSessionRequest) String() string {
 func (*ForkSessionRequest) ProtoMessage() {}
 
 func (x *ForkSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[28]
+	mi := &file_parley_v1_session_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2005,7 +2295,7 @@ func (x *ForkSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForkSessionRequest.ProtoReflect.Descriptor instead.
 func (*ForkSessionRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{28}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ForkSessionRequest) GetSessionId() string {
@@ -2047,7 +2337,7 @@ type ForkSessionResponse struct {
 
 func (x *ForkSessionResponse) Reset() {
 	*x = ForkSessionResponse{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[29]
+	mi := &file_parley_v1_session_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2059,7 +2349,7 @@ func (x *ForkSessionResponse) String() string {
 func (*ForkSessionResponse) ProtoMessage() {}
 
 func (x *ForkSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[29]
+	mi := &file_parley_v1_session_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2072,7 +2362,7 @@ func (x *ForkSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForkSessionResponse.ProtoReflect.Descriptor instead.
 func (*ForkSessionResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{29}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ForkSessionResponse) GetSession() *Session {
@@ -2102,7 +2392,7 @@ type SearchMessagesRequest struct {
 
 func (x *SearchMessagesRequest) Reset() {
 	*x = SearchMessagesRequest{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[30]
+	mi := &file_parley_v1_session_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2114,7 +2404,7 @@ func (x *SearchMessagesRequest) String() string {
 func (*SearchMessagesRequest) ProtoMessage() {}
 
 func (x *SearchMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[30]
+	mi := &file_parley_v1_session_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2127,7 +2417,7 @@ func (x *SearchMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchMessagesRequest.ProtoReflect.Descriptor instead.
 func (*SearchMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{30}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SearchMessagesRequest) GetQuery() string {
@@ -2178,7 +2468,7 @@ type SearchMessagesResponse struct {
 
 func (x *SearchMessagesResponse) Reset() {
 	*x = SearchMessagesResponse{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[31]
+	mi := &file_parley_v1_session_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2190,7 +2480,7 @@ func (x *SearchMessagesResponse) String() string {
 func (*SearchMessagesResponse) ProtoMessage() {}
 
 func (x *SearchMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[31]
+	mi := &file_parley_v1_session_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2203,7 +2493,7 @@ func (x *SearchMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchMessagesResponse.ProtoReflect.Descriptor instead.
 func (*SearchMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{31}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SearchMessagesResponse) GetHits() []*SearchHit {
@@ -2241,7 +2531,7 @@ type SearchHit struct {
 
 func (x *SearchHit) Reset() {
 	*x = SearchHit{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[32]
+	mi := &file_parley_v1_session_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2253,7 +2543,7 @@ func (x *SearchHit) String() string {
 func (*SearchHit) ProtoMessage() {}
 
 func (x *SearchHit) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[32]
+	mi := &file_parley_v1_session_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2266,7 +2556,7 @@ func (x *SearchHit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchHit.ProtoReflect.Descriptor instead.
 func (*SearchHit) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{32}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SearchHit) GetSessionId() string {
@@ -2324,7 +2614,7 @@ type SnippetPiece struct {
 
 func (x *SnippetPiece) Reset() {
 	*x = SnippetPiece{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[33]
+	mi := &file_parley_v1_session_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2336,7 +2626,7 @@ func (x *SnippetPiece) String() string {
 func (*SnippetPiece) ProtoMessage() {}
 
 func (x *SnippetPiece) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[33]
+	mi := &file_parley_v1_session_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2349,7 +2639,7 @@ func (x *SnippetPiece) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnippetPiece.ProtoReflect.Descriptor instead.
 func (*SnippetPiece) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{33}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SnippetPiece) GetText() string {
@@ -2377,7 +2667,7 @@ type ExportSessionsRequest struct {
 
 func (x *ExportSessionsRequest) Reset() {
 	*x = ExportSessionsRequest{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[34]
+	mi := &file_parley_v1_session_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2389,7 +2679,7 @@ func (x *ExportSessionsRequest) String() string {
 func (*ExportSessionsRequest) ProtoMessage() {}
 
 func (x *ExportSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[34]
+	mi := &file_parley_v1_session_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2402,7 +2692,7 @@ func (x *ExportSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ExportSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{34}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ExportSessionsRequest) GetSessionIds() []string {
@@ -2423,7 +2713,7 @@ type ExportSessionsResponse struct {
 
 func (x *ExportSessionsResponse) Reset() {
 	*x = ExportSessionsResponse{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[35]
+	mi := &file_parley_v1_session_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2435,7 +2725,7 @@ func (x *ExportSessionsResponse) String() string {
 func (*ExportSessionsResponse) ProtoMessage() {}
 
 func (x *ExportSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[35]
+	mi := &file_parley_v1_session_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2448,7 +2738,7 @@ func (x *ExportSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ExportSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{35}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ExportSessionsResponse) GetData() []byte {
@@ -2471,7 +2761,7 @@ type ImportSessionsRequest struct {
 
 func (x *ImportSessionsRequest) Reset() {
 	*x = ImportSessionsRequest{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[36]
+	mi := &file_parley_v1_session_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2483,7 +2773,7 @@ func (x *ImportSessionsRequest) String() string {
 func (*ImportSessionsRequest) ProtoMessage() {}
 
 func (x *ImportSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[36]
+	mi := &file_parley_v1_session_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2496,7 +2786,7 @@ func (x *ImportSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ImportSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{36}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ImportSessionsRequest) GetIdempotencyKey() string {
@@ -2530,7 +2820,7 @@ type ImportSessionsResponse struct {
 
 func (x *ImportSessionsResponse) Reset() {
 	*x = ImportSessionsResponse{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[37]
+	mi := &file_parley_v1_session_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2542,7 +2832,7 @@ func (x *ImportSessionsResponse) String() string {
 func (*ImportSessionsResponse) ProtoMessage() {}
 
 func (x *ImportSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[37]
+	mi := &file_parley_v1_session_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2555,7 +2845,7 @@ func (x *ImportSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ImportSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{37}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ImportSessionsResponse) GetSessionCount() int64 {
@@ -2599,7 +2889,7 @@ type ImportedId struct {
 
 func (x *ImportedId) Reset() {
 	*x = ImportedId{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[38]
+	mi := &file_parley_v1_session_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2611,7 +2901,7 @@ func (x *ImportedId) String() string {
 func (*ImportedId) ProtoMessage() {}
 
 func (x *ImportedId) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[38]
+	mi := &file_parley_v1_session_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2624,7 +2914,7 @@ func (x *ImportedId) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportedId.ProtoReflect.Descriptor instead.
 func (*ImportedId) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{38}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ImportedId) GetFrom() string {
@@ -2812,7 +3102,24 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"message_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tmessageId\"o\n" +
 	"\x15RewindSessionResponse\x12,\n" +
 	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\x12(\n" +
-	"\x10first_message_id\x18\x02 \x01(\tR\x0efirstMessageId\"\xd5\x01\n" +
+	"\x10first_message_id\x18\x02 \x01(\tR\x0efirstMessageId\"\xaf\x01\n" +
+	"\x12RevertFilesRequest\x12(\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x12\"\n" +
+	"\aturn_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06turnId\x12\x18\n" +
+	"\apreview\x18\x03 \x01(\bR\apreview\x121\n" +
+	"\x0fidempotency_key\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\"_\n" +
+	"\x13RevertFilesResponse\x12-\n" +
+	"\x05files\x18\x01 \x03(\v2\x17.parley.v1.RevertedFileR\x05files\x12\x19\n" +
+	"\bhas_more\x18\x02 \x01(\bR\ahasMore\"\xca\x01\n" +
+	"\fRevertedFile\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x122\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2\x18.parley.v1.RevertOutcomeR\aoutcome\x12\x12\n" +
+	"\x04diff\x18\x03 \x01(\tR\x04diff\x12\x1f\n" +
+	"\vadded_lines\x18\x04 \x01(\x05R\n" +
+	"addedLines\x12#\n" +
+	"\rremoved_lines\x18\x05 \x01(\x05R\fremovedLines\x12\x18\n" +
+	"\amessage\x18\x06 \x01(\tR\amessage\"\xd5\x01\n" +
 	"\x12ForkSessionRequest\x12(\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x121\n" +
@@ -2870,7 +3177,15 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\x1eSESSION_ORDER_CREATE_TIME_DESC\x10\x01\x12!\n" +
 	"\x1dSESSION_ORDER_CREATE_TIME_ASC\x10\x02\x12\"\n" +
 	"\x1eSESSION_ORDER_UPDATE_TIME_DESC\x10\x03\x12\x1b\n" +
-	"\x17SESSION_ORDER_TITLE_ASC\x10\x042\xe7\v\n" +
+	"\x17SESSION_ORDER_TITLE_ASC\x10\x04*\xe3\x01\n" +
+	"\rRevertOutcome\x12\x1e\n" +
+	"\x1aREVERT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17REVERT_OUTCOME_REVERTED\x10\x01\x12\x1e\n" +
+	"\x1aREVERT_OUTCOME_NOT_AS_LEFT\x10\x02\x12\x17\n" +
+	"\x13REVERT_OUTCOME_GONE\x10\x03\x12\x1c\n" +
+	"\x18REVERT_OUTCOME_AS_BEFORE\x10\x04\x12\"\n" +
+	"\x1eREVERT_OUTCOME_CHANGED_BETWEEN\x10\x05\x12\x1a\n" +
+	"\x16REVERT_OUTCOME_REFUSED\x10\x062\xbd\f\n" +
 	"\x0eSessionService\x12Z\n" +
 	"\rCreateSession\x12\x1f.parley.v1.CreateSessionRequest\x1a .parley.v1.CreateSessionResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12V\n" +
 	"\n" +
@@ -2885,6 +3200,7 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\rUpdateMessage\x12\x1f.parley.v1.UpdateMessageRequest\x1a .parley.v1.UpdateMessageResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12W\n" +
 	"\fClearHistory\x12\x1e.parley.v1.ClearHistoryRequest\x1a\x1f.parley.v1.ClearHistoryResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12Z\n" +
 	"\rRewindSession\x12\x1f.parley.v1.RewindSessionRequest\x1a .parley.v1.RewindSessionResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12T\n" +
+	"\vRevertFiles\x12\x1d.parley.v1.RevertFilesRequest\x1a\x1e.parley.v1.RevertFilesResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12T\n" +
 	"\vForkSession\x12\x1d.parley.v1.ForkSessionRequest\x1a\x1e.parley.v1.ForkSessionResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12`\n" +
 	"\x0eSearchMessages\x12 .parley.v1.SearchMessagesRequest\x1a!.parley.v1.SearchMessagesResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x01\x12b\n" +
 	"\x0eExportSessions\x12 .parley.v1.ExportSessionsRequest\x1a!.parley.v1.ExportSessionsResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x010\x01\x12]\n" +
@@ -2904,145 +3220,153 @@ func file_parley_v1_session_service_proto_rawDescGZIP() []byte {
 	return file_parley_v1_session_service_proto_rawDescData
 }
 
-var file_parley_v1_session_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_parley_v1_session_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_parley_v1_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_parley_v1_session_service_proto_goTypes = []any{
 	(SessionOrder)(0),                   // 0: parley.v1.SessionOrder
-	(*CreateSessionRequest)(nil),        // 1: parley.v1.CreateSessionRequest
-	(*CreateSessionResponse)(nil),       // 2: parley.v1.CreateSessionResponse
-	(*GetSessionRequest)(nil),           // 3: parley.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),          // 4: parley.v1.GetSessionResponse
-	(*ListSessionsRequest)(nil),         // 5: parley.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),        // 6: parley.v1.ListSessionsResponse
-	(*Labels)(nil),                      // 7: parley.v1.Labels
-	(*UpdateSessionRequest)(nil),        // 8: parley.v1.UpdateSessionRequest
-	(*UpdateSessionResponse)(nil),       // 9: parley.v1.UpdateSessionResponse
-	(*DeleteSessionRequest)(nil),        // 10: parley.v1.DeleteSessionRequest
-	(*DeleteSessionResponse)(nil),       // 11: parley.v1.DeleteSessionResponse
-	(*ListMessagesRequest)(nil),         // 12: parley.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),        // 13: parley.v1.ListMessagesResponse
-	(*GetSnapshotRequest)(nil),          // 14: parley.v1.GetSnapshotRequest
-	(*GetSnapshotResponse)(nil),         // 15: parley.v1.GetSnapshotResponse
-	(*PartialMessage)(nil),              // 16: parley.v1.PartialMessage
-	(*OpenToolCall)(nil),                // 17: parley.v1.OpenToolCall
-	(*BatchDeleteSessionsRequest)(nil),  // 18: parley.v1.BatchDeleteSessionsRequest
-	(*BatchDeleteSessionsResponse)(nil), // 19: parley.v1.BatchDeleteSessionsResponse
-	(*DeleteFailure)(nil),               // 20: parley.v1.DeleteFailure
-	(*AppendMessageRequest)(nil),        // 21: parley.v1.AppendMessageRequest
-	(*AppendMessageResponse)(nil),       // 22: parley.v1.AppendMessageResponse
-	(*UpdateMessageRequest)(nil),        // 23: parley.v1.UpdateMessageRequest
-	(*UpdateMessageResponse)(nil),       // 24: parley.v1.UpdateMessageResponse
-	(*ClearHistoryRequest)(nil),         // 25: parley.v1.ClearHistoryRequest
-	(*ClearHistoryResponse)(nil),        // 26: parley.v1.ClearHistoryResponse
-	(*RewindSessionRequest)(nil),        // 27: parley.v1.RewindSessionRequest
-	(*RewindSessionResponse)(nil),       // 28: parley.v1.RewindSessionResponse
-	(*ForkSessionRequest)(nil),          // 29: parley.v1.ForkSessionRequest
-	(*ForkSessionResponse)(nil),         // 30: parley.v1.ForkSessionResponse
-	(*SearchMessagesRequest)(nil),       // 31: parley.v1.SearchMessagesRequest
-	(*SearchMessagesResponse)(nil),      // 32: parley.v1.SearchMessagesResponse
-	(*SearchHit)(nil),                   // 33: parley.v1.SearchHit
-	(*SnippetPiece)(nil),                // 34: parley.v1.SnippetPiece
-	(*ExportSessionsRequest)(nil),       // 35: parley.v1.ExportSessionsRequest
-	(*ExportSessionsResponse)(nil),      // 36: parley.v1.ExportSessionsResponse
-	(*ImportSessionsRequest)(nil),       // 37: parley.v1.ImportSessionsRequest
-	(*ImportSessionsResponse)(nil),      // 38: parley.v1.ImportSessionsResponse
-	(*ImportedId)(nil),                  // 39: parley.v1.ImportedId
-	nil,                                 // 40: parley.v1.CreateSessionRequest.LabelsEntry
-	nil,                                 // 41: parley.v1.ListSessionsRequest.LabelsEntry
-	nil,                                 // 42: parley.v1.Labels.ValuesEntry
-	(*Limits)(nil),                      // 43: parley.v1.Limits
-	(ApprovalMode)(0),                   // 44: parley.v1.ApprovalMode
-	(*RuleDraft)(nil),                   // 45: parley.v1.RuleDraft
-	(*Session)(nil),                     // 46: parley.v1.Session
-	(SessionState)(0),                   // 47: parley.v1.SessionState
-	(*Message)(nil),                     // 48: parley.v1.Message
-	(*Turn)(nil),                        // 49: parley.v1.Turn
-	(*QueuedMessage)(nil),               // 50: parley.v1.QueuedMessage
-	(*Request)(nil),                     // 51: parley.v1.Request
-	(Role)(0),                           // 52: parley.v1.Role
-	(*timestamppb.Timestamp)(nil),       // 53: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),             // 54: google.protobuf.Struct
-	(*Part)(nil),                        // 55: parley.v1.Part
+	(RevertOutcome)(0),                  // 1: parley.v1.RevertOutcome
+	(*CreateSessionRequest)(nil),        // 2: parley.v1.CreateSessionRequest
+	(*CreateSessionResponse)(nil),       // 3: parley.v1.CreateSessionResponse
+	(*GetSessionRequest)(nil),           // 4: parley.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),          // 5: parley.v1.GetSessionResponse
+	(*ListSessionsRequest)(nil),         // 6: parley.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),        // 7: parley.v1.ListSessionsResponse
+	(*Labels)(nil),                      // 8: parley.v1.Labels
+	(*UpdateSessionRequest)(nil),        // 9: parley.v1.UpdateSessionRequest
+	(*UpdateSessionResponse)(nil),       // 10: parley.v1.UpdateSessionResponse
+	(*DeleteSessionRequest)(nil),        // 11: parley.v1.DeleteSessionRequest
+	(*DeleteSessionResponse)(nil),       // 12: parley.v1.DeleteSessionResponse
+	(*ListMessagesRequest)(nil),         // 13: parley.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),        // 14: parley.v1.ListMessagesResponse
+	(*GetSnapshotRequest)(nil),          // 15: parley.v1.GetSnapshotRequest
+	(*GetSnapshotResponse)(nil),         // 16: parley.v1.GetSnapshotResponse
+	(*PartialMessage)(nil),              // 17: parley.v1.PartialMessage
+	(*OpenToolCall)(nil),                // 18: parley.v1.OpenToolCall
+	(*BatchDeleteSessionsRequest)(nil),  // 19: parley.v1.BatchDeleteSessionsRequest
+	(*BatchDeleteSessionsResponse)(nil), // 20: parley.v1.BatchDeleteSessionsResponse
+	(*DeleteFailure)(nil),               // 21: parley.v1.DeleteFailure
+	(*AppendMessageRequest)(nil),        // 22: parley.v1.AppendMessageRequest
+	(*AppendMessageResponse)(nil),       // 23: parley.v1.AppendMessageResponse
+	(*UpdateMessageRequest)(nil),        // 24: parley.v1.UpdateMessageRequest
+	(*UpdateMessageResponse)(nil),       // 25: parley.v1.UpdateMessageResponse
+	(*ClearHistoryRequest)(nil),         // 26: parley.v1.ClearHistoryRequest
+	(*ClearHistoryResponse)(nil),        // 27: parley.v1.ClearHistoryResponse
+	(*RewindSessionRequest)(nil),        // 28: parley.v1.RewindSessionRequest
+	(*RewindSessionResponse)(nil),       // 29: parley.v1.RewindSessionResponse
+	(*RevertFilesRequest)(nil),          // 30: parley.v1.RevertFilesRequest
+	(*RevertFilesResponse)(nil),         // 31: parley.v1.RevertFilesResponse
+	(*RevertedFile)(nil),                // 32: parley.v1.RevertedFile
+	(*ForkSessionRequest)(nil),          // 33: parley.v1.ForkSessionRequest
+	(*ForkSessionResponse)(nil),         // 34: parley.v1.ForkSessionResponse
+	(*SearchMessagesRequest)(nil),       // 35: parley.v1.SearchMessagesRequest
+	(*SearchMessagesResponse)(nil),      // 36: parley.v1.SearchMessagesResponse
+	(*SearchHit)(nil),                   // 37: parley.v1.SearchHit
+	(*SnippetPiece)(nil),                // 38: parley.v1.SnippetPiece
+	(*ExportSessionsRequest)(nil),       // 39: parley.v1.ExportSessionsRequest
+	(*ExportSessionsResponse)(nil),      // 40: parley.v1.ExportSessionsResponse
+	(*ImportSessionsRequest)(nil),       // 41: parley.v1.ImportSessionsRequest
+	(*ImportSessionsResponse)(nil),      // 42: parley.v1.ImportSessionsResponse
+	(*ImportedId)(nil),                  // 43: parley.v1.ImportedId
+	nil,                                 // 44: parley.v1.CreateSessionRequest.LabelsEntry
+	nil,                                 // 45: parley.v1.ListSessionsRequest.LabelsEntry
+	nil,                                 // 46: parley.v1.Labels.ValuesEntry
+	(*Limits)(nil),                      // 47: parley.v1.Limits
+	(ApprovalMode)(0),                   // 48: parley.v1.ApprovalMode
+	(*RuleDraft)(nil),                   // 49: parley.v1.RuleDraft
+	(*Session)(nil),                     // 50: parley.v1.Session
+	(SessionState)(0),                   // 51: parley.v1.SessionState
+	(*Message)(nil),                     // 52: parley.v1.Message
+	(*Turn)(nil),                        // 53: parley.v1.Turn
+	(*QueuedMessage)(nil),               // 54: parley.v1.QueuedMessage
+	(*Request)(nil),                     // 55: parley.v1.Request
+	(Role)(0),                           // 56: parley.v1.Role
+	(*timestamppb.Timestamp)(nil),       // 57: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),             // 58: google.protobuf.Struct
+	(*Part)(nil),                        // 59: parley.v1.Part
 }
 var file_parley_v1_session_service_proto_depIdxs = []int32{
-	40, // 0: parley.v1.CreateSessionRequest.labels:type_name -> parley.v1.CreateSessionRequest.LabelsEntry
-	43, // 1: parley.v1.CreateSessionRequest.limits:type_name -> parley.v1.Limits
-	44, // 2: parley.v1.CreateSessionRequest.approval_mode:type_name -> parley.v1.ApprovalMode
-	45, // 3: parley.v1.CreateSessionRequest.rules:type_name -> parley.v1.RuleDraft
-	46, // 4: parley.v1.CreateSessionResponse.session:type_name -> parley.v1.Session
-	46, // 5: parley.v1.GetSessionResponse.session:type_name -> parley.v1.Session
-	41, // 6: parley.v1.ListSessionsRequest.labels:type_name -> parley.v1.ListSessionsRequest.LabelsEntry
-	47, // 7: parley.v1.ListSessionsRequest.states:type_name -> parley.v1.SessionState
+	44, // 0: parley.v1.CreateSessionRequest.labels:type_name -> parley.v1.CreateSessionRequest.LabelsEntry
+	47, // 1: parley.v1.CreateSessionRequest.limits:type_name -> parley.v1.Limits
+	48, // 2: parley.v1.CreateSessionRequest.approval_mode:type_name -> parley.v1.ApprovalMode
+	49, // 3: parley.v1.CreateSessionRequest.rules:type_name -> parley.v1.RuleDraft
+	50, // 4: parley.v1.CreateSessionResponse.session:type_name -> parley.v1.Session
+	50, // 5: parley.v1.GetSessionResponse.session:type_name -> parley.v1.Session
+	45, // 6: parley.v1.ListSessionsRequest.labels:type_name -> parley.v1.ListSessionsRequest.LabelsEntry
+	51, // 7: parley.v1.ListSessionsRequest.states:type_name -> parley.v1.SessionState
 	0,  // 8: parley.v1.ListSessionsRequest.order:type_name -> parley.v1.SessionOrder
-	46, // 9: parley.v1.ListSessionsResponse.sessions:type_name -> parley.v1.Session
-	42, // 10: parley.v1.Labels.values:type_name -> parley.v1.Labels.ValuesEntry
-	7,  // 11: parley.v1.UpdateSessionRequest.labels:type_name -> parley.v1.Labels
-	43, // 12: parley.v1.UpdateSessionRequest.limits:type_name -> parley.v1.Limits
-	44, // 13: parley.v1.UpdateSessionRequest.approval_mode:type_name -> parley.v1.ApprovalMode
-	46, // 14: parley.v1.UpdateSessionResponse.session:type_name -> parley.v1.Session
-	48, // 15: parley.v1.ListMessagesResponse.messages:type_name -> parley.v1.Message
-	46, // 16: parley.v1.GetSnapshotResponse.session:type_name -> parley.v1.Session
-	48, // 17: parley.v1.GetSnapshotResponse.messages:type_name -> parley.v1.Message
-	16, // 18: parley.v1.GetSnapshotResponse.partial_message:type_name -> parley.v1.PartialMessage
-	17, // 19: parley.v1.GetSnapshotResponse.tool_calls:type_name -> parley.v1.OpenToolCall
-	49, // 20: parley.v1.GetSnapshotResponse.running_turn:type_name -> parley.v1.Turn
-	50, // 21: parley.v1.GetSnapshotResponse.queue:type_name -> parley.v1.QueuedMessage
-	51, // 22: parley.v1.GetSnapshotResponse.requests:type_name -> parley.v1.Request
-	52, // 23: parley.v1.PartialMessage.role:type_name -> parley.v1.Role
-	53, // 24: parley.v1.PartialMessage.create_time:type_name -> google.protobuf.Timestamp
-	54, // 25: parley.v1.OpenToolCall.arguments:type_name -> google.protobuf.Struct
-	20, // 26: parley.v1.BatchDeleteSessionsResponse.failures:type_name -> parley.v1.DeleteFailure
-	52, // 27: parley.v1.AppendMessageRequest.role:type_name -> parley.v1.Role
-	55, // 28: parley.v1.AppendMessageRequest.parts:type_name -> parley.v1.Part
-	48, // 29: parley.v1.AppendMessageResponse.message:type_name -> parley.v1.Message
-	55, // 30: parley.v1.UpdateMessageRequest.parts:type_name -> parley.v1.Part
-	48, // 31: parley.v1.UpdateMessageResponse.message:type_name -> parley.v1.Message
-	46, // 32: parley.v1.ClearHistoryResponse.session:type_name -> parley.v1.Session
-	46, // 33: parley.v1.RewindSessionResponse.session:type_name -> parley.v1.Session
-	46, // 34: parley.v1.ForkSessionResponse.session:type_name -> parley.v1.Session
-	52, // 35: parley.v1.SearchMessagesRequest.roles:type_name -> parley.v1.Role
-	33, // 36: parley.v1.SearchMessagesResponse.hits:type_name -> parley.v1.SearchHit
-	52, // 37: parley.v1.SearchHit.role:type_name -> parley.v1.Role
-	53, // 38: parley.v1.SearchHit.create_time:type_name -> google.protobuf.Timestamp
-	34, // 39: parley.v1.SearchHit.snippet:type_name -> parley.v1.SnippetPiece
-	39, // 40: parley.v1.ImportSessionsResponse.renamed:type_name -> parley.v1.ImportedId
-	1,  // 41: parley.v1.SessionService.CreateSession:input_type -> parley.v1.CreateSessionRequest
-	3,  // 42: parley.v1.SessionService.GetSession:input_type -> parley.v1.GetSessionRequest
-	5,  // 43: parley.v1.SessionService.ListSessions:input_type -> parley.v1.ListSessionsRequest
-	8,  // 44: parley.v1.SessionService.UpdateSession:input_type -> parley.v1.UpdateSessionRequest
-	10, // 45: parley.v1.SessionService.DeleteSession:input_type -> parley.v1.DeleteSessionRequest
-	12, // 46: parley.v1.SessionService.ListMessages:input_type -> parley.v1.ListMessagesRequest
-	14, // 47: parley.v1.SessionService.GetSnapshot:input_type -> parley.v1.GetSnapshotRequest
-	18, // 48: parley.v1.SessionService.BatchDeleteSessions:input_type -> parley.v1.BatchDeleteSessionsRequest
-	21, // 49: parley.v1.SessionService.AppendMessage:input_type -> parley.v1.AppendMessageRequest
-	23, // 50: parley.v1.SessionService.UpdateMessage:input_type -> parley.v1.UpdateMessageRequest
-	25, // 51: parley.v1.SessionService.ClearHistory:input_type -> parley.v1.ClearHistoryRequest
-	27, // 52: parley.v1.SessionService.RewindSession:input_type -> parley.v1.RewindSessionRequest
-	29, // 53: parley.v1.SessionService.ForkSession:input_type -> parley.v1.ForkSessionRequest
-	31, // 54: parley.v1.SessionService.SearchMessages:input_type -> parley.v1.SearchMessagesRequest
-	35, // 55: parley.v1.SessionService.ExportSessions:input_type -> parley.v1.ExportSessionsRequest
-	37, // 56: parley.v1.SessionService.ImportSessions:input_type -> parley.v1.ImportSessionsRequest
-	2,  // 57: parley.v1.SessionService.CreateSession:output_type -> parley.v1.CreateSessionResponse
-	4,  // 58: parley.v1.SessionService.GetSession:output_type -> parley.v1.GetSessionResponse
-	6,  // 59: parley.v1.SessionService.ListSessions:output_type -> parley.v1.ListSessionsResponse
-	9,  // 60: parley.v1.SessionService.UpdateSession:output_type -> parley.v1.UpdateSessionResponse
-	11, // 61: parley.v1.SessionService.DeleteSession:output_type -> parley.v1.DeleteSessionResponse
-	13, // 62: parley.v1.SessionService.ListMessages:output_type -> parley.v1.ListMessagesResponse
-	15, // 63: parley.v1.SessionService.GetSnapshot:output_type -> parley.v1.GetSnapshotResponse
-	19, // 64: parley.v1.SessionService.BatchDeleteSessions:output_type -> parley.v1.BatchDeleteSessionsResponse
-	22, // 65: parley.v1.SessionService.AppendMessage:output_type -> parley.v1.AppendMessageResponse
-	24, // 66: parley.v1.SessionService.UpdateMessage:output_type -> parley.v1.UpdateMessageResponse
-	26, // 67: parley.v1.SessionService.ClearHistory:output_type -> parley.v1.ClearHistoryResponse
-	28, // 68: parley.v1.SessionService.RewindSession:output_type -> parley.v1.RewindSessionResponse
-	30, // 69: parley.v1.SessionService.ForkSession:output_type -> parley.v1.ForkSessionResponse
-	32, // 70: parley.v1.SessionService.SearchMessages:output_type -> parley.v1.SearchMessagesResponse
-	36, // 71: parley.v1.SessionService.ExportSessions:output_type -> parley.v1.ExportSessionsResponse
-	38, // 72: parley.v1.SessionService.ImportSessions:output_type -> parley.v1.ImportSessionsResponse
-	57, // [57:73] is the sub-list for method output_type
-	41, // [41:57] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	50, // 9: parley.v1.ListSessionsResponse.sessions:type_name -> parley.v1.Session
+	46, // 10: parley.v1.Labels.values:type_name -> parley.v1.Labels.ValuesEntry
+	8,  // 11: parley.v1.UpdateSessionRequest.labels:type_name -> parley.v1.Labels
+	47, // 12: parley.v1.UpdateSessionRequest.limits:type_name -> parley.v1.Limits
+	48, // 13: parley.v1.UpdateSessionRequest.approval_mode:type_name -> parley.v1.ApprovalMode
+	50, // 14: parley.v1.UpdateSessionResponse.session:type_name -> parley.v1.Session
+	52, // 15: parley.v1.ListMessagesResponse.messages:type_name -> parley.v1.Message
+	50, // 16: parley.v1.GetSnapshotResponse.session:type_name -> parley.v1.Session
+	52, // 17: parley.v1.GetSnapshotResponse.messages:type_name -> parley.v1.Message
+	17, // 18: parley.v1.GetSnapshotResponse.partial_message:type_name -> parley.v1.PartialMessage
+	18, // 19: parley.v1.GetSnapshotResponse.tool_calls:type_name -> parley.v1.OpenToolCall
+	53, // 20: parley.v1.GetSnapshotResponse.running_turn:type_name -> parley.v1.Turn
+	54, // 21: parley.v1.GetSnapshotResponse.queue:type_name -> parley.v1.QueuedMessage
+	55, // 22: parley.v1.GetSnapshotResponse.requests:type_name -> parley.v1.Request
+	56, // 23: parley.v1.PartialMessage.role:type_name -> parley.v1.Role
+	57, // 24: parley.v1.PartialMessage.create_time:type_name -> google.protobuf.Timestamp
+	58, // 25: parley.v1.OpenToolCall.arguments:type_name -> google.protobuf.Struct
+	21, // 26: parley.v1.BatchDeleteSessionsResponse.failures:type_name -> parley.v1.DeleteFailure
+	56, // 27: parley.v1.AppendMessageRequest.role:type_name -> parley.v1.Role
+	59, // 28: parley.v1.AppendMessageRequest.parts:type_name -> parley.v1.Part
+	52, // 29: parley.v1.AppendMessageResponse.message:type_name -> parley.v1.Message
+	59, // 30: parley.v1.UpdateMessageRequest.parts:type_name -> parley.v1.Part
+	52, // 31: parley.v1.UpdateMessageResponse.message:type_name -> parley.v1.Message
+	50, // 32: parley.v1.ClearHistoryResponse.session:type_name -> parley.v1.Session
+	50, // 33: parley.v1.RewindSessionResponse.session:type_name -> parley.v1.Session
+	32, // 34: parley.v1.RevertFilesResponse.files:type_name -> parley.v1.RevertedFile
+	1,  // 35: parley.v1.RevertedFile.outcome:type_name -> parley.v1.RevertOutcome
+	50, // 36: parley.v1.ForkSessionResponse.session:type_name -> parley.v1.Session
+	56, // 37: parley.v1.SearchMessagesRequest.roles:type_name -> parley.v1.Role
+	37, // 38: parley.v1.SearchMessagesResponse.hits:type_name -> parley.v1.SearchHit
+	56, // 39: parley.v1.SearchHit.role:type_name -> parley.v1.Role
+	57, // 40: parley.v1.SearchHit.create_time:type_name -> google.protobuf.Timestamp
+	38, // 41: parley.v1.SearchHit.snippet:type_name -> parley.v1.SnippetPiece
+	43, // 42: parley.v1.ImportSessionsResponse.renamed:type_name -> parley.v1.ImportedId
+	2,  // 43: parley.v1.SessionService.CreateSession:input_type -> parley.v1.CreateSessionRequest
+	4,  // 44: parley.v1.SessionService.GetSession:input_type -> parley.v1.GetSessionRequest
+	6,  // 45: parley.v1.SessionService.ListSessions:input_type -> parley.v1.ListSessionsRequest
+	9,  // 46: parley.v1.SessionService.UpdateSession:input_type -> parley.v1.UpdateSessionRequest
+	11, // 47: parley.v1.SessionService.DeleteSession:input_type -> parley.v1.DeleteSessionRequest
+	13, // 48: parley.v1.SessionService.ListMessages:input_type -> parley.v1.ListMessagesRequest
+	15, // 49: parley.v1.SessionService.GetSnapshot:input_type -> parley.v1.GetSnapshotRequest
+	19, // 50: parley.v1.SessionService.BatchDeleteSessions:input_type -> parley.v1.BatchDeleteSessionsRequest
+	22, // 51: parley.v1.SessionService.AppendMessage:input_type -> parley.v1.AppendMessageRequest
+	24, // 52: parley.v1.SessionService.UpdateMessage:input_type -> parley.v1.UpdateMessageRequest
+	26, // 53: parley.v1.SessionService.ClearHistory:input_type -> parley.v1.ClearHistoryRequest
+	28, // 54: parley.v1.SessionService.RewindSession:input_type -> parley.v1.RewindSessionRequest
+	30, // 55: parley.v1.SessionService.RevertFiles:input_type -> parley.v1.RevertFilesRequest
+	33, // 56: parley.v1.SessionService.ForkSession:input_type -> parley.v1.ForkSessionRequest
+	35, // 57: parley.v1.SessionService.SearchMessages:input_type -> parley.v1.SearchMessagesRequest
+	39, // 58: parley.v1.SessionService.ExportSessions:input_type -> parley.v1.ExportSessionsRequest
+	41, // 59: parley.v1.SessionService.ImportSessions:input_type -> parley.v1.ImportSessionsRequest
+	3,  // 60: parley.v1.SessionService.CreateSession:output_type -> parley.v1.CreateSessionResponse
+	5,  // 61: parley.v1.SessionService.GetSession:output_type -> parley.v1.GetSessionResponse
+	7,  // 62: parley.v1.SessionService.ListSessions:output_type -> parley.v1.ListSessionsResponse
+	10, // 63: parley.v1.SessionService.UpdateSession:output_type -> parley.v1.UpdateSessionResponse
+	12, // 64: parley.v1.SessionService.DeleteSession:output_type -> parley.v1.DeleteSessionResponse
+	14, // 65: parley.v1.SessionService.ListMessages:output_type -> parley.v1.ListMessagesResponse
+	16, // 66: parley.v1.SessionService.GetSnapshot:output_type -> parley.v1.GetSnapshotResponse
+	20, // 67: parley.v1.SessionService.BatchDeleteSessions:output_type -> parley.v1.BatchDeleteSessionsResponse
+	23, // 68: parley.v1.SessionService.AppendMessage:output_type -> parley.v1.AppendMessageResponse
+	25, // 69: parley.v1.SessionService.UpdateMessage:output_type -> parley.v1.UpdateMessageResponse
+	27, // 70: parley.v1.SessionService.ClearHistory:output_type -> parley.v1.ClearHistoryResponse
+	29, // 71: parley.v1.SessionService.RewindSession:output_type -> parley.v1.RewindSessionResponse
+	31, // 72: parley.v1.SessionService.RevertFiles:output_type -> parley.v1.RevertFilesResponse
+	34, // 73: parley.v1.SessionService.ForkSession:output_type -> parley.v1.ForkSessionResponse
+	36, // 74: parley.v1.SessionService.SearchMessages:output_type -> parley.v1.SearchMessagesResponse
+	40, // 75: parley.v1.SessionService.ExportSessions:output_type -> parley.v1.ExportSessionsResponse
+	42, // 76: parley.v1.SessionService.ImportSessions:output_type -> parley.v1.ImportSessionsResponse
+	60, // [60:77] is the sub-list for method output_type
+	43, // [43:60] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_session_service_proto_init() }
@@ -3059,14 +3383,14 @@ func file_parley_v1_session_service_proto_init() {
 	file_parley_v1_turn_proto_init()
 	file_parley_v1_session_service_proto_msgTypes[4].OneofWrappers = []any{}
 	file_parley_v1_session_service_proto_msgTypes[7].OneofWrappers = []any{}
-	file_parley_v1_session_service_proto_msgTypes[28].OneofWrappers = []any{}
+	file_parley_v1_session_service_proto_msgTypes[31].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_session_service_proto_rawDesc), len(file_parley_v1_session_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   42,
+			NumEnums:      2,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

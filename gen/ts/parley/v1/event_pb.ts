@@ -24,7 +24,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file parley/v1/event.proto.
  */
 export const file_parley_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChVwYXJsZXkvdjEvZXZlbnQucHJvdG8SCXBhcmxleS52MSLUCQoFRXZlbnQSCwoDc2VxGAEgASgDEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd0dXJuX2lkGAMgASgJEg0KBWFjdG9yGAQgASgJEhEKCXNraXBwYWJsZRgFIAEoCBIuCgx0dXJuX3N0YXJ0ZWQYCiABKAsyFi5wYXJsZXkudjEuVHVyblN0YXJ0ZWRIABIqCgp0dXJuX2VuZGVkGAsgASgLMhQucGFybGV5LnYxLlR1cm5FbmRlZEgAEi4KDHN0ZXBfc3RhcnRlZBgMIAEoCzIWLnBhcmxleS52MS5TdGVwU3RhcnRlZEgAEjQKD21lc3NhZ2Vfc3RhcnRlZBgNIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlU3RhcnRlZEgAEioKCnRleHRfZGVsdGEYDiABKAsyFC5wYXJsZXkudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGA8gASgLMhkucGFybGV5LnYxLlJlYXNvbmluZ0RlbHRhSAASOAoRbWVzc2FnZV9jb21wbGV0ZWQYECABKAsyGy5wYXJsZXkudjEuTWVzc2FnZUNvbXBsZXRlZEgAEjsKE3Rvb2xfY2FsbF9yZXF1ZXN0ZWQYESABKAsyHC5wYXJsZXkudjEuVG9vbENhbGxSZXF1ZXN0ZWRIABI3ChF0b29sX2NhbGxfc3RhcnRlZBgSIAEoCzIaLnBhcmxleS52MS5Ub29sQ2FsbFN0YXJ0ZWRIABI3ChF0b29sX291dHB1dF9kZWx0YRgTIAEoCzIaLnBhcmxleS52MS5Ub29sT3V0cHV0RGVsdGFIABIzCg90b29sX2NhbGxfZW5kZWQYFCABKAsyGC5wYXJsZXkudjEuVG9vbENhbGxFbmRlZEgAEjIKDnJlcXVlc3Rfb3BlbmVkGBUgASgLMhgucGFybGV5LnYxLlJlcXVlc3RPcGVuZWRIABI2ChByZXF1ZXN0X3Jlc29sdmVkGBYgASgLMhoucGFybGV5LnYxLlJlcXVlc3RSZXNvbHZlZEgAEjIKDnVzYWdlX3JlcG9ydGVkGBcgASgLMhgucGFybGV5LnYxLlVzYWdlUmVwb3J0ZWRIABI0Cg9yZXRyeV9zY2hlZHVsZWQYGCABKAsyGS5wYXJsZXkudjEuUmV0cnlTY2hlZHVsZWRIABIwCg1tb2RlbF9jaGFuZ2VkGBkgASgLMhcucGFybGV5LnYxLk1vZGVsQ2hhbmdlZEgAEjQKD21lc3NhZ2VfdXBkYXRlZBgaIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlVXBkYXRlZEgAEjQKD2hpc3RvcnlfY2xlYXJlZBgbIAEoCzIZLnBhcmxleS52MS5IaXN0b3J5Q2xlYXJlZEgAEjAKDXF1ZXVlX2NoYW5nZWQYHSABKAsyFy5wYXJsZXkudjEuUXVldWVDaGFuZ2VkSAASNAoPc2Vzc2lvbl9jaGFuZ2VkGCIgASgLMhkucGFybGV5LnYxLlNlc3Npb25DaGFuZ2VkSAASJQoHd2FybmluZxgjIAEoCzISLnBhcmxleS52MS5XYXJuaW5nSABCCQoHcGF5bG9hZEoECBwQHUoECB4QIiIsCgtUdXJuU3RhcnRlZBIdCgR0dXJuGAEgASgLMg8ucGFybGV5LnYxLlR1cm4iewoJVHVybkVuZGVkEigKBnJlYXNvbhgBIAEoDjIYLnBhcmxleS52MS5UdXJuRW5kUmVhc29uEh8KBXVzYWdlGAIgASgLMhAucGFybGV5LnYxLlVzYWdlEiMKBWVycm9yGAMgASgLMhQucGFybGV5LnYxLlR1cm5FcnJvciIqCgtTdGVwU3RhcnRlZBIMCgRzdGVwGAEgASgFEg0KBW1vZGVsGAIgASgJIlIKDk1lc3NhZ2VTdGFydGVkEhIKCm1lc3NhZ2VfaWQYASABKAkSHQoEcm9sZRgCIAEoDjIPLnBhcmxleS52MS5Sb2xlEg0KBW1vZGVsGAMgASgJIi0KCVRleHREZWx0YRISCgptZXNzYWdlX2lkGAEgASgJEgwKBHRleHQYAiABKAkiMgoOUmVhc29uaW5nRGVsdGESEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJIjcKEE1lc3NhZ2VDb21wbGV0ZWQSIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlInIKEVRvb2xDYWxsUmVxdWVzdGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCm1lc3NhZ2VfaWQYBCABKAkiXAoPVG9vbENhbGxTdGFydGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjQKDVJlcXVlc3RPcGVuZWQSIwoHcmVxdWVzdBgBIAEoCzISLnBhcmxleS52MS5SZXF1ZXN0IjYKD1JlcXVlc3RSZXNvbHZlZBIjCgdyZXF1ZXN0GAEgASgLMhIucGFybGV5LnYxLlJlcXVlc3QiWQoPVG9vbE91dHB1dERlbHRhEg8KB2NhbGxfaWQYASABKAkSJwoGc3RyZWFtGAIgASgOMhcucGFybGV5LnYxLk91dHB1dFN0cmVhbRIMCgRkYXRhGAMgASgJIoQBCg1Ub29sQ2FsbEVuZGVkEg8KB2NhbGxfaWQYASABKAkSJwoFc3RhdGUYAiABKA4yGC5wYXJsZXkudjEuVG9vbENhbGxTdGF0ZRIlCgZyZXN1bHQYAyABKAsyFS5wYXJsZXkudjEuVG9vbFJlc3VsdBISCgptZXNzYWdlX2lkGAQgASgJImoKDVVzYWdlUmVwb3J0ZWQSEgoKbWVzc2FnZV9pZBgBIAEoCRIfCgV1c2FnZRgCIAEoCzIQLnBhcmxleS52MS5Vc2FnZRIkCgp0dXJuX3VzYWdlGAMgASgLMhAucGFybGV5LnYxLlVzYWdlIoYBCg5SZXRyeVNjaGVkdWxlZBIPCgdhdHRlbXB0GAEgASgFEhQKDG1heF9hdHRlbXB0cxgCIAEoBRIoCgVkZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIjCgVlcnJvchgEIAEoCzIULnBhcmxleS52MS5UdXJuRXJyb3IiLgoMTW9kZWxDaGFuZ2VkEg8KB3Byb2ZpbGUYASABKAkSDQoFbW9kZWwYAiABKAkiNQoOTWVzc2FnZVVwZGF0ZWQSIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlIkMKDkhpc3RvcnlDbGVhcmVkEhgKEGZpcnN0X21lc3NhZ2VfaWQYASABKAkSFwoPbGFzdF9tZXNzYWdlX2lkGAIgASgJIk0KDFF1ZXVlQ2hhbmdlZBIoCgZxdWV1ZWQYASADKAsyGC5wYXJsZXkudjEuUXVldWVkTWVzc2FnZRITCgtyZW1vdmVkX2lkcxgCIAMoCSI1Cg5TZXNzaW9uQ2hhbmdlZBIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iKgoHV2FybmluZxIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSphCgxPdXRwdXRTdHJlYW0SHQoZT1VUUFVUX1NUUkVBTV9VTlNQRUNJRklFRBAAEhgKFE9VVFBVVF9TVFJFQU1fU1RET1VUEAESGAoUT1VUUFVUX1NUUkVBTV9TVERFUlIQAmIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_message, file_parley_v1_queue, file_parley_v1_request, file_parley_v1_session, file_parley_v1_turn, file_parley_v1_usage]);
+  fileDesc("ChVwYXJsZXkvdjEvZXZlbnQucHJvdG8SCXBhcmxleS52MSK+CgoFRXZlbnQSCwoDc2VxGAEgASgDEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd0dXJuX2lkGAMgASgJEg0KBWFjdG9yGAQgASgJEhEKCXNraXBwYWJsZRgFIAEoCBIuCgx0dXJuX3N0YXJ0ZWQYCiABKAsyFi5wYXJsZXkudjEuVHVyblN0YXJ0ZWRIABIqCgp0dXJuX2VuZGVkGAsgASgLMhQucGFybGV5LnYxLlR1cm5FbmRlZEgAEi4KDHN0ZXBfc3RhcnRlZBgMIAEoCzIWLnBhcmxleS52MS5TdGVwU3RhcnRlZEgAEjQKD21lc3NhZ2Vfc3RhcnRlZBgNIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlU3RhcnRlZEgAEioKCnRleHRfZGVsdGEYDiABKAsyFC5wYXJsZXkudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGA8gASgLMhkucGFybGV5LnYxLlJlYXNvbmluZ0RlbHRhSAASOAoRbWVzc2FnZV9jb21wbGV0ZWQYECABKAsyGy5wYXJsZXkudjEuTWVzc2FnZUNvbXBsZXRlZEgAEjsKE3Rvb2xfY2FsbF9yZXF1ZXN0ZWQYESABKAsyHC5wYXJsZXkudjEuVG9vbENhbGxSZXF1ZXN0ZWRIABI3ChF0b29sX2NhbGxfc3RhcnRlZBgSIAEoCzIaLnBhcmxleS52MS5Ub29sQ2FsbFN0YXJ0ZWRIABI3ChF0b29sX291dHB1dF9kZWx0YRgTIAEoCzIaLnBhcmxleS52MS5Ub29sT3V0cHV0RGVsdGFIABIzCg90b29sX2NhbGxfZW5kZWQYFCABKAsyGC5wYXJsZXkudjEuVG9vbENhbGxFbmRlZEgAEjIKDnJlcXVlc3Rfb3BlbmVkGBUgASgLMhgucGFybGV5LnYxLlJlcXVlc3RPcGVuZWRIABI2ChByZXF1ZXN0X3Jlc29sdmVkGBYgASgLMhoucGFybGV5LnYxLlJlcXVlc3RSZXNvbHZlZEgAEjIKDnVzYWdlX3JlcG9ydGVkGBcgASgLMhgucGFybGV5LnYxLlVzYWdlUmVwb3J0ZWRIABI0Cg9yZXRyeV9zY2hlZHVsZWQYGCABKAsyGS5wYXJsZXkudjEuUmV0cnlTY2hlZHVsZWRIABIwCg1tb2RlbF9jaGFuZ2VkGBkgASgLMhcucGFybGV5LnYxLk1vZGVsQ2hhbmdlZEgAEjQKD21lc3NhZ2VfdXBkYXRlZBgaIAEoCzIZLnBhcmxleS52MS5NZXNzYWdlVXBkYXRlZEgAEjQKD2hpc3RvcnlfY2xlYXJlZBgbIAEoCzIZLnBhcmxleS52MS5IaXN0b3J5Q2xlYXJlZEgAEjAKDXF1ZXVlX2NoYW5nZWQYHSABKAsyFy5wYXJsZXkudjEuUXVldWVDaGFuZ2VkSAASLgoMZmlsZV9jaGFuZ2VkGB8gASgLMhYucGFybGV5LnYxLkZpbGVDaGFuZ2VkSAASMgoOZmlsZXNfcmV2ZXJ0ZWQYICABKAsyGC5wYXJsZXkudjEuRmlsZXNSZXZlcnRlZEgAEjQKD3Nlc3Npb25fY2hhbmdlZBgiIAEoCzIZLnBhcmxleS52MS5TZXNzaW9uQ2hhbmdlZEgAEiUKB3dhcm5pbmcYIyABKAsyEi5wYXJsZXkudjEuV2FybmluZ0gAQgkKB3BheWxvYWRKBAgcEB1KBAgeEB9KBAghECIiLAoLVHVyblN0YXJ0ZWQSHQoEdHVybhgBIAEoCzIPLnBhcmxleS52MS5UdXJuInsKCVR1cm5FbmRlZBIoCgZyZWFzb24YASABKA4yGC5wYXJsZXkudjEuVHVybkVuZFJlYXNvbhIfCgV1c2FnZRgCIAEoCzIQLnBhcmxleS52MS5Vc2FnZRIjCgVlcnJvchgDIAEoCzIULnBhcmxleS52MS5UdXJuRXJyb3IiKgoLU3RlcFN0YXJ0ZWQSDAoEc3RlcBgBIAEoBRINCgVtb2RlbBgCIAEoCSJSCg5NZXNzYWdlU3RhcnRlZBISCgptZXNzYWdlX2lkGAEgASgJEh0KBHJvbGUYAiABKA4yDy5wYXJsZXkudjEuUm9sZRINCgVtb2RlbBgDIAEoCSItCglUZXh0RGVsdGESEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJIjIKDlJlYXNvbmluZ0RlbHRhEhIKCm1lc3NhZ2VfaWQYASABKAkSDAoEdGV4dBgCIAEoCSI3ChBNZXNzYWdlQ29tcGxldGVkEiMKB21lc3NhZ2UYASABKAsyEi5wYXJsZXkudjEuTWVzc2FnZSJyChFUb29sQ2FsbFJlcXVlc3RlZBIPCgdjYWxsX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSKgoJYXJndW1lbnRzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBISCgptZXNzYWdlX2lkGAQgASgJIlwKD1Rvb2xDYWxsU3RhcnRlZBIPCgdjYWxsX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSKgoJYXJndW1lbnRzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCI0Cg1SZXF1ZXN0T3BlbmVkEiMKB3JlcXVlc3QYASABKAsyEi5wYXJsZXkudjEuUmVxdWVzdCI2Cg9SZXF1ZXN0UmVzb2x2ZWQSIwoHcmVxdWVzdBgBIAEoCzISLnBhcmxleS52MS5SZXF1ZXN0IlkKD1Rvb2xPdXRwdXREZWx0YRIPCgdjYWxsX2lkGAEgASgJEicKBnN0cmVhbRgCIAEoDjIXLnBhcmxleS52MS5PdXRwdXRTdHJlYW0SDAoEZGF0YRgDIAEoCSKEAQoNVG9vbENhbGxFbmRlZBIPCgdjYWxsX2lkGAEgASgJEicKBXN0YXRlGAIgASgOMhgucGFybGV5LnYxLlRvb2xDYWxsU3RhdGUSJQoGcmVzdWx0GAMgASgLMhUucGFybGV5LnYxLlRvb2xSZXN1bHQSEgoKbWVzc2FnZV9pZBgEIAEoCSJqCg1Vc2FnZVJlcG9ydGVkEhIKCm1lc3NhZ2VfaWQYASABKAkSHwoFdXNhZ2UYAiABKAsyEC5wYXJsZXkudjEuVXNhZ2USJAoKdHVybl91c2FnZRgDIAEoCzIQLnBhcmxleS52MS5Vc2FnZSKGAQoOUmV0cnlTY2hlZHVsZWQSDwoHYXR0ZW1wdBgBIAEoBRIUCgxtYXhfYXR0ZW1wdHMYAiABKAUSKAoFZGVsYXkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIwoFZXJyb3IYBCABKAsyFC5wYXJsZXkudjEuVHVybkVycm9yIi4KDE1vZGVsQ2hhbmdlZBIPCgdwcm9maWxlGAEgASgJEg0KBW1vZGVsGAIgASgJIjUKDk1lc3NhZ2VVcGRhdGVkEiMKB21lc3NhZ2UYASABKAsyEi5wYXJsZXkudjEuTWVzc2FnZSJDCg5IaXN0b3J5Q2xlYXJlZBIYChBmaXJzdF9tZXNzYWdlX2lkGAEgASgJEhcKD2xhc3RfbWVzc2FnZV9pZBgCIAEoCSJNCgxRdWV1ZUNoYW5nZWQSKAoGcXVldWVkGAEgAygLMhgucGFybGV5LnYxLlF1ZXVlZE1lc3NhZ2USEwoLcmVtb3ZlZF9pZHMYAiADKAkiogEKC0ZpbGVDaGFuZ2VkEg8KB2NhbGxfaWQYASABKAkSDAoEcGF0aBgCIAEoCRInCgRraW5kGAMgASgOMhkucGFybGV5LnYxLkZpbGVDaGFuZ2VLaW5kEgwKBGRpZmYYBCABKAkSEQoJZGlmZl9ibG9iGAUgASgJEhMKC2FkZGVkX2xpbmVzGAYgASgFEhUKDXJlbW92ZWRfbGluZXMYByABKAUiLwoNRmlsZXNSZXZlcnRlZBIPCgd0dXJuX2lkGAEgASgJEg0KBXBhdGhzGAIgAygJIjUKDlNlc3Npb25DaGFuZ2VkEiMKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbiIqCgdXYXJuaW5nEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJKo0BCg5GaWxlQ2hhbmdlS2luZBIgChxGSUxFX0NIQU5HRV9LSU5EX1VOU1BFQ0lGSUVEEAASHAoYRklMRV9DSEFOR0VfS0lORF9DUkVBVEVEEAESHQoZRklMRV9DSEFOR0VfS0lORF9NT0RJRklFRBACEhwKGEZJTEVfQ0hBTkdFX0tJTkRfREVMRVRFRBADKmEKDE91dHB1dFN0cmVhbRIdChlPVVRQVVRfU1RSRUFNX1VOU1BFQ0lGSUVEEAASGAoUT1VUUFVUX1NUUkVBTV9TVERPVVQQARIYChRPVVRQVVRfU1RSRUFNX1NUREVSUhACYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_message, file_parley_v1_queue, file_parley_v1_request, file_parley_v1_session, file_parley_v1_turn, file_parley_v1_usage]);
 
 /**
  * One fact in a session's log.
@@ -224,6 +224,22 @@ export type Event = Message<"parley.v1.Event"> & {
      */
     value: QueueChanged;
     case: "queueChanged";
+  } | {
+    /**
+     * A tool changed a file.
+     *
+     * @generated from field: parley.v1.FileChanged file_changed = 31;
+     */
+    value: FileChanged;
+    case: "fileChanged";
+  } | {
+    /**
+     * What a turn did to files was taken back.
+     *
+     * @generated from field: parley.v1.FilesReverted files_reverted = 32;
+     */
+    value: FilesReverted;
+    case: "filesReverted";
   } | {
     /**
      * The session's settings were changed.
@@ -830,6 +846,97 @@ export const QueueChangedSchema: GenMessage<QueueChanged> = /*@__PURE__*/
   messageDesc(file_parley_v1_event, 19);
 
 /**
+ * A tool changed a file. What a call did before it failed or was cut off is told too; RevertFiles takes it back.
+ *
+ * @generated from message parley.v1.FileChanged
+ */
+export type FileChanged = Message<"parley.v1.FileChanged"> & {
+  /**
+   * The call that did it.
+   *
+   * @generated from field: string call_id = 1;
+   */
+  callId: string;
+
+  /**
+   * The file, relative to the session's workspace, without links.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * What became of it.
+   *
+   * @generated from field: parley.v1.FileChangeKind kind = 3;
+   */
+  kind: FileChangeKind;
+
+  /**
+   * The change as a unified diff, at most 256 KiB; empty where the file is no text, and where the diff is larger.
+   *
+   * @generated from field: string diff = 4;
+   */
+  diff: string;
+
+  /**
+   * SHA-256 of the blob that holds a larger diff, in lower-case hex, read with `GET /blobs/{sha256}`. Else empty.
+   *
+   * @generated from field: string diff_blob = 5;
+   */
+  diffBlob: string;
+
+  /**
+   * How many lines the diff adds.
+   *
+   * @generated from field: int32 added_lines = 6;
+   */
+  addedLines: number;
+
+  /**
+   * How many lines the diff removes.
+   *
+   * @generated from field: int32 removed_lines = 7;
+   */
+  removedLines: number;
+};
+
+/**
+ * Describes the message parley.v1.FileChanged.
+ * Use `create(FileChangedSchema)` to create a new message.
+ */
+export const FileChangedSchema: GenMessage<FileChanged> = /*@__PURE__*/
+  messageDesc(file_parley_v1_event, 20);
+
+/**
+ * What a turn did to files was taken back, of those that were still as it left them.
+ *
+ * @generated from message parley.v1.FilesReverted
+ */
+export type FilesReverted = Message<"parley.v1.FilesReverted"> & {
+  /**
+   * The turn whose changes they were.
+   *
+   * @generated from field: string turn_id = 1;
+   */
+  turnId: string;
+
+  /**
+   * The files that are as they were before it, relative to the session's workspace.
+   *
+   * @generated from field: repeated string paths = 2;
+   */
+  paths: string[];
+};
+
+/**
+ * Describes the message parley.v1.FilesReverted.
+ * Use `create(FilesRevertedSchema)` to create a new message.
+ */
+export const FilesRevertedSchema: GenMessage<FilesReverted> = /*@__PURE__*/
+  messageDesc(file_parley_v1_event, 21);
+
+/**
  * The session's settings were changed.
  *
  * @generated from message parley.v1.SessionChanged
@@ -848,7 +955,7 @@ export type SessionChanged = Message<"parley.v1.SessionChanged"> & {
  * Use `create(SessionChangedSchema)` to create a new message.
  */
 export const SessionChangedSchema: GenMessage<SessionChanged> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 20);
+  messageDesc(file_parley_v1_event, 22);
 
 /**
  * Something a human should know that ends nothing.
@@ -876,7 +983,55 @@ export type Warning = Message<"parley.v1.Warning"> & {
  * Use `create(WarningSchema)` to create a new message.
  */
 export const WarningSchema: GenMessage<Warning> = /*@__PURE__*/
-  messageDesc(file_parley_v1_event, 21);
+  messageDesc(file_parley_v1_event, 23);
+
+/**
+ * What became of a file.
+ *
+ * @generated from enum parley.v1.FileChangeKind
+ */
+export const FileChangeKind = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: FILE_CHANGE_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It was made.
+   *
+   * @generated from enum value: FILE_CHANGE_KIND_CREATED = 1;
+   */
+  CREATED: 1,
+
+  /**
+   * Its content was changed.
+   *
+   * @generated from enum value: FILE_CHANGE_KIND_MODIFIED = 2;
+   */
+  MODIFIED: 2,
+
+  /**
+   * It was removed.
+   *
+   * @generated from enum value: FILE_CHANGE_KIND_DELETED = 3;
+   */
+  DELETED: 3,
+} as const;
+
+/**
+ * What became of a file.
+ *
+ * @generated from enum parley.v1.FileChangeKind
+ */
+export type FileChangeKind = (typeof FileChangeKind)[keyof typeof FileChangeKind] | UnknownEnum;
+
+/**
+ * Describes the enum parley.v1.FileChangeKind.
+ */
+export const FileChangeKindSchema: GenEnum<FileChangeKind> = /*@__PURE__*/
+  enumDesc(file_parley_v1_event, 0);
 
 /**
  * Where a program prints.
@@ -917,5 +1072,5 @@ export type OutputStream = (typeof OutputStream)[keyof typeof OutputStream] | Un
  * Describes the enum parley.v1.OutputStream.
  */
 export const OutputStreamSchema: GenEnum<OutputStream> = /*@__PURE__*/
-  enumDesc(file_parley_v1_event, 0);
+  enumDesc(file_parley_v1_event, 1);
 

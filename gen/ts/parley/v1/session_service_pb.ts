@@ -26,7 +26,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file parley/v1/session_service.proto.
  */
 export const file_parley_v1_session_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wYXJsZXkvdjEvc2Vzc2lvbl9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEiqQQKFENyZWF0ZVNlc3Npb25SZXF1ZXN0EiEKD2lkZW1wb3RlbmN5X2tleRgBIAEoCUIIukgFcgMYgAESFwoFdGl0bGUYAiABKAlCCLpIBXIDGPQDEhkKB3Byb2ZpbGUYAyABKAlCCLpIBXIDGIABEhcKBW1vZGVsGAQgASgJQgi6SAVyAxiAAhIgCg1zeXN0ZW1fcHJvbXB0GAYgASgJQgm6SAZyBCiAgBASVAoGbGFiZWxzGAsgAygLMisucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXF1ZXN0LkxhYmVsc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhIhCgZsaW1pdHMYDCABKAsyES5wYXJsZXkudjEuTGltaXRzEhwKFHJlc3VtZV9hZnRlcl9yZXN0YXJ0GA0gASgIEhUKDXJldHJ5X3BhcnRpYWwYDiABKAgSGwoJd29ya3NwYWNlGAUgASgJQgi6SAVyAxiAIBI4Cg1hcHByb3ZhbF9tb2RlGAcgASgOMhcucGFybGV5LnYxLkFwcHJvdmFsTW9kZUIIukgFggECEAESLQoFcnVsZXMYCCADKAsyFC5wYXJsZXkudjEuUnVsZURyYWZ0Qgi6SAWSAQIQZBIWCgVhZ2VudBgJIAEoCUIHukgEcgIYQBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIChALIjwKFUNyZWF0ZVNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iMgoRR2V0U2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAIjkKEkdldFNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iugMKE0xpc3RTZXNzaW9uc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhcKBXF1ZXJ5GAMgASgJQgi6SAVyAxjoBxJTCgZsYWJlbHMYBCADKAsyKi5wYXJsZXkudjEuTGlzdFNlc3Npb25zUmVxdWVzdC5MYWJlbHNFbnRyeUIXukgUmgEREEAiBnIEEAEYQCoFcgMYgAISOgoGc3RhdGVzGAUgAygOMhcucGFybGV5LnYxLlNlc3Npb25TdGF0ZUIRukgOkgELEAgiB4IBBBABIAASFAoHc3RhcnJlZBgGIAEoCEgAiAEBEhsKCXdvcmtzcGFjZRgHIAEoCUIIukgFcgMYgCASGQoHcHJvZmlsZRgIIAEoCUIIukgFcgMYgAESMAoFb3JkZXIYCSABKA4yFy5wYXJsZXkudjEuU2Vzc2lvbk9yZGVyQgi6SAWCAQIQARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgoKCF9zdGFycmVkSgQIChAQIlUKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEiQKCHNlc3Npb25zGAEgAygLMhIucGFybGV5LnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIn8KBkxhYmVscxJGCgZ2YWx1ZXMYASADKAsyHS5wYXJsZXkudjEuTGFiZWxzLlZhbHVlc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpkEChRVcGRhdGVTZXNzaW9uUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASHAoFdGl0bGUYAiABKAlCCLpIBXIDGPQDSACIAQESHgoHcHJvZmlsZRgDIAEoCUIIukgFcgMYgAFIAYgBARIcCgVtb2RlbBgEIAEoCUIIukgFcgMYgAJIAogBARIlCg1zeXN0ZW1fcHJvbXB0GAYgASgJQgm6SAZyBCiAgBBIA4gBARIhCgZsYWJlbHMYCyABKAsyES5wYXJsZXkudjEuTGFiZWxzEiEKBmxpbWl0cxgMIAEoCzIRLnBhcmxleS52MS5MaW1pdHMSIQoUcmVzdW1lX2FmdGVyX3Jlc3RhcnQYDSABKAhIBIgBARIaCg1yZXRyeV9wYXJ0aWFsGA4gASgISAWIAQESFAoHc3RhcnJlZBgPIAEoCEgGiAEBEj0KDWFwcHJvdmFsX21vZGUYByABKA4yFy5wYXJsZXkudjEuQXBwcm92YWxNb2RlQgi6SAWCAQIQAUgHiAEBQggKBl90aXRsZUIKCghfcHJvZmlsZUIICgZfbW9kZWxCEAoOX3N5c3RlbV9wcm9tcHRCFwoVX3Jlc3VtZV9hZnRlcl9yZXN0YXJ0QhAKDl9yZXRyeV9wYXJ0aWFsQgoKCF9zdGFycmVkQhAKDl9hcHByb3ZhbF9tb2RlSgQIBRAGSgQICBALIjwKFVVwZGF0ZVNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iNQoURGVsZXRlU2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAIhcKFURlbGV0ZVNlc3Npb25SZXNwb25zZSJuChNMaXN0TWVzc2FnZXNSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiVQoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USJAoIbWVzc2FnZXMYASADKAsyEi5wYXJsZXkudjEuTWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTwoSR2V0U25hcHNob3RSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAAi9QIKE0dldFNuYXBzaG90UmVzcG9uc2USIwoHc2Vzc2lvbhgBIAEoCzISLnBhcmxleS52MS5TZXNzaW9uEiQKCG1lc3NhZ2VzGAIgAygLMhIucGFybGV5LnYxLk1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJEjIKD3BhcnRpYWxfbWVzc2FnZRgEIAEoCzIZLnBhcmxleS52MS5QYXJ0aWFsTWVzc2FnZRIrCgp0b29sX2NhbGxzGAUgAygLMhcucGFybGV5LnYxLk9wZW5Ub29sQ2FsbBIlCgxydW5uaW5nX3R1cm4YBiABKAsyDy5wYXJsZXkudjEuVHVybhInCgVxdWV1ZRgIIAMoCzIYLnBhcmxleS52MS5RdWV1ZWRNZXNzYWdlEhAKCGxhc3Rfc2VxGAkgASgDEhEKCWxvZ19lcG9jaBgKIAEoCRIkCghyZXF1ZXN0cxgHIAMoCzISLnBhcmxleS52MS5SZXF1ZXN0IrUBCg5QYXJ0aWFsTWVzc2FnZRISCgptZXNzYWdlX2lkGAEgASgJEg8KB3R1cm5faWQYAiABKAkSHQoEcm9sZRgDIAEoDjIPLnBhcmxleS52MS5Sb2xlEg0KBW1vZGVsGAQgASgJEgwKBHRleHQYBSABKAkSEQoJcmVhc29uaW5nGAYgASgJEi8KC2NyZWF0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKeAQoMT3BlblRvb2xDYWxsEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCm1lc3NhZ2VfaWQYBCABKAkSDwoHc3RhcnRlZBgFIAEoCBIOCgZzdGRvdXQYBiABKAkSDgoGc3RkZXJyGAcgASgJIkgKGkJhdGNoRGVsZXRlU2Vzc2lvbnNSZXF1ZXN0EioKC3Nlc3Npb25faWRzGAEgAygJQhW6SBKSAQ8IARDoBxgBIgZyBBABGEAiXgobQmF0Y2hEZWxldGVTZXNzaW9uc1Jlc3BvbnNlEhMKC2RlbGV0ZWRfaWRzGAEgAygJEioKCGZhaWx1cmVzGAIgAygLMhgucGFybGV5LnYxLkRlbGV0ZUZhaWx1cmUiRAoNRGVsZXRlRmFpbHVyZRISCgpzZXNzaW9uX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIrEBChRBcHBlbmRNZXNzYWdlUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAARIrCgRyb2xlGAMgASgOMg8ucGFybGV5LnYxLlJvbGVCDLpICYIBBhgBGAIYAxIqCgVwYXJ0cxgEIAMoCzIPLnBhcmxleS52MS5QYXJ0Qgq6SAeSAQQIARBkIjwKFUFwcGVuZE1lc3NhZ2VSZXNwb25zZRIjCgdtZXNzYWdlGAEgASgLMhIucGFybGV5LnYxLk1lc3NhZ2UigAEKFFVwZGF0ZU1lc3NhZ2VSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIdCgptZXNzYWdlX2lkGAIgASgJQgm6SAZyBBABGEASKgoFcGFydHMYAyADKAsyDy5wYXJsZXkudjEuUGFydEIKukgHkgEECAEQZCI8ChVVcGRhdGVNZXNzYWdlUmVzcG9uc2USIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlIjQKE0NsZWFySGlzdG9yeVJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAIjsKFENsZWFySGlzdG9yeVJlc3BvbnNlEiMKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbiJUChRSZXdpbmRTZXNzaW9uUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASHQoKbWVzc2FnZV9pZBgCIAEoCUIJukgGcgQQARhAIlYKFVJld2luZFNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24SGAoQZmlyc3RfbWVzc2FnZV9pZBgCIAEoCSKiAQoSRm9ya1Nlc3Npb25SZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIhCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCCLpIBXIDGIABEiIKEWJlZm9yZV9tZXNzYWdlX2lkGAMgASgJQge6SARyAhhAEhwKBXRpdGxlGAQgASgJQgi6SAVyAxj0A0gAiAEBQggKBl90aXRsZSI6ChNGb3JrU2Vzc2lvblJlc3BvbnNlEiMKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbiK8AQoVU2VhcmNoTWVzc2FnZXNSZXF1ZXN0EhkKBXF1ZXJ5GAEgASgJQgq6SAdyBRABGOgHEhsKCnNlc3Npb25faWQYAiABKAlCB7pIBHICGEASMQoFcm9sZXMYAyADKA4yDy5wYXJsZXkudjEuUm9sZUIRukgOkgELEAQiB4IBBBABIAASGgoJcGFnZV9zaXplGAQgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YBSABKAlCCLpIBXIDGIAIIlUKFlNlYXJjaE1lc3NhZ2VzUmVzcG9uc2USIgoEaGl0cxgBIAMoCzIULnBhcmxleS52MS5TZWFyY2hIaXQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsQBCglTZWFyY2hIaXQSEgoKc2Vzc2lvbl9pZBgBIAEoCRIVCg1zZXNzaW9uX3RpdGxlGAIgASgJEhIKCm1lc3NhZ2VfaWQYAyABKAkSHQoEcm9sZRgEIAEoDjIPLnBhcmxleS52MS5Sb2xlEi8KC2NyZWF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgdzbmlwcGV0GAYgAygLMhcucGFybGV5LnYxLlNuaXBwZXRQaWVjZSIuCgxTbmlwcGV0UGllY2USDAoEdGV4dBgBIAEoCRIQCghpc19tYXRjaBgCIAEoCCJBChVFeHBvcnRTZXNzaW9uc1JlcXVlc3QSKAoLc2Vzc2lvbl9pZHMYASADKAlCE7pIEJIBDRDoBxgBIgZyBBABGEAiJgoWRXhwb3J0U2Vzc2lvbnNSZXNwb25zZRIMCgRkYXRhGAEgASgMImoKFUltcG9ydFNlc3Npb25zUmVxdWVzdBIhCg9pZGVtcG90ZW5jeV9rZXkYASABKAlCCLpIBXIDGIABEi4KBWJsb2JzGAIgAygJQh+6SBySARkIARDoByISchAyDl5bMC05YS1mXXs2NH0kIoMBChZJbXBvcnRTZXNzaW9uc1Jlc3BvbnNlEhUKDXNlc3Npb25fY291bnQYASABKAMSFQoNbWVzc2FnZV9jb3VudBgCIAEoAxImCgdyZW5hbWVkGAMgAygLMhUucGFybGV5LnYxLkltcG9ydGVkSWQSEwoLc2Vzc2lvbl9pZHMYBCADKAkiJgoKSW1wb3J0ZWRJZBIMCgRmcm9tGAEgASgJEgoKAnRvGAIgASgJKrUBCgxTZXNzaW9uT3JkZXISHQoZU0VTU0lPTl9PUkRFUl9VTlNQRUNJRklFRBAAEiIKHlNFU1NJT05fT1JERVJfQ1JFQVRFX1RJTUVfREVTQxABEiEKHVNFU1NJT05fT1JERVJfQ1JFQVRFX1RJTUVfQVNDEAISIgoeU0VTU0lPTl9PUkRFUl9VUERBVEVfVElNRV9ERVNDEAMSGwoXU0VTU0lPTl9PUkRFUl9USVRMRV9BU0MQBDLnCwoOU2Vzc2lvblNlcnZpY2USWgoNQ3JlYXRlU2Vzc2lvbhIfLnBhcmxleS52MS5DcmVhdGVTZXNzaW9uUmVxdWVzdBogLnBhcmxleS52MS5DcmVhdGVTZXNzaW9uUmVzcG9uc2UiBqqhGQIIAhJWCgpHZXRTZXNzaW9uEhwucGFybGV5LnYxLkdldFNlc3Npb25SZXF1ZXN0Gh0ucGFybGV5LnYxLkdldFNlc3Npb25SZXNwb25zZSILkAIBqqEZBAgBEAESWgoMTGlzdFNlc3Npb25zEh4ucGFybGV5LnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaHy5wYXJsZXkudjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiCZACAaqhGQIIARJaCg1VcGRhdGVTZXNzaW9uEh8ucGFybGV5LnYxLlVwZGF0ZVNlc3Npb25SZXF1ZXN0GiAucGFybGV5LnYxLlVwZGF0ZVNlc3Npb25SZXNwb25zZSIGqqEZAggCEloKDURlbGV0ZVNlc3Npb24SHy5wYXJsZXkudjEuRGVsZXRlU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuRGVsZXRlU2Vzc2lvblJlc3BvbnNlIgaqoRkCCAISXAoMTGlzdE1lc3NhZ2VzEh4ucGFybGV5LnYxLkxpc3RNZXNzYWdlc1JlcXVlc3QaHy5wYXJsZXkudjEuTGlzdE1lc3NhZ2VzUmVzcG9uc2UiC5ACAaqhGQQIARABElkKC0dldFNuYXBzaG90Eh0ucGFybGV5LnYxLkdldFNuYXBzaG90UmVxdWVzdBoeLnBhcmxleS52MS5HZXRTbmFwc2hvdFJlc3BvbnNlIguQAgGqoRkECAEQARJsChNCYXRjaERlbGV0ZVNlc3Npb25zEiUucGFybGV5LnYxLkJhdGNoRGVsZXRlU2Vzc2lvbnNSZXF1ZXN0GiYucGFybGV5LnYxLkJhdGNoRGVsZXRlU2Vzc2lvbnNSZXNwb25zZSIGqqEZAggCEloKDUFwcGVuZE1lc3NhZ2USHy5wYXJsZXkudjEuQXBwZW5kTWVzc2FnZVJlcXVlc3QaIC5wYXJsZXkudjEuQXBwZW5kTWVzc2FnZVJlc3BvbnNlIgaqoRkCCAISWgoNVXBkYXRlTWVzc2FnZRIfLnBhcmxleS52MS5VcGRhdGVNZXNzYWdlUmVxdWVzdBogLnBhcmxleS52MS5VcGRhdGVNZXNzYWdlUmVzcG9uc2UiBqqhGQIIAhJXCgxDbGVhckhpc3RvcnkSHi5wYXJsZXkudjEuQ2xlYXJIaXN0b3J5UmVxdWVzdBofLnBhcmxleS52MS5DbGVhckhpc3RvcnlSZXNwb25zZSIGqqEZAggCEloKDVJld2luZFNlc3Npb24SHy5wYXJsZXkudjEuUmV3aW5kU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuUmV3aW5kU2Vzc2lvblJlc3BvbnNlIgaqoRkCCAISVAoLRm9ya1Nlc3Npb24SHS5wYXJsZXkudjEuRm9ya1Nlc3Npb25SZXF1ZXN0Gh4ucGFybGV5LnYxLkZvcmtTZXNzaW9uUmVzcG9uc2UiBqqhGQIIAhJgCg5TZWFyY2hNZXNzYWdlcxIgLnBhcmxleS52MS5TZWFyY2hNZXNzYWdlc1JlcXVlc3QaIS5wYXJsZXkudjEuU2VhcmNoTWVzc2FnZXNSZXNwb25zZSIJkAIBqqEZAggBEmIKDkV4cG9ydFNlc3Npb25zEiAucGFybGV5LnYxLkV4cG9ydFNlc3Npb25zUmVxdWVzdBohLnBhcmxleS52MS5FeHBvcnRTZXNzaW9uc1Jlc3BvbnNlIgmQAgGqoRkCCAEwARJdCg5JbXBvcnRTZXNzaW9ucxIgLnBhcmxleS52MS5JbXBvcnRTZXNzaW9uc1JlcXVlc3QaIS5wYXJsZXkudjEuSW1wb3J0U2Vzc2lvbnNSZXNwb25zZSIGqqEZAggCYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_access, file_parley_v1_message, file_parley_v1_permission, file_parley_v1_queue, file_parley_v1_request, file_parley_v1_session, file_parley_v1_turn]);
+  fileDesc("Ch9wYXJsZXkvdjEvc2Vzc2lvbl9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEiqQQKFENyZWF0ZVNlc3Npb25SZXF1ZXN0EiEKD2lkZW1wb3RlbmN5X2tleRgBIAEoCUIIukgFcgMYgAESFwoFdGl0bGUYAiABKAlCCLpIBXIDGPQDEhkKB3Byb2ZpbGUYAyABKAlCCLpIBXIDGIABEhcKBW1vZGVsGAQgASgJQgi6SAVyAxiAAhIgCg1zeXN0ZW1fcHJvbXB0GAYgASgJQgm6SAZyBCiAgBASVAoGbGFiZWxzGAsgAygLMisucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXF1ZXN0LkxhYmVsc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhIhCgZsaW1pdHMYDCABKAsyES5wYXJsZXkudjEuTGltaXRzEhwKFHJlc3VtZV9hZnRlcl9yZXN0YXJ0GA0gASgIEhUKDXJldHJ5X3BhcnRpYWwYDiABKAgSGwoJd29ya3NwYWNlGAUgASgJQgi6SAVyAxiAIBI4Cg1hcHByb3ZhbF9tb2RlGAcgASgOMhcucGFybGV5LnYxLkFwcHJvdmFsTW9kZUIIukgFggECEAESLQoFcnVsZXMYCCADKAsyFC5wYXJsZXkudjEuUnVsZURyYWZ0Qgi6SAWSAQIQZBIWCgVhZ2VudBgJIAEoCUIHukgEcgIYQBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIChALIjwKFUNyZWF0ZVNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iMgoRR2V0U2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAIjkKEkdldFNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iugMKE0xpc3RTZXNzaW9uc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhcKBXF1ZXJ5GAMgASgJQgi6SAVyAxjoBxJTCgZsYWJlbHMYBCADKAsyKi5wYXJsZXkudjEuTGlzdFNlc3Npb25zUmVxdWVzdC5MYWJlbHNFbnRyeUIXukgUmgEREEAiBnIEEAEYQCoFcgMYgAISOgoGc3RhdGVzGAUgAygOMhcucGFybGV5LnYxLlNlc3Npb25TdGF0ZUIRukgOkgELEAgiB4IBBBABIAASFAoHc3RhcnJlZBgGIAEoCEgAiAEBEhsKCXdvcmtzcGFjZRgHIAEoCUIIukgFcgMYgCASGQoHcHJvZmlsZRgIIAEoCUIIukgFcgMYgAESMAoFb3JkZXIYCSABKA4yFy5wYXJsZXkudjEuU2Vzc2lvbk9yZGVyQgi6SAWCAQIQARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgoKCF9zdGFycmVkSgQIChAQIlUKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEiQKCHNlc3Npb25zGAEgAygLMhIucGFybGV5LnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIn8KBkxhYmVscxJGCgZ2YWx1ZXMYASADKAsyHS5wYXJsZXkudjEuTGFiZWxzLlZhbHVlc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpkEChRVcGRhdGVTZXNzaW9uUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASHAoFdGl0bGUYAiABKAlCCLpIBXIDGPQDSACIAQESHgoHcHJvZmlsZRgDIAEoCUIIukgFcgMYgAFIAYgBARIcCgVtb2RlbBgEIAEoCUIIukgFcgMYgAJIAogBARIlCg1zeXN0ZW1fcHJvbXB0GAYgASgJQgm6SAZyBCiAgBBIA4gBARIhCgZsYWJlbHMYCyABKAsyES5wYXJsZXkudjEuTGFiZWxzEiEKBmxpbWl0cxgMIAEoCzIRLnBhcmxleS52MS5MaW1pdHMSIQoUcmVzdW1lX2FmdGVyX3Jlc3RhcnQYDSABKAhIBIgBARIaCg1yZXRyeV9wYXJ0aWFsGA4gASgISAWIAQESFAoHc3RhcnJlZBgPIAEoCEgGiAEBEj0KDWFwcHJvdmFsX21vZGUYByABKA4yFy5wYXJsZXkudjEuQXBwcm92YWxNb2RlQgi6SAWCAQIQAUgHiAEBQggKBl90aXRsZUIKCghfcHJvZmlsZUIICgZfbW9kZWxCEAoOX3N5c3RlbV9wcm9tcHRCFwoVX3Jlc3VtZV9hZnRlcl9yZXN0YXJ0QhAKDl9yZXRyeV9wYXJ0aWFsQgoKCF9zdGFycmVkQhAKDl9hcHByb3ZhbF9tb2RlSgQIBRAGSgQICBALIjwKFVVwZGF0ZVNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iNQoURGVsZXRlU2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAIhcKFURlbGV0ZVNlc3Npb25SZXNwb25zZSJuChNMaXN0TWVzc2FnZXNSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiVQoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USJAoIbWVzc2FnZXMYASADKAsyEi5wYXJsZXkudjEuTWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTwoSR2V0U25hcHNob3RSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAAi9QIKE0dldFNuYXBzaG90UmVzcG9uc2USIwoHc2Vzc2lvbhgBIAEoCzISLnBhcmxleS52MS5TZXNzaW9uEiQKCG1lc3NhZ2VzGAIgAygLMhIucGFybGV5LnYxLk1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJEjIKD3BhcnRpYWxfbWVzc2FnZRgEIAEoCzIZLnBhcmxleS52MS5QYXJ0aWFsTWVzc2FnZRIrCgp0b29sX2NhbGxzGAUgAygLMhcucGFybGV5LnYxLk9wZW5Ub29sQ2FsbBIlCgxydW5uaW5nX3R1cm4YBiABKAsyDy5wYXJsZXkudjEuVHVybhInCgVxdWV1ZRgIIAMoCzIYLnBhcmxleS52MS5RdWV1ZWRNZXNzYWdlEhAKCGxhc3Rfc2VxGAkgASgDEhEKCWxvZ19lcG9jaBgKIAEoCRIkCghyZXF1ZXN0cxgHIAMoCzISLnBhcmxleS52MS5SZXF1ZXN0IrUBCg5QYXJ0aWFsTWVzc2FnZRISCgptZXNzYWdlX2lkGAEgASgJEg8KB3R1cm5faWQYAiABKAkSHQoEcm9sZRgDIAEoDjIPLnBhcmxleS52MS5Sb2xlEg0KBW1vZGVsGAQgASgJEgwKBHRleHQYBSABKAkSEQoJcmVhc29uaW5nGAYgASgJEi8KC2NyZWF0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKeAQoMT3BlblRvb2xDYWxsEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCm1lc3NhZ2VfaWQYBCABKAkSDwoHc3RhcnRlZBgFIAEoCBIOCgZzdGRvdXQYBiABKAkSDgoGc3RkZXJyGAcgASgJIkgKGkJhdGNoRGVsZXRlU2Vzc2lvbnNSZXF1ZXN0EioKC3Nlc3Npb25faWRzGAEgAygJQhW6SBKSAQ8IARDoBxgBIgZyBBABGEAiXgobQmF0Y2hEZWxldGVTZXNzaW9uc1Jlc3BvbnNlEhMKC2RlbGV0ZWRfaWRzGAEgAygJEioKCGZhaWx1cmVzGAIgAygLMhgucGFybGV5LnYxLkRlbGV0ZUZhaWx1cmUiRAoNRGVsZXRlRmFpbHVyZRISCgpzZXNzaW9uX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIrEBChRBcHBlbmRNZXNzYWdlUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAARIrCgRyb2xlGAMgASgOMg8ucGFybGV5LnYxLlJvbGVCDLpICYIBBhgBGAIYAxIqCgVwYXJ0cxgEIAMoCzIPLnBhcmxleS52MS5QYXJ0Qgq6SAeSAQQIARBkIjwKFUFwcGVuZE1lc3NhZ2VSZXNwb25zZRIjCgdtZXNzYWdlGAEgASgLMhIucGFybGV5LnYxLk1lc3NhZ2UigAEKFFVwZGF0ZU1lc3NhZ2VSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIdCgptZXNzYWdlX2lkGAIgASgJQgm6SAZyBBABGEASKgoFcGFydHMYAyADKAsyDy5wYXJsZXkudjEuUGFydEIKukgHkgEECAEQZCI8ChVVcGRhdGVNZXNzYWdlUmVzcG9uc2USIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlIjQKE0NsZWFySGlzdG9yeVJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAIjsKFENsZWFySGlzdG9yeVJlc3BvbnNlEiMKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbiJUChRSZXdpbmRTZXNzaW9uUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASHQoKbWVzc2FnZV9pZBgCIAEoCUIJukgGcgQQARhAIlYKFVJld2luZFNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24SGAoQZmlyc3RfbWVzc2FnZV9pZBgCIAEoCSKDAQoSUmV2ZXJ0RmlsZXNSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCgd0dXJuX2lkGAIgASgJQgm6SAZyBBABGEASDwoHcHJldmlldxgDIAEoCBIhCg9pZGVtcG90ZW5jeV9rZXkYBCABKAlCCLpIBXIDGIABIk8KE1JldmVydEZpbGVzUmVzcG9uc2USJgoFZmlsZXMYASADKAsyFy5wYXJsZXkudjEuUmV2ZXJ0ZWRGaWxlEhAKCGhhc19tb3JlGAIgASgIIpIBCgxSZXZlcnRlZEZpbGUSDAoEcGF0aBgBIAEoCRIpCgdvdXRjb21lGAIgASgOMhgucGFybGV5LnYxLlJldmVydE91dGNvbWUSDAoEZGlmZhgDIAEoCRITCgthZGRlZF9saW5lcxgEIAEoBRIVCg1yZW1vdmVkX2xpbmVzGAUgASgFEg8KB21lc3NhZ2UYBiABKAkiogEKEkZvcmtTZXNzaW9uUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAARIiChFiZWZvcmVfbWVzc2FnZV9pZBgDIAEoCUIHukgEcgIYQBIcCgV0aXRsZRgEIAEoCUIIukgFcgMY9ANIAIgBAUIICgZfdGl0bGUiOgoTRm9ya1Nlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24ivAEKFVNlYXJjaE1lc3NhZ2VzUmVxdWVzdBIZCgVxdWVyeRgBIAEoCUIKukgHcgUQARjoBxIbCgpzZXNzaW9uX2lkGAIgASgJQge6SARyAhhAEjEKBXJvbGVzGAMgAygOMg8ucGFybGV5LnYxLlJvbGVCEbpIDpIBCxAEIgeCAQQQASAAEhoKCXBhZ2Vfc2l6ZRgEIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAUgASgJQgi6SAVyAxiACCJVChZTZWFyY2hNZXNzYWdlc1Jlc3BvbnNlEiIKBGhpdHMYASADKAsyFC5wYXJsZXkudjEuU2VhcmNoSGl0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLEAQoJU2VhcmNoSGl0EhIKCnNlc3Npb25faWQYASABKAkSFQoNc2Vzc2lvbl90aXRsZRgCIAEoCRISCgptZXNzYWdlX2lkGAMgASgJEh0KBHJvbGUYBCABKA4yDy5wYXJsZXkudjEuUm9sZRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoHc25pcHBldBgGIAMoCzIXLnBhcmxleS52MS5TbmlwcGV0UGllY2UiLgoMU25pcHBldFBpZWNlEgwKBHRleHQYASABKAkSEAoIaXNfbWF0Y2gYAiABKAgiQQoVRXhwb3J0U2Vzc2lvbnNSZXF1ZXN0EigKC3Nlc3Npb25faWRzGAEgAygJQhO6SBCSAQ0Q6AcYASIGcgQQARhAIiYKFkV4cG9ydFNlc3Npb25zUmVzcG9uc2USDAoEZGF0YRgBIAEoDCJqChVJbXBvcnRTZXNzaW9uc1JlcXVlc3QSIQoPaWRlbXBvdGVuY3lfa2V5GAEgASgJQgi6SAVyAxiAARIuCgVibG9icxgCIAMoCUIfukgckgEZCAEQ6AciEnIQMg5eWzAtOWEtZl17NjR9JCKDAQoWSW1wb3J0U2Vzc2lvbnNSZXNwb25zZRIVCg1zZXNzaW9uX2NvdW50GAEgASgDEhUKDW1lc3NhZ2VfY291bnQYAiABKAMSJgoHcmVuYW1lZBgDIAMoCzIVLnBhcmxleS52MS5JbXBvcnRlZElkEhMKC3Nlc3Npb25faWRzGAQgAygJIiYKCkltcG9ydGVkSWQSDAoEZnJvbRgBIAEoCRIKCgJ0bxgCIAEoCSq1AQoMU2Vzc2lvbk9yZGVyEh0KGVNFU1NJT05fT1JERVJfVU5TUEVDSUZJRUQQABIiCh5TRVNTSU9OX09SREVSX0NSRUFURV9USU1FX0RFU0MQARIhCh1TRVNTSU9OX09SREVSX0NSRUFURV9USU1FX0FTQxACEiIKHlNFU1NJT05fT1JERVJfVVBEQVRFX1RJTUVfREVTQxADEhsKF1NFU1NJT05fT1JERVJfVElUTEVfQVNDEAQq4wEKDVJldmVydE91dGNvbWUSHgoaUkVWRVJUX09VVENPTUVfVU5TUEVDSUZJRUQQABIbChdSRVZFUlRfT1VUQ09NRV9SRVZFUlRFRBABEh4KGlJFVkVSVF9PVVRDT01FX05PVF9BU19MRUZUEAISFwoTUkVWRVJUX09VVENPTUVfR09ORRADEhwKGFJFVkVSVF9PVVRDT01FX0FTX0JFRk9SRRAEEiIKHlJFVkVSVF9PVVRDT01FX0NIQU5HRURfQkVUV0VFThAFEhoKFlJFVkVSVF9PVVRDT01FX1JFRlVTRUQQBjK9DAoOU2Vzc2lvblNlcnZpY2USWgoNQ3JlYXRlU2Vzc2lvbhIfLnBhcmxleS52MS5DcmVhdGVTZXNzaW9uUmVxdWVzdBogLnBhcmxleS52MS5DcmVhdGVTZXNzaW9uUmVzcG9uc2UiBqqhGQIIAhJWCgpHZXRTZXNzaW9uEhwucGFybGV5LnYxLkdldFNlc3Npb25SZXF1ZXN0Gh0ucGFybGV5LnYxLkdldFNlc3Npb25SZXNwb25zZSILkAIBqqEZBAgBEAESWgoMTGlzdFNlc3Npb25zEh4ucGFybGV5LnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaHy5wYXJsZXkudjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiCZACAaqhGQIIARJaCg1VcGRhdGVTZXNzaW9uEh8ucGFybGV5LnYxLlVwZGF0ZVNlc3Npb25SZXF1ZXN0GiAucGFybGV5LnYxLlVwZGF0ZVNlc3Npb25SZXNwb25zZSIGqqEZAggCEloKDURlbGV0ZVNlc3Npb24SHy5wYXJsZXkudjEuRGVsZXRlU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuRGVsZXRlU2Vzc2lvblJlc3BvbnNlIgaqoRkCCAISXAoMTGlzdE1lc3NhZ2VzEh4ucGFybGV5LnYxLkxpc3RNZXNzYWdlc1JlcXVlc3QaHy5wYXJsZXkudjEuTGlzdE1lc3NhZ2VzUmVzcG9uc2UiC5ACAaqhGQQIARABElkKC0dldFNuYXBzaG90Eh0ucGFybGV5LnYxLkdldFNuYXBzaG90UmVxdWVzdBoeLnBhcmxleS52MS5HZXRTbmFwc2hvdFJlc3BvbnNlIguQAgGqoRkECAEQARJsChNCYXRjaERlbGV0ZVNlc3Npb25zEiUucGFybGV5LnYxLkJhdGNoRGVsZXRlU2Vzc2lvbnNSZXF1ZXN0GiYucGFybGV5LnYxLkJhdGNoRGVsZXRlU2Vzc2lvbnNSZXNwb25zZSIGqqEZAggCEloKDUFwcGVuZE1lc3NhZ2USHy5wYXJsZXkudjEuQXBwZW5kTWVzc2FnZVJlcXVlc3QaIC5wYXJsZXkudjEuQXBwZW5kTWVzc2FnZVJlc3BvbnNlIgaqoRkCCAISWgoNVXBkYXRlTWVzc2FnZRIfLnBhcmxleS52MS5VcGRhdGVNZXNzYWdlUmVxdWVzdBogLnBhcmxleS52MS5VcGRhdGVNZXNzYWdlUmVzcG9uc2UiBqqhGQIIAhJXCgxDbGVhckhpc3RvcnkSHi5wYXJsZXkudjEuQ2xlYXJIaXN0b3J5UmVxdWVzdBofLnBhcmxleS52MS5DbGVhckhpc3RvcnlSZXNwb25zZSIGqqEZAggCEloKDVJld2luZFNlc3Npb24SHy5wYXJsZXkudjEuUmV3aW5kU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuUmV3aW5kU2Vzc2lvblJlc3BvbnNlIgaqoRkCCAISVAoLUmV2ZXJ0RmlsZXMSHS5wYXJsZXkudjEuUmV2ZXJ0RmlsZXNSZXF1ZXN0Gh4ucGFybGV5LnYxLlJldmVydEZpbGVzUmVzcG9uc2UiBqqhGQIIAhJUCgtGb3JrU2Vzc2lvbhIdLnBhcmxleS52MS5Gb3JrU2Vzc2lvblJlcXVlc3QaHi5wYXJsZXkudjEuRm9ya1Nlc3Npb25SZXNwb25zZSIGqqEZAggCEmAKDlNlYXJjaE1lc3NhZ2VzEiAucGFybGV5LnYxLlNlYXJjaE1lc3NhZ2VzUmVxdWVzdBohLnBhcmxleS52MS5TZWFyY2hNZXNzYWdlc1Jlc3BvbnNlIgmQAgGqoRkCCAESYgoORXhwb3J0U2Vzc2lvbnMSIC5wYXJsZXkudjEuRXhwb3J0U2Vzc2lvbnNSZXF1ZXN0GiEucGFybGV5LnYxLkV4cG9ydFNlc3Npb25zUmVzcG9uc2UiCZACAaqhGQIIATABEl0KDkltcG9ydFNlc3Npb25zEiAucGFybGV5LnYxLkltcG9ydFNlc3Npb25zUmVxdWVzdBohLnBhcmxleS52MS5JbXBvcnRTZXNzaW9uc1Jlc3BvbnNlIgaqoRkCCAJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_access, file_parley_v1_message, file_parley_v1_permission, file_parley_v1_queue, file_parley_v1_request, file_parley_v1_session, file_parley_v1_turn]);
 
 /**
  * What a new session is to be.
@@ -1078,6 +1078,134 @@ export const RewindSessionResponseSchema: GenMessage<RewindSessionResponse> = /*
   messageDesc(file_parley_v1_session_service, 27);
 
 /**
+ * What to take back.
+ *
+ * @generated from message parley.v1.RevertFilesRequest
+ */
+export type RevertFilesRequest = Message<"parley.v1.RevertFilesRequest"> & {
+  /**
+   * The session's id.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * The turn whose changes to take back.
+   *
+   * @generated from field: string turn_id = 2;
+   */
+  turnId: string;
+
+  /**
+   * True: says what it would do, and does nothing.
+   *
+   * @generated from field: bool preview = 3;
+   */
+  preview: boolean;
+
+  /**
+   * The same key with the same content returns what the first call did; kept for 24 hours. Empty = none; a preview takes none.
+   *
+   * @generated from field: string idempotency_key = 4;
+   */
+  idempotencyKey: string;
+};
+
+/**
+ * Describes the message parley.v1.RevertFilesRequest.
+ * Use `create(RevertFilesRequestSchema)` to create a new message.
+ */
+export const RevertFilesRequestSchema: GenMessage<RevertFilesRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 28);
+
+/**
+ * What became of the files.
+ *
+ * @generated from message parley.v1.RevertFilesResponse
+ */
+export type RevertFilesResponse = Message<"parley.v1.RevertFilesResponse"> & {
+  /**
+   * The files that the turn changed and nobody has taken back, the last changed first; all together at most 1,000, with at most
+   * 1 MiB of diffs.
+   *
+   * @generated from field: repeated parley.v1.RevertedFile files = 1;
+   */
+  files: RevertedFile[];
+
+  /**
+   * True: there are more; the same call again, with a new key, goes on with them.
+   *
+   * @generated from field: bool has_more = 2;
+   */
+  hasMore: boolean;
+};
+
+/**
+ * Describes the message parley.v1.RevertFilesResponse.
+ * Use `create(RevertFilesResponseSchema)` to create a new message.
+ */
+export const RevertFilesResponseSchema: GenMessage<RevertFilesResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 29);
+
+/**
+ * A file whose changes were to be taken back.
+ *
+ * @generated from message parley.v1.RevertedFile
+ */
+export type RevertedFile = Message<"parley.v1.RevertedFile"> & {
+  /**
+   * The file, relative to the session's workspace.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * What became of it.
+   *
+   * @generated from field: parley.v1.RevertOutcome outcome = 2;
+   */
+  outcome: RevertOutcome;
+
+  /**
+   * For REVERTED: from what was there to what is there now, as a unified diff. Empty where the file is no text, where it is
+   * more than 256 KiB, and where the diffs before it fill the answer.
+   *
+   * @generated from field: string diff = 3;
+   */
+  diff: string;
+
+  /**
+   * How many lines come with it.
+   *
+   * @generated from field: int32 added_lines = 4;
+   */
+  addedLines: number;
+
+  /**
+   * How many lines go with it.
+   *
+   * @generated from field: int32 removed_lines = 5;
+   */
+  removedLines: number;
+
+  /**
+   * For REFUSED: why, in words. Else empty.
+   *
+   * @generated from field: string message = 6;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message parley.v1.RevertedFile.
+ * Use `create(RevertedFileSchema)` to create a new message.
+ */
+export const RevertedFileSchema: GenMessage<RevertedFile> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 30);
+
+/**
  * What to fork.
  *
  * @generated from message parley.v1.ForkSessionRequest
@@ -1117,7 +1245,7 @@ export type ForkSessionRequest = Message<"parley.v1.ForkSessionRequest"> & {
  * Use `create(ForkSessionRequestSchema)` to create a new message.
  */
 export const ForkSessionRequestSchema: GenMessage<ForkSessionRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 28);
+  messageDesc(file_parley_v1_session_service, 31);
 
 /**
  * The session that was made.
@@ -1138,7 +1266,7 @@ export type ForkSessionResponse = Message<"parley.v1.ForkSessionResponse"> & {
  * Use `create(ForkSessionResponseSchema)` to create a new message.
  */
 export const ForkSessionResponseSchema: GenMessage<ForkSessionResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 29);
+  messageDesc(file_parley_v1_session_service, 32);
 
 /**
  * What to find.
@@ -1188,7 +1316,7 @@ export type SearchMessagesRequest = Message<"parley.v1.SearchMessagesRequest"> &
  * Use `create(SearchMessagesRequestSchema)` to create a new message.
  */
 export const SearchMessagesRequestSchema: GenMessage<SearchMessagesRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 30);
+  messageDesc(file_parley_v1_session_service, 33);
 
 /**
  * One page of what was found.
@@ -1216,7 +1344,7 @@ export type SearchMessagesResponse = Message<"parley.v1.SearchMessagesResponse">
  * Use `create(SearchMessagesResponseSchema)` to create a new message.
  */
 export const SearchMessagesResponseSchema: GenMessage<SearchMessagesResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 31);
+  messageDesc(file_parley_v1_session_service, 34);
 
 /**
  * A message that was found.
@@ -1272,7 +1400,7 @@ export type SearchHit = Message<"parley.v1.SearchHit"> & {
  * Use `create(SearchHitSchema)` to create a new message.
  */
 export const SearchHitSchema: GenMessage<SearchHit> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 32);
+  messageDesc(file_parley_v1_session_service, 35);
 
 /**
  * A piece of a snippet.
@@ -1300,7 +1428,7 @@ export type SnippetPiece = Message<"parley.v1.SnippetPiece"> & {
  * Use `create(SnippetPieceSchema)` to create a new message.
  */
 export const SnippetPieceSchema: GenMessage<SnippetPiece> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 33);
+  messageDesc(file_parley_v1_session_service, 36);
 
 /**
  * What to export.
@@ -1321,7 +1449,7 @@ export type ExportSessionsRequest = Message<"parley.v1.ExportSessionsRequest"> &
  * Use `create(ExportSessionsRequestSchema)` to create a new message.
  */
 export const ExportSessionsRequestSchema: GenMessage<ExportSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 34);
+  messageDesc(file_parley_v1_session_service, 37);
 
 /**
  * A piece of the export.
@@ -1342,7 +1470,7 @@ export type ExportSessionsResponse = Message<"parley.v1.ExportSessionsResponse">
  * Use `create(ExportSessionsResponseSchema)` to create a new message.
  */
 export const ExportSessionsResponseSchema: GenMessage<ExportSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 35);
+  messageDesc(file_parley_v1_session_service, 38);
 
 /**
  * What to import.
@@ -1370,7 +1498,7 @@ export type ImportSessionsRequest = Message<"parley.v1.ImportSessionsRequest"> &
  * Use `create(ImportSessionsRequestSchema)` to create a new message.
  */
 export const ImportSessionsRequestSchema: GenMessage<ImportSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 36);
+  messageDesc(file_parley_v1_session_service, 39);
 
 /**
  * They are here.
@@ -1412,7 +1540,7 @@ export type ImportSessionsResponse = Message<"parley.v1.ImportSessionsResponse">
  * Use `create(ImportSessionsResponseSchema)` to create a new message.
  */
 export const ImportSessionsResponseSchema: GenMessage<ImportSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 37);
+  messageDesc(file_parley_v1_session_service, 40);
 
 /**
  * An id that was taken.
@@ -1440,7 +1568,7 @@ export type ImportedId = Message<"parley.v1.ImportedId"> & {
  * Use `create(ImportedIdSchema)` to create a new message.
  */
 export const ImportedIdSchema: GenMessage<ImportedId> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 38);
+  messageDesc(file_parley_v1_session_service, 41);
 
 /**
  * An order of sessions.
@@ -1496,6 +1624,75 @@ export type SessionOrder = (typeof SessionOrder)[keyof typeof SessionOrder] | Un
  */
 export const SessionOrderSchema: GenEnum<SessionOrder> = /*@__PURE__*/
   enumDesc(file_parley_v1_session_service, 0);
+
+/**
+ * What became of a file whose changes were to be taken back.
+ *
+ * @generated from enum parley.v1.RevertOutcome
+ */
+export const RevertOutcome = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: REVERT_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It is as it was before the turn; in a preview, it would be.
+   *
+   * @generated from enum value: REVERT_OUTCOME_REVERTED = 1;
+   */
+  REVERTED: 1,
+
+  /**
+   * Somebody changed it since; it was left alone.
+   *
+   * @generated from enum value: REVERT_OUTCOME_NOT_AS_LEFT = 2;
+   */
+  NOT_AS_LEFT: 2,
+
+  /**
+   * Somebody removed it since; it was left alone.
+   *
+   * @generated from enum value: REVERT_OUTCOME_GONE = 3;
+   */
+  GONE: 3,
+
+  /**
+   * It is as it was before the turn already; there was nothing to do.
+   *
+   * @generated from enum value: REVERT_OUTCOME_AS_BEFORE = 4;
+   */
+  AS_BEFORE: 4,
+
+  /**
+   * Somebody else, or a command, changed it between two changes of the turn; it was left alone.
+   *
+   * @generated from enum value: REVERT_OUTCOME_CHANGED_BETWEEN = 5;
+   */
+  CHANGED_BETWEEN: 5,
+
+  /**
+   * It could not be looked at or changed; `message` says why.
+   *
+   * @generated from enum value: REVERT_OUTCOME_REFUSED = 6;
+   */
+  REFUSED: 6,
+} as const;
+
+/**
+ * What became of a file whose changes were to be taken back.
+ *
+ * @generated from enum parley.v1.RevertOutcome
+ */
+export type RevertOutcome = (typeof RevertOutcome)[keyof typeof RevertOutcome] | UnknownEnum;
+
+/**
+ * Describes the enum parley.v1.RevertOutcome.
+ */
+export const RevertOutcomeSchema: GenEnum<RevertOutcome> = /*@__PURE__*/
+  enumDesc(file_parley_v1_session_service, 1);
 
 /**
  * Sessions: made, found, changed, removed, and read.
@@ -1636,6 +1833,20 @@ export const SessionService: GenService<{
     methodKind: "unary";
     input: typeof RewindSessionRequestSchema;
     output: typeof RewindSessionResponseSchema;
+  },
+  /**
+   * Takes back what the tools of a turn did to files, and touches those alone that are as the turn left them; each other one
+   * is told with what stands in the way. Files that it made are removed, with the folders made for them where those are
+   * empty; removed ones come back with their mode. What was taken back is not taken back again: a second call finds nothing.
+   * What commands did is not known, and stays. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`,
+   * FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+   *
+   * @generated from rpc parley.v1.SessionService.RevertFiles
+   */
+  revertFiles: {
+    methodKind: "unary";
+    input: typeof RevertFilesRequestSchema;
+    output: typeof RevertFilesResponseSchema;
   },
   /**
    * Makes a new session with the settings and labels of another and its messages up to one of them, as they are at one

@@ -69,6 +69,9 @@ const (
 	// SessionServiceRewindSessionProcedure is the fully-qualified name of the SessionService's
 	// RewindSession RPC.
 	SessionServiceRewindSessionProcedure = "/parley.v1.SessionService/RewindSession"
+	// SessionServiceRevertFilesProcedure is the fully-qualified name of the SessionService's
+	// RevertFiles RPC.
+	SessionServiceRevertFilesProcedure = "/parley.v1.SessionService/RevertFiles"
 	// SessionServiceForkSessionProcedure is the fully-qualified name of the SessionService's
 	// ForkSession RPC.
 	SessionServiceForkSessionProcedure = "/parley.v1.SessionService/ForkSession"
@@ -123,6 +126,12 @@ type SessionServiceClient interface {
 	// assistant message without their results, that message goes too. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
 	// `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY`.
 	RewindSession(context.Context, *connect.Request[v1.RewindSessionRequest]) (*connect.Response[v1.RewindSessionResponse], error)
+	// Takes back what the tools of a turn did to files, and touches those alone that are as the turn left them; each other one
+	// is told with what stands in the way. Files that it made are removed, with the folders made for them where those are
+	// empty; removed ones come back with their mode. What was taken back is not taken back again: a second call finds nothing.
+	// What commands did is not known, and stays. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`,
+	// FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+	RevertFiles(context.Context, *connect.Request[v1.RevertFilesRequest]) (*connect.Response[v1.RevertFilesResponse], error)
 	// Makes a new session with the settings and labels of another and its messages up to one of them, as they are at one
 	// moment: what is still being made is left out, and so are calls at the end that have no result by then. The messages get
 	// ids of their own; its usage is 0, and it has no star. The other may be running; it is not changed. RetryTurn goes on from
@@ -231,6 +240,12 @@ func NewSessionServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(sessionServiceMethods.ByName("RewindSession")),
 			connect.WithClientOptions(opts...),
 		),
+		revertFiles: connect.NewClient[v1.RevertFilesRequest, v1.RevertFilesResponse](
+			httpClient,
+			baseURL+SessionServiceRevertFilesProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("RevertFiles")),
+			connect.WithClientOptions(opts...),
+		),
 		forkSession: connect.NewClient[v1.ForkSessionRequest, v1.ForkSessionResponse](
 			httpClient,
 			baseURL+SessionServiceForkSessionProcedure,
@@ -274,6 +289,7 @@ type sessionServiceClient struct {
 	updateMessage       *connect.Client[v1.UpdateMessageRequest, v1.UpdateMessageResponse]
 	clearHistory        *connect.Client[v1.ClearHistoryRequest, v1.ClearHistoryResponse]
 	rewindSession       *connect.Client[v1.RewindSessionRequest, v1.RewindSessionResponse]
+	revertFiles         *connect.Client[v1.RevertFilesRequest, v1.RevertFilesResponse]
 	forkSession         *connect.Client[v1.ForkSessionRequest, v1.ForkSessionResponse]
 	searchMessages      *connect.Client[v1.SearchMessagesRequest, v1.SearchMessagesResponse]
 	exportSessions      *connect.Client[v1.ExportSessionsRequest, v1.ExportSessionsResponse]
@@ -340,6 +356,11 @@ func (c *sessionServiceClient) RewindSession(ctx context.Context, req *connect.R
 	return c.rewindSession.CallUnary(ctx, req)
 }
 
+// RevertFiles calls parley.v1.SessionService.RevertFiles.
+func (c *sessionServiceClient) RevertFiles(ctx context.Context, req *connect.Request[v1.RevertFilesRequest]) (*connect.Response[v1.RevertFilesResponse], error) {
+	return c.revertFiles.CallUnary(ctx, req)
+}
+
 // ForkSession calls parley.v1.SessionService.ForkSession.
 func (c *sessionServiceClient) ForkSession(ctx context.Context, req *connect.Request[v1.ForkSessionRequest]) (*connect.Response[v1.ForkSessionResponse], error) {
 	return c.forkSession.CallUnary(ctx, req)
@@ -400,6 +421,12 @@ type SessionServiceHandler interface {
 	// assistant message without their results, that message goes too. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
 	// `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY`.
 	RewindSession(context.Context, *connect.Request[v1.RewindSessionRequest]) (*connect.Response[v1.RewindSessionResponse], error)
+	// Takes back what the tools of a turn did to files, and touches those alone that are as the turn left them; each other one
+	// is told with what stands in the way. Files that it made are removed, with the folders made for them where those are
+	// empty; removed ones come back with their mode. What was taken back is not taken back again: a second call finds nothing.
+	// What commands did is not known, and stays. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`,
+	// FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+	RevertFiles(context.Context, *connect.Request[v1.RevertFilesRequest]) (*connect.Response[v1.RevertFilesResponse], error)
 	// Makes a new session with the settings and labels of another and its messages up to one of them, as they are at one
 	// moment: what is still being made is left out, and so are calls at the end that have no result by then. The messages get
 	// ids of their own; its usage is 0, and it has no star. The other may be running; it is not changed. RetryTurn goes on from
@@ -504,6 +531,12 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 		connect.WithSchema(sessionServiceMethods.ByName("RewindSession")),
 		connect.WithHandlerOptions(opts...),
 	)
+	sessionServiceRevertFilesHandler := connect.NewUnaryHandler(
+		SessionServiceRevertFilesProcedure,
+		svc.RevertFiles,
+		connect.WithSchema(sessionServiceMethods.ByName("RevertFiles")),
+		connect.WithHandlerOptions(opts...),
+	)
 	sessionServiceForkSessionHandler := connect.NewUnaryHandler(
 		SessionServiceForkSessionProcedure,
 		svc.ForkSession,
@@ -556,6 +589,8 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 			sessionServiceClearHistoryHandler.ServeHTTP(w, r)
 		case SessionServiceRewindSessionProcedure:
 			sessionServiceRewindSessionHandler.ServeHTTP(w, r)
+		case SessionServiceRevertFilesProcedure:
+			sessionServiceRevertFilesHandler.ServeHTTP(w, r)
 		case SessionServiceForkSessionProcedure:
 			sessionServiceForkSessionHandler.ServeHTTP(w, r)
 		case SessionServiceSearchMessagesProcedure:
@@ -619,6 +654,10 @@ func (UnimplementedSessionServiceHandler) ClearHistory(context.Context, *connect
 
 func (UnimplementedSessionServiceHandler) RewindSession(context.Context, *connect.Request[v1.RewindSessionRequest]) (*connect.Response[v1.RewindSessionResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.SessionService.RewindSession is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) RevertFiles(context.Context, *connect.Request[v1.RevertFilesRequest]) (*connect.Response[v1.RevertFilesResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.SessionService.RevertFiles is not implemented"))
 }
 
 func (UnimplementedSessionServiceHandler) ForkSession(context.Context, *connect.Request[v1.ForkSessionRequest]) (*connect.Response[v1.ForkSessionResponse], error) {

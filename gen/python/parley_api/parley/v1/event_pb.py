@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .usage_pb import Usage
 
 
-_EventFields: TypeAlias = Literal["seq", "create_time", "turn_id", "actor", "skippable", "turn_started", "turn_ended", "step_started", "message_started", "text_delta", "reasoning_delta", "message_completed", "tool_call_requested", "tool_call_started", "tool_output_delta", "tool_call_ended", "request_opened", "request_resolved", "usage_reported", "retry_scheduled", "model_changed", "message_updated", "history_cleared", "queue_changed", "session_changed", "warning"]
+_EventFields: TypeAlias = Literal["seq", "create_time", "turn_id", "actor", "skippable", "turn_started", "turn_ended", "step_started", "message_started", "text_delta", "reasoning_delta", "message_completed", "tool_call_requested", "tool_call_started", "tool_output_delta", "tool_call_ended", "request_opened", "request_resolved", "usage_reported", "retry_scheduled", "model_changed", "message_updated", "history_cleared", "queue_changed", "file_changed", "files_reverted", "session_changed", "warning"]
 
 class Event(Message[_EventFields]):
     """
@@ -92,7 +92,7 @@ class Event(Message[_EventFields]):
             turn_id: str = "",
             actor: str = "",
             skippable: bool = False,
-            payload: Oneof[Literal["turn_started"], TurnStarted] | Oneof[Literal["turn_ended"], TurnEnded] | Oneof[Literal["step_started"], StepStarted] | Oneof[Literal["message_started"], MessageStarted] | Oneof[Literal["text_delta"], TextDelta] | Oneof[Literal["reasoning_delta"], ReasoningDelta] | Oneof[Literal["message_completed"], MessageCompleted] | Oneof[Literal["tool_call_requested"], ToolCallRequested] | Oneof[Literal["tool_call_started"], ToolCallStarted] | Oneof[Literal["tool_output_delta"], ToolOutputDelta] | Oneof[Literal["tool_call_ended"], ToolCallEnded] | Oneof[Literal["request_opened"], RequestOpened] | Oneof[Literal["request_resolved"], RequestResolved] | Oneof[Literal["usage_reported"], UsageReported] | Oneof[Literal["retry_scheduled"], RetryScheduled] | Oneof[Literal["model_changed"], ModelChanged] | Oneof[Literal["message_updated"], MessageUpdated] | Oneof[Literal["history_cleared"], HistoryCleared] | Oneof[Literal["queue_changed"], QueueChanged] | Oneof[Literal["session_changed"], SessionChanged] | Oneof[Literal["warning"], Warning] | None = None,
+            payload: Oneof[Literal["turn_started"], TurnStarted] | Oneof[Literal["turn_ended"], TurnEnded] | Oneof[Literal["step_started"], StepStarted] | Oneof[Literal["message_started"], MessageStarted] | Oneof[Literal["text_delta"], TextDelta] | Oneof[Literal["reasoning_delta"], ReasoningDelta] | Oneof[Literal["message_completed"], MessageCompleted] | Oneof[Literal["tool_call_requested"], ToolCallRequested] | Oneof[Literal["tool_call_started"], ToolCallStarted] | Oneof[Literal["tool_output_delta"], ToolOutputDelta] | Oneof[Literal["tool_call_ended"], ToolCallEnded] | Oneof[Literal["request_opened"], RequestOpened] | Oneof[Literal["request_resolved"], RequestResolved] | Oneof[Literal["usage_reported"], UsageReported] | Oneof[Literal["retry_scheduled"], RetryScheduled] | Oneof[Literal["model_changed"], ModelChanged] | Oneof[Literal["message_updated"], MessageUpdated] | Oneof[Literal["history_cleared"], HistoryCleared] | Oneof[Literal["queue_changed"], QueueChanged] | Oneof[Literal["file_changed"], FileChanged] | Oneof[Literal["files_reverted"], FilesReverted] | Oneof[Literal["session_changed"], SessionChanged] | Oneof[Literal["warning"], Warning] | None = None,
         ) -> None:
             pass
 
@@ -101,7 +101,7 @@ class Event(Message[_EventFields]):
         turn_id: str
         actor: str
         skippable: bool
-        payload: Oneof[Literal["turn_started"], TurnStarted] | Oneof[Literal["turn_ended"], TurnEnded] | Oneof[Literal["step_started"], StepStarted] | Oneof[Literal["message_started"], MessageStarted] | Oneof[Literal["text_delta"], TextDelta] | Oneof[Literal["reasoning_delta"], ReasoningDelta] | Oneof[Literal["message_completed"], MessageCompleted] | Oneof[Literal["tool_call_requested"], ToolCallRequested] | Oneof[Literal["tool_call_started"], ToolCallStarted] | Oneof[Literal["tool_output_delta"], ToolOutputDelta] | Oneof[Literal["tool_call_ended"], ToolCallEnded] | Oneof[Literal["request_opened"], RequestOpened] | Oneof[Literal["request_resolved"], RequestResolved] | Oneof[Literal["usage_reported"], UsageReported] | Oneof[Literal["retry_scheduled"], RetryScheduled] | Oneof[Literal["model_changed"], ModelChanged] | Oneof[Literal["message_updated"], MessageUpdated] | Oneof[Literal["history_cleared"], HistoryCleared] | Oneof[Literal["queue_changed"], QueueChanged] | Oneof[Literal["session_changed"], SessionChanged] | Oneof[Literal["warning"], Warning] | None
+        payload: Oneof[Literal["turn_started"], TurnStarted] | Oneof[Literal["turn_ended"], TurnEnded] | Oneof[Literal["step_started"], StepStarted] | Oneof[Literal["message_started"], MessageStarted] | Oneof[Literal["text_delta"], TextDelta] | Oneof[Literal["reasoning_delta"], ReasoningDelta] | Oneof[Literal["message_completed"], MessageCompleted] | Oneof[Literal["tool_call_requested"], ToolCallRequested] | Oneof[Literal["tool_call_started"], ToolCallStarted] | Oneof[Literal["tool_output_delta"], ToolOutputDelta] | Oneof[Literal["tool_call_ended"], ToolCallEnded] | Oneof[Literal["request_opened"], RequestOpened] | Oneof[Literal["request_resolved"], RequestResolved] | Oneof[Literal["usage_reported"], UsageReported] | Oneof[Literal["retry_scheduled"], RetryScheduled] | Oneof[Literal["model_changed"], ModelChanged] | Oneof[Literal["message_updated"], MessageUpdated] | Oneof[Literal["history_cleared"], HistoryCleared] | Oneof[Literal["queue_changed"], QueueChanged] | Oneof[Literal["file_changed"], FileChanged] | Oneof[Literal["files_reverted"], FilesReverted] | Oneof[Literal["session_changed"], SessionChanged] | Oneof[Literal["warning"], Warning] | None
 
 _TurnStartedFields: TypeAlias = Literal["turn"]
 
@@ -916,6 +916,126 @@ class QueueChanged(Message[_QueueChangedFields]):
         queued: list[QueuedMessage]
         removed_ids: list[str]
 
+_FileChangedFields: TypeAlias = Literal["call_id", "path", "kind", "diff", "diff_blob", "added_lines", "removed_lines"]
+
+class FileChanged(Message[_FileChangedFields]):
+    """
+    A tool changed a file. What a call did before it failed or was cut off is told too; RevertFiles takes it back.
+
+    ```proto
+    message parley.v1.FileChanged
+    ```
+
+    Attributes:
+        call_id:
+            The call that did it.
+
+            ```proto
+            string call_id = 1;
+            ```
+        path:
+            The file, relative to the session's workspace, without links.
+
+            ```proto
+            string path = 2;
+            ```
+        kind:
+            What became of it.
+
+            ```proto
+            parley.v1.FileChangeKind kind = 3;
+            ```
+        diff:
+            The change as a unified diff, at most 256 KiB; empty where the file is no text, and where the diff is larger.
+
+            ```proto
+            string diff = 4;
+            ```
+        diff_blob:
+            SHA-256 of the blob that holds a larger diff, in lower-case hex, read with `GET /blobs/{sha256}`. Else empty.
+
+            ```proto
+            string diff_blob = 5;
+            ```
+        added_lines:
+            How many lines the diff adds.
+
+            ```proto
+            int32 added_lines = 6;
+            ```
+        removed_lines:
+            How many lines the diff removes.
+
+            ```proto
+            int32 removed_lines = 7;
+            ```
+    """
+
+    __slots__ = ("call_id", "path", "kind", "diff", "diff_blob", "added_lines", "removed_lines")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            call_id: str = "",
+            path: str = "",
+            kind: FileChangeKind | None = None,
+            diff: str = "",
+            diff_blob: str = "",
+            added_lines: int = 0,
+            removed_lines: int = 0,
+        ) -> None:
+            pass
+
+        call_id: str
+        path: str
+        kind: FileChangeKind
+        diff: str
+        diff_blob: str
+        added_lines: int
+        removed_lines: int
+
+_FilesRevertedFields: TypeAlias = Literal["turn_id", "paths"]
+
+class FilesReverted(Message[_FilesRevertedFields]):
+    """
+    What a turn did to files was taken back, of those that were still as it left them.
+
+    ```proto
+    message parley.v1.FilesReverted
+    ```
+
+    Attributes:
+        turn_id:
+            The turn whose changes they were.
+
+            ```proto
+            string turn_id = 1;
+            ```
+        paths:
+            The files that are as they were before it, relative to the session's workspace.
+
+            ```proto
+            repeated string paths = 2;
+            ```
+    """
+
+    __slots__ = ("turn_id", "paths")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            turn_id: str = "",
+            paths: list[str] | None = None,
+        ) -> None:
+            pass
+
+        turn_id: str
+        paths: list[str]
+
 _SessionChangedFields: TypeAlias = Literal["session"]
 
 class SessionChanged(Message[_SessionChangedFields]):
@@ -988,6 +1108,46 @@ class Warning(Message[_WarningFields]):
         reason: str
         message: str
 
+class FileChangeKind(Enum):
+    """
+    What became of a file.
+
+    ```proto
+    enum parley.v1.FileChangeKind
+    ```
+
+    Attributes:
+        UNSPECIFIED:
+            Not set.
+
+            ```proto
+            FILE_CHANGE_KIND_UNSPECIFIED = 0
+            ```
+        CREATED:
+            It was made.
+
+            ```proto
+            FILE_CHANGE_KIND_CREATED = 1
+            ```
+        MODIFIED:
+            Its content was changed.
+
+            ```proto
+            FILE_CHANGE_KIND_MODIFIED = 2
+            ```
+        DELETED:
+            It was removed.
+
+            ```proto
+            FILE_CHANGE_KIND_DELETED = 3
+            ```
+    """
+
+    UNSPECIFIED = 0
+    CREATED = 1
+    MODIFIED = 2
+    DELETED = 3
+
 class OutputStream(Enum):
     """
     Where a program prints.
@@ -1023,7 +1183,7 @@ class OutputStream(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto"\xb9\x0c\n\x05Event\x12\x10\n\x03seq\x18\x01 \x01(\x03R\x03seq\x12;\n\x0bcreate_time\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12\x17\n\x07turn_id\x18\x03 \x01(\tR\x06turnId\x12\x14\n\x05actor\x18\x04 \x01(\tR\x05actor\x12\x1c\n\tskippable\x18\x05 \x01(\x08R\tskippable\x12;\n\x0cturn_started\x18\n \x01(\x0b2\x16.parley.v1.TurnStartedH\x00R\x0bturnStarted\x125\n\nturn_ended\x18\x0b \x01(\x0b2\x14.parley.v1.TurnEndedH\x00R\tturnEnded\x12;\n\x0cstep_started\x18\x0c \x01(\x0b2\x16.parley.v1.StepStartedH\x00R\x0bstepStarted\x12D\n\x0fmessage_started\x18\r \x01(\x0b2\x19.parley.v1.MessageStartedH\x00R\x0emessageStarted\x125\n\ntext_delta\x18\x0e \x01(\x0b2\x14.parley.v1.TextDeltaH\x00R\ttextDelta\x12D\n\x0freasoning_delta\x18\x0f \x01(\x0b2\x19.parley.v1.ReasoningDeltaH\x00R\x0ereasoningDelta\x12J\n\x11message_completed\x18\x10 \x01(\x0b2\x1b.parley.v1.MessageCompletedH\x00R\x10messageCompleted\x12N\n\x13tool_call_requested\x18\x11 \x01(\x0b2\x1c.parley.v1.ToolCallRequestedH\x00R\x11toolCallRequested\x12H\n\x11tool_call_started\x18\x12 \x01(\x0b2\x1a.parley.v1.ToolCallStartedH\x00R\x0ftoolCallStarted\x12H\n\x11tool_output_delta\x18\x13 \x01(\x0b2\x1a.parley.v1.ToolOutputDeltaH\x00R\x0ftoolOutputDelta\x12B\n\x0ftool_call_ended\x18\x14 \x01(\x0b2\x18.parley.v1.ToolCallEndedH\x00R\rtoolCallEnded\x12A\n\x0erequest_opened\x18\x15 \x01(\x0b2\x18.parley.v1.RequestOpenedH\x00R\rrequestOpened\x12G\n\x10request_resolved\x18\x16 \x01(\x0b2\x1a.parley.v1.RequestResolvedH\x00R\x0frequestResolved\x12A\n\x0eusage_reported\x18\x17 \x01(\x0b2\x18.parley.v1.UsageReportedH\x00R\rusageReported\x12D\n\x0fretry_scheduled\x18\x18 \x01(\x0b2\x19.parley.v1.RetryScheduledH\x00R\x0eretryScheduled\x12>\n\rmodel_changed\x18\x19 \x01(\x0b2\x17.parley.v1.ModelChangedH\x00R\x0cmodelChanged\x12D\n\x0fmessage_updated\x18\x1a \x01(\x0b2\x19.parley.v1.MessageUpdatedH\x00R\x0emessageUpdated\x12D\n\x0fhistory_cleared\x18\x1b \x01(\x0b2\x19.parley.v1.HistoryClearedH\x00R\x0ehistoryCleared\x12>\n\rqueue_changed\x18\x1d \x01(\x0b2\x17.parley.v1.QueueChangedH\x00R\x0cqueueChanged\x12D\n\x0fsession_changed\x18" \x01(\x0b2\x19.parley.v1.SessionChangedH\x00R\x0esessionChanged\x12.\n\x07warning\x18# \x01(\x0b2\x12.parley.v1.WarningH\x00R\x07warningB\t\n\x07payloadJ\x04\x08\x1c\x10\x1dJ\x04\x08\x1e\x10""2\n\x0bTurnStarted\x12#\n\x04turn\x18\x01 \x01(\x0b2\x0f.parley.v1.TurnR\x04turn"\x91\x01\n\tTurnEnded\x120\n\x06reason\x18\x01 \x01(\x0e2\x18.parley.v1.TurnEndReasonR\x06reason\x12&\n\x05usage\x18\x02 \x01(\x0b2\x10.parley.v1.UsageR\x05usage\x12*\n\x05error\x18\x03 \x01(\x0b2\x14.parley.v1.TurnErrorR\x05error"7\n\x0bStepStarted\x12\x12\n\x04step\x18\x01 \x01(\x05R\x04step\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model"j\n\x0eMessageStarted\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12#\n\x04role\x18\x02 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model">\n\tTextDelta\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text"C\n\x0eReasoningDelta\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text"@\n\x10MessageCompleted\x12,\n\x07message\x18\x01 \x01(\x0b2\x12.parley.v1.MessageR\x07message"\x96\x01\n\x11ToolCallRequested\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments\x12\x1d\n\nmessage_id\x18\x04 \x01(\tR\tmessageId"u\n\x0fToolCallStarted\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments"=\n\rRequestOpened\x12,\n\x07request\x18\x01 \x01(\x0b2\x12.parley.v1.RequestR\x07request"?\n\x0fRequestResolved\x12,\n\x07request\x18\x01 \x01(\x0b2\x12.parley.v1.RequestR\x07request"o\n\x0fToolOutputDelta\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12/\n\x06stream\x18\x02 \x01(\x0e2\x17.parley.v1.OutputStreamR\x06stream\x12\x12\n\x04data\x18\x03 \x01(\tR\x04data"\xa6\x01\n\rToolCallEnded\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12.\n\x05state\x18\x02 \x01(\x0e2\x18.parley.v1.ToolCallStateR\x05state\x12-\n\x06result\x18\x03 \x01(\x0b2\x15.parley.v1.ToolResultR\x06result\x12\x1d\n\nmessage_id\x18\x04 \x01(\tR\tmessageId"\x87\x01\n\rUsageReported\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12&\n\x05usage\x18\x02 \x01(\x0b2\x10.parley.v1.UsageR\x05usage\x12/\n\nturn_usage\x18\x03 \x01(\x0b2\x10.parley.v1.UsageR\tturnUsage"\xaa\x01\n\x0eRetryScheduled\x12\x18\n\x07attempt\x18\x01 \x01(\x05R\x07attempt\x12!\n\x0cmax_attempts\x18\x02 \x01(\x05R\x0bmaxAttempts\x12/\n\x05delay\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\x05delay\x12*\n\x05error\x18\x04 \x01(\x0b2\x14.parley.v1.TurnErrorR\x05error">\n\x0cModelChanged\x12\x18\n\x07profile\x18\x01 \x01(\tR\x07profile\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model">\n\x0eMessageUpdated\x12,\n\x07message\x18\x01 \x01(\x0b2\x12.parley.v1.MessageR\x07message"b\n\x0eHistoryCleared\x12(\n\x10first_message_id\x18\x01 \x01(\tR\x0efirstMessageId\x12&\n\x0flast_message_id\x18\x02 \x01(\tR\rlastMessageId"a\n\x0cQueueChanged\x120\n\x06queued\x18\x01 \x03(\x0b2\x18.parley.v1.QueuedMessageR\x06queued\x12\x1f\n\x0bremoved_ids\x18\x02 \x03(\tR\nremovedIds">\n\x0eSessionChanged\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session";\n\x07Warning\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message*a\n\x0cOutputStream\x12\x1d\n\x19OUTPUT_STREAM_UNSPECIFIED\x10\x00\x12\x18\n\x14OUTPUT_STREAM_STDOUT\x10\x01\x12\x18\n\x14OUTPUT_STREAM_STDERR\x10\x02b\x06proto3',
+    b'\n\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto"\xbf\r\n\x05Event\x12\x10\n\x03seq\x18\x01 \x01(\x03R\x03seq\x12;\n\x0bcreate_time\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12\x17\n\x07turn_id\x18\x03 \x01(\tR\x06turnId\x12\x14\n\x05actor\x18\x04 \x01(\tR\x05actor\x12\x1c\n\tskippable\x18\x05 \x01(\x08R\tskippable\x12;\n\x0cturn_started\x18\n \x01(\x0b2\x16.parley.v1.TurnStartedH\x00R\x0bturnStarted\x125\n\nturn_ended\x18\x0b \x01(\x0b2\x14.parley.v1.TurnEndedH\x00R\tturnEnded\x12;\n\x0cstep_started\x18\x0c \x01(\x0b2\x16.parley.v1.StepStartedH\x00R\x0bstepStarted\x12D\n\x0fmessage_started\x18\r \x01(\x0b2\x19.parley.v1.MessageStartedH\x00R\x0emessageStarted\x125\n\ntext_delta\x18\x0e \x01(\x0b2\x14.parley.v1.TextDeltaH\x00R\ttextDelta\x12D\n\x0freasoning_delta\x18\x0f \x01(\x0b2\x19.parley.v1.ReasoningDeltaH\x00R\x0ereasoningDelta\x12J\n\x11message_completed\x18\x10 \x01(\x0b2\x1b.parley.v1.MessageCompletedH\x00R\x10messageCompleted\x12N\n\x13tool_call_requested\x18\x11 \x01(\x0b2\x1c.parley.v1.ToolCallRequestedH\x00R\x11toolCallRequested\x12H\n\x11tool_call_started\x18\x12 \x01(\x0b2\x1a.parley.v1.ToolCallStartedH\x00R\x0ftoolCallStarted\x12H\n\x11tool_output_delta\x18\x13 \x01(\x0b2\x1a.parley.v1.ToolOutputDeltaH\x00R\x0ftoolOutputDelta\x12B\n\x0ftool_call_ended\x18\x14 \x01(\x0b2\x18.parley.v1.ToolCallEndedH\x00R\rtoolCallEnded\x12A\n\x0erequest_opened\x18\x15 \x01(\x0b2\x18.parley.v1.RequestOpenedH\x00R\rrequestOpened\x12G\n\x10request_resolved\x18\x16 \x01(\x0b2\x1a.parley.v1.RequestResolvedH\x00R\x0frequestResolved\x12A\n\x0eusage_reported\x18\x17 \x01(\x0b2\x18.parley.v1.UsageReportedH\x00R\rusageReported\x12D\n\x0fretry_scheduled\x18\x18 \x01(\x0b2\x19.parley.v1.RetryScheduledH\x00R\x0eretryScheduled\x12>\n\rmodel_changed\x18\x19 \x01(\x0b2\x17.parley.v1.ModelChangedH\x00R\x0cmodelChanged\x12D\n\x0fmessage_updated\x18\x1a \x01(\x0b2\x19.parley.v1.MessageUpdatedH\x00R\x0emessageUpdated\x12D\n\x0fhistory_cleared\x18\x1b \x01(\x0b2\x19.parley.v1.HistoryClearedH\x00R\x0ehistoryCleared\x12>\n\rqueue_changed\x18\x1d \x01(\x0b2\x17.parley.v1.QueueChangedH\x00R\x0cqueueChanged\x12;\n\x0cfile_changed\x18\x1f \x01(\x0b2\x16.parley.v1.FileChangedH\x00R\x0bfileChanged\x12A\n\x0efiles_reverted\x18  \x01(\x0b2\x18.parley.v1.FilesRevertedH\x00R\rfilesReverted\x12D\n\x0fsession_changed\x18" \x01(\x0b2\x19.parley.v1.SessionChangedH\x00R\x0esessionChanged\x12.\n\x07warning\x18# \x01(\x0b2\x12.parley.v1.WarningH\x00R\x07warningB\t\n\x07payloadJ\x04\x08\x1c\x10\x1dJ\x04\x08\x1e\x10\x1fJ\x04\x08!\x10""2\n\x0bTurnStarted\x12#\n\x04turn\x18\x01 \x01(\x0b2\x0f.parley.v1.TurnR\x04turn"\x91\x01\n\tTurnEnded\x120\n\x06reason\x18\x01 \x01(\x0e2\x18.parley.v1.TurnEndReasonR\x06reason\x12&\n\x05usage\x18\x02 \x01(\x0b2\x10.parley.v1.UsageR\x05usage\x12*\n\x05error\x18\x03 \x01(\x0b2\x14.parley.v1.TurnErrorR\x05error"7\n\x0bStepStarted\x12\x12\n\x04step\x18\x01 \x01(\x05R\x04step\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model"j\n\x0eMessageStarted\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12#\n\x04role\x18\x02 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model">\n\tTextDelta\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text"C\n\x0eReasoningDelta\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text"@\n\x10MessageCompleted\x12,\n\x07message\x18\x01 \x01(\x0b2\x12.parley.v1.MessageR\x07message"\x96\x01\n\x11ToolCallRequested\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments\x12\x1d\n\nmessage_id\x18\x04 \x01(\tR\tmessageId"u\n\x0fToolCallStarted\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments"=\n\rRequestOpened\x12,\n\x07request\x18\x01 \x01(\x0b2\x12.parley.v1.RequestR\x07request"?\n\x0fRequestResolved\x12,\n\x07request\x18\x01 \x01(\x0b2\x12.parley.v1.RequestR\x07request"o\n\x0fToolOutputDelta\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12/\n\x06stream\x18\x02 \x01(\x0e2\x17.parley.v1.OutputStreamR\x06stream\x12\x12\n\x04data\x18\x03 \x01(\tR\x04data"\xa6\x01\n\rToolCallEnded\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12.\n\x05state\x18\x02 \x01(\x0e2\x18.parley.v1.ToolCallStateR\x05state\x12-\n\x06result\x18\x03 \x01(\x0b2\x15.parley.v1.ToolResultR\x06result\x12\x1d\n\nmessage_id\x18\x04 \x01(\tR\tmessageId"\x87\x01\n\rUsageReported\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12&\n\x05usage\x18\x02 \x01(\x0b2\x10.parley.v1.UsageR\x05usage\x12/\n\nturn_usage\x18\x03 \x01(\x0b2\x10.parley.v1.UsageR\tturnUsage"\xaa\x01\n\x0eRetryScheduled\x12\x18\n\x07attempt\x18\x01 \x01(\x05R\x07attempt\x12!\n\x0cmax_attempts\x18\x02 \x01(\x05R\x0bmaxAttempts\x12/\n\x05delay\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\x05delay\x12*\n\x05error\x18\x04 \x01(\x0b2\x14.parley.v1.TurnErrorR\x05error">\n\x0cModelChanged\x12\x18\n\x07profile\x18\x01 \x01(\tR\x07profile\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model">\n\x0eMessageUpdated\x12,\n\x07message\x18\x01 \x01(\x0b2\x12.parley.v1.MessageR\x07message"b\n\x0eHistoryCleared\x12(\n\x10first_message_id\x18\x01 \x01(\tR\x0efirstMessageId\x12&\n\x0flast_message_id\x18\x02 \x01(\tR\rlastMessageId"a\n\x0cQueueChanged\x120\n\x06queued\x18\x01 \x03(\x0b2\x18.parley.v1.QueuedMessageR\x06queued\x12\x1f\n\x0bremoved_ids\x18\x02 \x03(\tR\nremovedIds"\xe0\x01\n\x0bFileChanged\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12\x12\n\x04path\x18\x02 \x01(\tR\x04path\x12-\n\x04kind\x18\x03 \x01(\x0e2\x19.parley.v1.FileChangeKindR\x04kind\x12\x12\n\x04diff\x18\x04 \x01(\tR\x04diff\x12\x1b\n\tdiff_blob\x18\x05 \x01(\tR\x08diffBlob\x12\x1f\n\x0badded_lines\x18\x06 \x01(\x05R\naddedLines\x12#\n\rremoved_lines\x18\x07 \x01(\x05R\x0cremovedLines">\n\rFilesReverted\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x14\n\x05paths\x18\x02 \x03(\tR\x05paths">\n\x0eSessionChanged\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session";\n\x07Warning\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message*\x8d\x01\n\x0eFileChangeKind\x12 \n\x1cFILE_CHANGE_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18FILE_CHANGE_KIND_CREATED\x10\x01\x12\x1d\n\x19FILE_CHANGE_KIND_MODIFIED\x10\x02\x12\x1c\n\x18FILE_CHANGE_KIND_DELETED\x10\x03*a\n\x0cOutputStream\x12\x1d\n\x19OUTPUT_STREAM_UNSPECIFIED\x10\x00\x12\x18\n\x14OUTPUT_STREAM_STDOUT\x10\x01\x12\x18\n\x14OUTPUT_STREAM_STDERR\x10\x02b\x06proto3',
     [
         duration_pb.desc(),
         struct_pb.desc(),
@@ -1056,8 +1216,11 @@ _DESC = file_desc(
         "MessageUpdated": MessageUpdated,
         "HistoryCleared": HistoryCleared,
         "QueueChanged": QueueChanged,
+        "FileChanged": FileChanged,
+        "FilesReverted": FilesReverted,
         "SessionChanged": SessionChanged,
         "Warning": Warning,
+        "FileChangeKind": FileChangeKind,
         "OutputStream": OutputStream,
     },
 )

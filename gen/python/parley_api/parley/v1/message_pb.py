@@ -366,7 +366,7 @@ class ToolCall(Message_[_ToolCallFields]):
         arguments: Struct | None
         invalid_arguments: str
 
-_ToolResultFields: TypeAlias = Literal["call_id", "state", "text"]
+_ToolResultFields: TypeAlias = Literal["call_id", "state", "text", "blob", "images"]
 
 class ToolResult(Message_[_ToolResultFields]):
     """
@@ -390,14 +390,26 @@ class ToolResult(Message_[_ToolResultFields]):
             parley.v1.ToolCallState state = 2;
             ```
         text:
-            What the model is told, in plain text.
+            What the model is told, in plain text. Of a longer result the beginning and the end.
 
             ```proto
             string text = 3;
             ```
+        blob:
+            SHA-256 of the blob that holds all of the text where it was cut, in lower-case hex, read with `GET /blobs/{sha256}`. Else empty.
+
+            ```proto
+            string blob = 4;
+            ```
+        images:
+            Pictures that the model is shown besides.
+
+            ```proto
+            repeated parley.v1.Image images = 5;
+            ```
     """
 
-    __slots__ = ("call_id", "state", "text")
+    __slots__ = ("call_id", "state", "text", "blob", "images")
 
     if TYPE_CHECKING:
 
@@ -407,12 +419,16 @@ class ToolResult(Message_[_ToolResultFields]):
             call_id: str = "",
             state: ToolCallState | None = None,
             text: str = "",
+            blob: str = "",
+            images: list[Image] | None = None,
         ) -> None:
             pass
 
         call_id: str
         state: ToolCallState
         text: str
+        blob: str
+        images: list[Image]
 
 class Role(Enum):
     """
@@ -557,7 +573,7 @@ class ToolCallState(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x17parley/v1/message.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15parley/v1/usage.proto"\xca\x02\n\x07Message\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12\x17\n\x07turn_id\x18\x03 \x01(\tR\x06turnId\x12#\n\x04role\x18\x04 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x120\n\x06status\x18\x05 \x01(\x0e2\x18.parley.v1.MessageStatusR\x06status\x12%\n\x05parts\x18\x06 \x03(\x0b2\x0f.parley.v1.PartR\x05parts\x12\x14\n\x05model\x18\x07 \x01(\tR\x05model\x12&\n\x05usage\x18\x08 \x01(\x0b2\x10.parley.v1.UsageR\x05usage\x12;\n\x0bcreate_time\x18\t \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xac\x02\n\x04Part\x12\x1d\n\x04text\x18\x01 \x01(\tH\x00R\x04textB\x07\xbaH\x04r\x02\x10\x01\x12(\n\x05image\x18\x02 \x01(\x0b2\x10.parley.v1.ImageH\x00R\x05image\x12%\n\x04file\x18\x03 \x01(\x0b2\x0f.parley.v1.FileH\x00R\x04file\x124\n\treasoning\x18\x04 \x01(\x0b2\x14.parley.v1.ReasoningH\x00R\treasoning\x122\n\ttool_call\x18\x05 \x01(\x0b2\x13.parley.v1.ToolCallH\x00R\x08toolCall\x128\n\x0btool_result\x18\x06 \x01(\x0b2\x15.parley.v1.ToolResultH\x00R\ntoolResultB\x10\n\x07content\x12\x05\xbaH\x02\x08\x01"\x8f\x01\n\x05Image\x12\x1f\n\x06sha256\x18\x01 \x01(\tR\x06sha256B\x07\xbaH\x04r\x02\x18@\x12\'\n\nmedia_type\x18\x02 \x01(\tR\tmediaTypeB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1d\n\x04data\x18\x03 \x01(\x0cR\x04dataB\t\xbaH\x06z\x04\x18\x80\x80@\x12\x1d\n\nsize_bytes\x18\x04 \x01(\x03R\tsizeBytes"\xac\x01\n\x04File\x12\x1f\n\x06sha256\x18\x01 \x01(\tR\x06sha256B\x07\xbaH\x04r\x02\x18@\x12\'\n\nmedia_type\x18\x02 \x01(\tR\tmediaTypeB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1d\n\x04data\x18\x03 \x01(\x0cR\x04dataB\t\xbaH\x06z\x04\x18\x80\x80@\x12\x1d\n\nsize_bytes\x18\x04 \x01(\x03R\tsizeBytes\x12\x1c\n\x04name\x18\x05 \x01(\tR\x04nameB\x08\xbaH\x05r\x03\x18\xff\x01"\x1f\n\tReasoning\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text"\x9b\x01\n\x08ToolCall\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments\x12+\n\x11invalid_arguments\x18\x04 \x01(\tR\x10invalidArguments"i\n\nToolResult\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12.\n\x05state\x18\x02 \x01(\x0e2\x18.parley.v1.ToolCallStateR\x05state\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04*\xa5\x01\n\rMessageStatus\x12\x1e\n\x1aMESSAGE_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17MESSAGE_STATUS_COMPLETE\x10\x01\x12\x1c\n\x18MESSAGE_STATUS_CANCELLED\x10\x02\x12\x19\n\x15MESSAGE_STATUS_FAILED\x10\x03\x12\x1e\n\x1aMESSAGE_STATUS_INTERRUPTED\x10\x04*\xad\x01\n\rToolCallState\x12\x1f\n\x1bTOOL_CALL_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19TOOL_CALL_STATE_SUCCEEDED\x10\x01\x12\x1a\n\x16TOOL_CALL_STATE_FAILED\x10\x02\x12\x1d\n\x19TOOL_CALL_STATE_CANCELLED\x10\x03\x12\x1b\n\x17TOOL_CALL_STATE_UNKNOWN\x10\x04"\x04\x08\x05\x10\x05b\x06proto3',
+    b'\n\x17parley/v1/message.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15parley/v1/usage.proto"\xca\x02\n\x07Message\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12\x17\n\x07turn_id\x18\x03 \x01(\tR\x06turnId\x12#\n\x04role\x18\x04 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x120\n\x06status\x18\x05 \x01(\x0e2\x18.parley.v1.MessageStatusR\x06status\x12%\n\x05parts\x18\x06 \x03(\x0b2\x0f.parley.v1.PartR\x05parts\x12\x14\n\x05model\x18\x07 \x01(\tR\x05model\x12&\n\x05usage\x18\x08 \x01(\x0b2\x10.parley.v1.UsageR\x05usage\x12;\n\x0bcreate_time\x18\t \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xac\x02\n\x04Part\x12\x1d\n\x04text\x18\x01 \x01(\tH\x00R\x04textB\x07\xbaH\x04r\x02\x10\x01\x12(\n\x05image\x18\x02 \x01(\x0b2\x10.parley.v1.ImageH\x00R\x05image\x12%\n\x04file\x18\x03 \x01(\x0b2\x0f.parley.v1.FileH\x00R\x04file\x124\n\treasoning\x18\x04 \x01(\x0b2\x14.parley.v1.ReasoningH\x00R\treasoning\x122\n\ttool_call\x18\x05 \x01(\x0b2\x13.parley.v1.ToolCallH\x00R\x08toolCall\x128\n\x0btool_result\x18\x06 \x01(\x0b2\x15.parley.v1.ToolResultH\x00R\ntoolResultB\x10\n\x07content\x12\x05\xbaH\x02\x08\x01"\x8f\x01\n\x05Image\x12\x1f\n\x06sha256\x18\x01 \x01(\tR\x06sha256B\x07\xbaH\x04r\x02\x18@\x12\'\n\nmedia_type\x18\x02 \x01(\tR\tmediaTypeB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1d\n\x04data\x18\x03 \x01(\x0cR\x04dataB\t\xbaH\x06z\x04\x18\x80\x80@\x12\x1d\n\nsize_bytes\x18\x04 \x01(\x03R\tsizeBytes"\xac\x01\n\x04File\x12\x1f\n\x06sha256\x18\x01 \x01(\tR\x06sha256B\x07\xbaH\x04r\x02\x18@\x12\'\n\nmedia_type\x18\x02 \x01(\tR\tmediaTypeB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1d\n\x04data\x18\x03 \x01(\x0cR\x04dataB\t\xbaH\x06z\x04\x18\x80\x80@\x12\x1d\n\nsize_bytes\x18\x04 \x01(\x03R\tsizeBytes\x12\x1c\n\x04name\x18\x05 \x01(\tR\x04nameB\x08\xbaH\x05r\x03\x18\xff\x01"\x1f\n\tReasoning\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text"\x9b\x01\n\x08ToolCall\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments\x12+\n\x11invalid_arguments\x18\x04 \x01(\tR\x10invalidArguments"\xa7\x01\n\nToolResult\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12.\n\x05state\x18\x02 \x01(\x0e2\x18.parley.v1.ToolCallStateR\x05state\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text\x12\x12\n\x04blob\x18\x04 \x01(\tR\x04blob\x12(\n\x06images\x18\x05 \x03(\x0b2\x10.parley.v1.ImageR\x06images*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04*\xa5\x01\n\rMessageStatus\x12\x1e\n\x1aMESSAGE_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17MESSAGE_STATUS_COMPLETE\x10\x01\x12\x1c\n\x18MESSAGE_STATUS_CANCELLED\x10\x02\x12\x19\n\x15MESSAGE_STATUS_FAILED\x10\x03\x12\x1e\n\x1aMESSAGE_STATUS_INTERRUPTED\x10\x04*\xad\x01\n\rToolCallState\x12\x1f\n\x1bTOOL_CALL_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19TOOL_CALL_STATE_SUCCEEDED\x10\x01\x12\x1a\n\x16TOOL_CALL_STATE_FAILED\x10\x02\x12\x1d\n\x19TOOL_CALL_STATE_CANCELLED\x10\x03\x12\x1b\n\x17TOOL_CALL_STATE_UNKNOWN\x10\x04"\x04\x08\x05\x10\x05b\x06proto3',
     [
         validate_pb.desc(),
         struct_pb.desc(),

@@ -19,7 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import session_service_pb
-from .session_service_pb import AppendMessageRequest, AppendMessageResponse, BatchDeleteSessionsRequest, BatchDeleteSessionsResponse, ClearHistoryRequest, ClearHistoryResponse, CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest, DeleteSessionResponse, ExportSessionsRequest, ExportSessionsResponse, ForkSessionRequest, ForkSessionResponse, GetSessionRequest, GetSessionResponse, GetSnapshotRequest, GetSnapshotResponse, ImportSessionsRequest, ImportSessionsResponse, ListMessagesRequest, ListMessagesResponse, ListSessionsRequest, ListSessionsResponse, RewindSessionRequest, RewindSessionResponse, SearchMessagesRequest, SearchMessagesResponse, UpdateMessageRequest, UpdateMessageResponse, UpdateSessionRequest, UpdateSessionResponse
+from .session_service_pb import AppendMessageRequest, AppendMessageResponse, BatchDeleteSessionsRequest, BatchDeleteSessionsResponse, ClearHistoryRequest, ClearHistoryResponse, CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest, DeleteSessionResponse, ExportSessionsRequest, ExportSessionsResponse, ForkSessionRequest, ForkSessionResponse, GetSessionRequest, GetSessionResponse, GetSnapshotRequest, GetSnapshotResponse, ImportSessionsRequest, ImportSessionsResponse, ListMessagesRequest, ListMessagesResponse, ListSessionsRequest, ListSessionsResponse, RevertFilesRequest, RevertFilesResponse, RewindSessionRequest, RewindSessionResponse, SearchMessagesRequest, SearchMessagesResponse, UpdateMessageRequest, UpdateMessageResponse, UpdateSessionRequest, UpdateSessionResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
@@ -117,6 +117,16 @@ class SessionService(Protocol):
         Removes a message of an idle session and all after it, with their turns and events. Where that would leave calls of an
         assistant message without their results, that message goes too. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
         `MESSAGE_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY`.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def revert_files(self, request: RevertFilesRequest, ctx: RequestContext[RevertFilesRequest, RevertFilesResponse], /) -> RevertFilesResponse:
+        """
+        Takes back what the tools of a turn did to files, and touches those alone that are as the turn left them; each other one
+        is told with what stands in the way. Files that it made are removed, with the folders made for them where those are
+        empty; removed ones come back with their mode. What was taken back is not taken back again: a second call finds nothing.
+        What commands did is not known, and stays. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`,
+        FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -304,6 +314,17 @@ class SessionServiceASGIApplication(ConnectASGIApplication[SessionService]):
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.rewind_session,
+                ),
+                "/parley.v1.SessionService/RevertFiles": Endpoint.unary(
+                    method=MethodInfo(
+                        name="RevertFiles",
+                        service_name="parley.v1.SessionService",
+                        input=RevertFilesRequest,
+                        output=RevertFilesResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.revert_files,
                 ),
                 "/parley.v1.SessionService/ForkSession": Endpoint.unary(
                     method=MethodInfo(
@@ -664,6 +685,33 @@ class SessionServiceClient(ConnectClient):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    async def revert_files(
+        self,
+        request: RevertFilesRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> RevertFilesResponse:
+        """
+        Takes back what the tools of a turn did to files, and touches those alone that are as the turn left them; each other one
+        is told with what stands in the way. Files that it made are removed, with the folders made for them where those are
+        empty; removed ones come back with their mode. What was taken back is not taken back again: a second call finds nothing.
+        What commands did is not known, and stays. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`,
+        FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="RevertFiles",
+                service_name="parley.v1.SessionService",
+                input=RevertFilesRequest,
+                output=RevertFilesResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
     async def fork_session(
         self,
         request: ForkSessionRequest,
@@ -860,6 +908,16 @@ class SessionServiceSync(Protocol):
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
+    def revert_files(self, request: RevertFilesRequest, ctx: RequestContext[RevertFilesRequest, RevertFilesResponse], /) -> RevertFilesResponse:
+        """
+        Takes back what the tools of a turn did to files, and touches those alone that are as the turn left them; each other one
+        is told with what stands in the way. Files that it made are removed, with the folders made for them where those are
+        empty; removed ones come back with their mode. What was taken back is not taken back again: a second call finds nothing.
+        What commands did is not known, and stays. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`,
+        FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
     def fork_session(self, request: ForkSessionRequest, ctx: RequestContext[ForkSessionRequest, ForkSessionResponse], /) -> ForkSessionResponse:
         """
         Makes a new session with the settings and labels of another and its messages up to one of them, as they are at one
@@ -1042,6 +1100,17 @@ class SessionServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.rewind_session,
+                ),
+                "/parley.v1.SessionService/RevertFiles": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="RevertFiles",
+                        service_name="parley.v1.SessionService",
+                        input=RevertFilesRequest,
+                        output=RevertFilesResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.revert_files,
                 ),
                 "/parley.v1.SessionService/ForkSession": EndpointSync.unary(
                     method=MethodInfo(
@@ -1396,6 +1465,33 @@ class SessionServiceClientSync(ConnectClientSync):
                 service_name="parley.v1.SessionService",
                 input=RewindSessionRequest,
                 output=RewindSessionResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def revert_files(
+        self,
+        request: RevertFilesRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> RevertFilesResponse:
+        """
+        Takes back what the tools of a turn did to files, and touches those alone that are as the turn left them; each other one
+        is told with what stands in the way. Files that it made are removed, with the folders made for them where those are
+        empty; removed ones come back with their mode. What was taken back is not taken back again: a second call finds nothing.
+        What commands did is not known, and stays. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`,
+        FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="RevertFiles",
+                service_name="parley.v1.SessionService",
+                input=RevertFilesRequest,
+                output=RevertFilesResponse,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.UNARY,
             ),
