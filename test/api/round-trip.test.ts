@@ -1,3 +1,5 @@
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type DescField, type DescMessage, type Message as ProtoMessage } from "@bufbuild/protobuf";
 import { reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
@@ -17,6 +19,7 @@ import {
   TurnSchema,
   type Event,
 } from "../../src/client/client.ts";
+import type { Tool } from "../../src/tool/tool.ts";
 import { createSession, endOf, listMessages, listSessions, listTurns, replay, text, watchUntil } from "./observe.ts";
 import { writeAgent } from "./files.ts";
 import { startUpstream, type Upstream } from "./scripted-upstream.ts";
@@ -61,7 +64,7 @@ let after: Everything;
 
 beforeAll(async () => {
   upstream = await startUpstream();
-  const engine = await startTestEngine({ openai: upstream.url, parts: { random: () => 0 } });
+  const engine = await startTestEngine({ openai: upstream.url, parts: { random: () => 0, tools: [rewrite] } });
   const ids = await fill(engine);
   before = await readAll(engine, ids);
   const again = await engine.restart();
@@ -160,10 +163,46 @@ async function fill(engine: TestEngine): Promise<string[]> {
   await engine.sessions.rewindSession({ sessionId: written, messageId: last });
   await engine.sessions.updateMessage({ sessionId: written, messageId: first, parts: text("another question") });
 
+  const files = await changeFiles(engine);
+
   const fork = (await engine.sessions.forkSession({ sessionId: id })).session!.id;
   await engine.sessions.updateSession({ sessionId: fork, title: "fork" });
-  return [id, other, written, fork];
+  return [id, other, written, files, fork];
 }
+
+/** Changes a file by a tool, a little and so much that its diff is a blob, and takes it back. Answers with the session. */
+async function changeFiles(engine: TestEngine): Promise<string> {
+  const { id } = await createSession(engine, { title: "files" });
+  upstream.script((answer, _request, number) => {
+    const text = { 1: "one\n", 2: "two\n".repeat(100_000) }[number - before];
+    if (text === undefined) answer.text("done");
+    else answer.call("a", "rewrite", JSON.stringify({ text }));
+    answer.end(text === undefined ? "stop" : "tool_calls");
+  });
+  const before = upstream.requests.length;
+  const { turn } = await engine.messages.startTurn({ sessionId: id, parts: text("go") });
+  await endOf(engine, turn);
+  await engine.sessions.revertFiles({ sessionId: id, turnId: turn!.id });
+  return id;
+}
+
+/** Writes a file as the engine's own tools do, and tells of it at length, with a picture. */
+const rewrite: Tool = {
+  name: "rewrite",
+  description: "Rewrites a file.",
+  parameters: { type: "object" },
+  assess: () => ({ risk: { level: "none", reason: "it is a test's" }, subjects: [] }),
+  run: async (args, { workspace, changes }) => {
+    const path = join(workspace, "a.txt");
+    const after = Buffer.from(String(args["text"]));
+    const before = await stat(path).then(
+      async (stats) => ({ path, stats, bytes: await readFile(path) }),
+      () => undefined,
+    );
+    await changes({ path: "a.txt", before, after, newFolders: 0 }, () => writeFile(path, after));
+    return { text: "long ".repeat(20_000), images: [{ mediaType: "image/gif", bytes: Buffer.from("GIF89a") }] };
+  },
+};
 
 /** One request of each end, and one that is open. */
 async function askEverything(engine: TestEngine, sessionId: string): Promise<void> {
