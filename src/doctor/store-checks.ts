@@ -5,6 +5,7 @@ import type BetterSqlite3 from "better-sqlite3";
 import { DomainError } from "../errors.ts";
 import { findDamage } from "../store/integrity.ts";
 import { checkIdentity, SCHEMA_VERSION, storeVersion } from "../store/migrate.ts";
+import { checkAudit } from "./audit-checks.ts";
 import { failed, type Finding, ok, some } from "./finding.ts";
 import { checkLogs, type ReadEvent } from "./log-checks.ts";
 
@@ -19,7 +20,7 @@ export function checkStore(dataDir: string, readEvent: ReadEvent): readonly Find
     db = new Sqlite(file, { readonly: true });
     // All of one moment, whatever is written meanwhile.
     db.exec("BEGIN");
-    return checkOpened(db, readEvent);
+    return checkOpened(db, dataDir, readEvent);
   } catch (error) {
     if (!(error instanceof Sqlite.SqliteError)) throw error;
     return [failed("store", `${file} cannot be read (${error.message}); ${RESTORE}`)];
@@ -28,7 +29,7 @@ export function checkStore(dataDir: string, readEvent: ReadEvent): readonly Find
   }
 }
 
-function checkOpened(db: BetterSqlite3.Database, readEvent: ReadEvent): readonly Finding[] {
+function checkOpened(db: BetterSqlite3.Database, dataDir: string, readEvent: ReadEvent): readonly Finding[] {
   try {
     checkIdentity(db);
   } catch (error) {
@@ -46,5 +47,5 @@ function checkOpened(db: BetterSqlite3.Database, readEvent: ReadEvent): readonly
   // The tables of another version are not what the checks below know.
   if (version < SCHEMA_VERSION)
     return [ok("store", `schema ${version}; the next start brings it to ${SCHEMA_VERSION}`), integrity];
-  return [store, integrity, ...checkLogs(db, readEvent)];
+  return [store, integrity, ...checkLogs(db, readEvent), checkAudit(db, dataDir)];
 }

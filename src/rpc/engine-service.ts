@@ -13,6 +13,7 @@ import type { Database } from "../store/database.ts";
 import type { Tokens } from "../token/tokens.ts";
 import type { Tool } from "../tool/tool.ts";
 import type { TurnRunner } from "../turn/turn-runner.ts";
+import { createAuditMethods } from "./audit-methods.ts";
 import { createBackupMethods } from "./backup-methods.ts";
 import { createWatchMethods } from "./engine-watch.ts";
 import { profileToProto } from "./profile-proto.ts";
@@ -41,6 +42,7 @@ export function createEngineService(deps: EngineServiceDeps): ServiceImpl<typeof
   return {
     ...createTokenMethods(deps),
     ...createBackupMethods(deps),
+    ...createAuditMethods(deps),
     ...createWatchMethods(deps),
 
     getInfo: () => ({ version, logEpoch, startTime, tools: deps.tools.map((tool) => tool.name) }),

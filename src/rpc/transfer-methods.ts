@@ -28,8 +28,8 @@ export function createTransferMethods(deps: TransferDeps): TransferMethods {
       return { session: sessionToProto(await forkSession(deps, request), deps.profiles) };
     },
 
-    async *exportSessions({ sessionIds }) {
-      for await (const data of exportSessions(deps.db, sessionIds)) yield { data };
+    async *exportSessions({ sessionIds }, context) {
+      for await (const data of exportSessions(deps, sessionIds, actorOf(context))) yield { data };
     },
 
     importSessions: async ({ idempotencyKey, blobs }, context) => {

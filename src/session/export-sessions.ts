@@ -1,3 +1,5 @@
+import { auditEntry } from "../audit/audit-entry.ts";
+import type { Clock } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
 import { endLine, headLine, MESSAGE_LINE, sessionLine, type Lines } from "./export-format.ts";
@@ -31,9 +33,18 @@ const LINES = { columns: `id, seq, ${MESSAGE_LINE} AS line`, bytesOf: (row: Line
  * oldest first; one of those that is removed meanwhile is left out. Throws DomainError `SESSION_NOT_FOUND` (before the first
  * piece where it is not there at all), and `SESSION_CHANGED` where a large one is edited while it is read.
  */
-export async function* exportSessions(db: Database, sessionIds: readonly string[]): AsyncGenerator<Uint8Array> {
+export async function* exportSessions(
+  { db, clock }: { readonly db: Database; readonly clock: Clock },
+  sessionIds: readonly string[],
+  actor: string,
+): AsyncGenerator<Uint8Array> {
   for (const id of sessionIds) await getSession(db, id);
   const isAll = sessionIds.length === 0;
+  const detail = isAll ? { all: true } : { sessions: [...sessionIds] };
+  // Also where the disk is full: what is read then may be what is to be saved.
+  await db.transact([auditEntry({ action: "SESSIONS_EXPORTED", timeMs: clock.now(), actor, detail })], {
+    essential: true,
+  });
   const counts = { sessions: 0, messages: 0 };
   let pieces = [Buffer.from(headLine())];
   let size = 0;

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { setUp } from "../../test/helpers/turn-engine.ts";
 import { newId } from "../id.ts";
 import type { Message } from "../message/message.ts";
+import { systemClock } from "../clock.ts";
 import { insertMessage, listConversation } from "../message/message-store.ts";
 import type { Database, Query, Row } from "../store/database.ts";
 import { openSqlite } from "../store/sqlite.ts";
@@ -53,7 +54,8 @@ function messageOf(sessionId: string, seq: number): Message {
 
 async function read(db: Database, ids: readonly string[]): Promise<string> {
   let file = "";
-  for await (const piece of exportSessions(db, ids)) file += Buffer.from(piece).toString();
+  for await (const piece of exportSessions({ db, clock: systemClock }, ids, "me"))
+    file += Buffer.from(piece).toString();
   return file;
 }
 

@@ -65,7 +65,7 @@ function setUp() {
     });
   const write = async (): Promise<string> => {
     let file = "";
-    for await (const piece of exportSessions(db, [])) file += Buffer.from(piece).toString();
+    for await (const piece of exportSessions(deps, [], "me")) file += Buffer.from(piece).toString();
     return file;
   };
   const left = async (): Promise<number[]> => {

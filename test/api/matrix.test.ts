@@ -286,6 +286,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   "EngineService.CreateToken": {
     valid: () => ({ name: newTokenName(), scope: Access_Scope.READ }),
     empty: ["name", "scope"],
+  "EngineService.ListAuditEntries": { valid: () => ({}), unknown: {}, free: ["session_id"] },
     unknown: {},
     free: ["name"],
   },
@@ -569,6 +570,7 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
   };
 }
 
+    "EngineService.ListAuditEntries": (await engine.engine.listAuditEntries({ pageSize: 1 })).nextPageToken,
 /** A field of bytes as the wire has it. */
 function withLength(size: number): Uint8Array {
   const bytes = new Uint8Array(size + 4).fill(120);

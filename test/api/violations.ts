@@ -1,5 +1,5 @@
 import { create, getOption, ScalarType, type DescField, type DescMessage, type Message } from "@bufbuild/protobuf";
-import { DurationSchema, StructSchema, type Duration } from "@bufbuild/protobuf/wkt";
+import { DurationSchema, StructSchema, TimestampSchema, type Duration, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { field as fieldRules, type FieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { PartSchema } from "../../gen/ts/parley/v1/message_pb.ts";
 import { makeRequest } from "./methods.ts";
@@ -39,6 +39,10 @@ function* violationsOfField(field: DescField): Generator<Violation> {
     case "message":
       if (field.message.typeName === DurationSchema.typeName) {
         for (const [what, value] of badDurations(rules)) yield set(what, value);
+        return;
+      }
+      if (field.message.typeName === TimestampSchema.typeName) {
+        for (const [what, value] of badTimestamps(rules)) yield set(what, value);
         return;
       }
       if (field.message.typeName === StructSchema.typeName) {
@@ -123,6 +127,14 @@ function* badDurations(rules: FieldRules): Generator<[string, Duration]> {
     yield ["is negative", create(DurationSchema, { seconds: greaterThan.value.seconds - 1n })];
   if (greaterThan.case === "gt") yield ["is not more than nothing", greaterThan.value];
   if (lessThan.case === "lte") yield ["is too long", create(DurationSchema, { ...lessThan.value, nanos: 1 })];
+}
+
+function* badTimestamps(rules: FieldRules): Generator<[string, Timestamp]> {
+  if (rules.type.case !== "timestamp") throw new Error("a time without a bound");
+  const { greaterThan, lessThan } = rules.type.value;
+  if (greaterThan.case === "gte")
+    yield ["is too early", create(TimestampSchema, { seconds: greaterThan.value.seconds - 1n })];
+  if (lessThan.case === "lte") yield ["is too late", create(TimestampSchema, { ...lessThan.value, nanos: 1 })];
 }
 
 function* badLists(

@@ -4,6 +4,7 @@ import { createContext, type GlobalOptions } from "../context.ts";
 import { EXIT, EXIT_HELP } from "../exit-code.ts";
 import { exitOnClosedPipe } from "../output.ts";
 import { addAgentCommands } from "./agents.ts";
+import { addAuditCommands } from "./audit.ts";
 import { addCompletion } from "./completion.ts";
 import { addEngineCommands } from "./engine.ts";
 import { addPermissionCommands } from "./permissions.ts";
@@ -69,6 +70,7 @@ function createProgram(setExitCode: (code: number) => void): Command {
   addRequestCommands(program, run);
   addCompletion(program, run);
   addTokenCommands(program, run);
+  addAuditCommands(program, run);
   return program;
 }
 

@@ -903,6 +903,272 @@ func (x *CreateBackupResponse) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+// Which entries to list: those that match all that is set.
+type ListAuditEntriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many at most; 0 = 100, more than 1,000 = 1,000. A page ends early where its entries are large.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the page before. Empty = the first page.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only what belongs to this session, which may be gone. Empty = any.
+	SessionId string `protobuf:"bytes,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Only this action, such as `PERMISSION_DECIDED`. Empty = any.
+	Action string `protobuf:"bytes,4,opt,name=action,proto3" json:"action,omitempty"`
+	// Only what this caller did: a token's name. Empty = any.
+	Actor string `protobuf:"bytes,5,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Only what is not older: from 1970 to 3000. Absent = all.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAuditEntriesRequest) Reset() {
+	*x = ListAuditEntriesRequest{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAuditEntriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAuditEntriesRequest) ProtoMessage() {}
+
+func (x *ListAuditEntriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAuditEntriesRequest.ProtoReflect.Descriptor instead.
+func (*ListAuditEntriesRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ListAuditEntriesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAuditEntriesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListAuditEntriesRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *ListAuditEntriesRequest) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *ListAuditEntriesRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *ListAuditEntriesRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// One page of entries.
+type ListAuditEntriesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The entries, the newest first.
+	Entries []*AuditEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// Token of the next page; empty at the end.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAuditEntriesResponse) Reset() {
+	*x = ListAuditEntriesResponse{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAuditEntriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAuditEntriesResponse) ProtoMessage() {}
+
+func (x *ListAuditEntriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAuditEntriesResponse.ProtoReflect.Descriptor instead.
+func (*ListAuditEntriesResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ListAuditEntriesResponse) GetEntries() []*AuditEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *ListAuditEntriesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Something that was done. Each entry carries the hash of the one before it, so that none can be changed or taken out
+// unnoticed.
+type AuditEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its number: 1, 2, 3 and so on, without gaps.
+	Seq int64 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	// When it was done, in milliseconds.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// The name of the token that did it; empty = the engine itself, or nobody knows.
+	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	// What was done: a constant such as `RULE_CREATED`. More will come.
+	Action string `protobuf:"bytes,4,opt,name=action,proto3" json:"action,omitempty"`
+	// The session it belongs to, which may be gone; empty = none.
+	SessionId string `protobuf:"bytes,5,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// What it was done to: an id, a path, an address, the name of a tool. Empty = there is nothing to name.
+	Target string `protobuf:"bytes,6,opt,name=target,proto3" json:"target,omitempty"`
+	// What else is known, as JSON, exactly as it was hashed; at most 8 KiB. Known secrets are taken out of it.
+	Detail string `protobuf:"bytes,7,opt,name=detail,proto3" json:"detail,omitempty"`
+	// `hash` of the entry before, in hexadecimal; zeros for the first of all.
+	PrevHash string `protobuf:"bytes,8,opt,name=prev_hash,json=prevHash,proto3" json:"prev_hash,omitempty"`
+	// SHA-256, in hexadecimal, over the 32 bytes of `prev_hash` and then the JSON array of seq, the time in milliseconds since
+	// 1970, actor, action, session_id, target and detail, in UTF-8. Empty: no engine wrote this entry.
+	Hash          string `protobuf:"bytes,9,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditEntry) Reset() {
+	*x = AuditEntry{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditEntry) ProtoMessage() {}
+
+func (x *AuditEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
+func (*AuditEntry) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *AuditEntry) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *AuditEntry) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *AuditEntry) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetPrevHash() string {
+	if x != nil {
+		return x.PrevHash
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
 // Nothing to say.
 type GetInfoRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -912,7 +1178,7 @@ type GetInfoRequest struct {
 
 func (x *GetInfoRequest) Reset() {
 	*x = GetInfoRequest{}
-	mi := &file_parley_v1_engine_service_proto_msgTypes[13]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +1190,7 @@ func (x *GetInfoRequest) String() string {
 func (*GetInfoRequest) ProtoMessage() {}
 
 func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_engine_service_proto_msgTypes[13]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +1203,7 @@ func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetInfoRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{13}
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{16}
 }
 
 // What this engine is.
@@ -957,7 +1223,7 @@ type GetInfoResponse struct {
 
 func (x *GetInfoResponse) Reset() {
 	*x = GetInfoResponse{}
-	mi := &file_parley_v1_engine_service_proto_msgTypes[14]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -969,7 +1235,7 @@ func (x *GetInfoResponse) String() string {
 func (*GetInfoResponse) ProtoMessage() {}
 
 func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_engine_service_proto_msgTypes[14]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -982,7 +1248,7 @@ func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetInfoResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{14}
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetInfoResponse) GetVersion() string {
@@ -1022,7 +1288,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_parley_v1_engine_service_proto_msgTypes[15]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1034,7 +1300,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_engine_service_proto_msgTypes[15]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1047,7 +1313,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{15}
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{18}
 }
 
 // What this engine is doing.
@@ -1077,7 +1343,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_parley_v1_engine_service_proto_msgTypes[16]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1089,7 +1355,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_engine_service_proto_msgTypes[16]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1102,7 +1368,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{16}
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetStatusResponse) GetVersion() string {
@@ -1181,7 +1447,7 @@ type SessionCount struct {
 
 func (x *SessionCount) Reset() {
 	*x = SessionCount{}
-	mi := &file_parley_v1_engine_service_proto_msgTypes[17]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1459,7 @@ func (x *SessionCount) String() string {
 func (*SessionCount) ProtoMessage() {}
 
 func (x *SessionCount) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_engine_service_proto_msgTypes[17]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1472,7 @@ func (x *SessionCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionCount.ProtoReflect.Descriptor instead.
 func (*SessionCount) Descriptor() ([]byte, []int) {
-	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{17}
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SessionCount) GetState() SessionState {
@@ -1287,7 +1553,33 @@ const file_parley_v1_engine_service_proto_rawDesc = "" +
 	"\n" +
 	"size_bytes\x18\x02 \x01(\x03R\tsizeBytes\x12;\n" +
 	"\vcreate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\x10\n" +
+	"createTime\"\x94\x02\n" +
+	"\x17ListAuditEntriesRequest\x12$\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12&\n" +
+	"\n" +
+	"session_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\tsessionId\x12\x1f\n" +
+	"\x06action\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06action\x12\x1d\n" +
+	"\x05actor\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\x05actor\x12B\n" +
+	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x10\xbaH\r\xb2\x01\n" +
+	"\"\x06\b\x80\x98\xfb\x8ay2\x00R\x05since\"s\n" +
+	"\x18ListAuditEntriesResponse\x12/\n" +
+	"\aentries\x18\x01 \x03(\v2\x15.parley.v1.AuditEntryR\aentries\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x89\x02\n" +
+	"\n" +
+	"AuditEntry\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12;\n" +
+	"\vcreate_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x16\n" +
+	"\x06action\x18\x04 \x01(\tR\x06action\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x05 \x01(\tR\tsessionId\x12\x16\n" +
+	"\x06target\x18\x06 \x01(\tR\x06target\x12\x16\n" +
+	"\x06detail\x18\a \x01(\tR\x06detail\x12\x1b\n" +
+	"\tprev_hash\x18\b \x01(\tR\bprevHash\x12\x12\n" +
+	"\x04hash\x18\t \x01(\tR\x04hash\"\x10\n" +
 	"\x0eGetInfoRequest\"\x9f\x01\n" +
 	"\x0fGetInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1b\n" +
@@ -1315,7 +1607,7 @@ const file_parley_v1_engine_service_proto_rawDesc = "" +
 	"\vEngineTopic\x12\x1c\n" +
 	"\x18ENGINE_TOPIC_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ENGINE_TOPIC_SESSIONS\x10\x01\x12\x19\n" +
-	"\x15ENGINE_TOPIC_REQUESTS\x10\x02\"\x04\b\x03\x10\x032\xe5\x04\n" +
+	"\x15ENGINE_TOPIC_REQUESTS\x10\x02\"\x04\b\x03\x10\x032\xcd\x05\n" +
 	"\rEngineService\x12K\n" +
 	"\aGetInfo\x12\x19.parley.v1.GetInfoRequest\x1a\x1a.parley.v1.GetInfoResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x01\x12Q\n" +
 	"\tGetStatus\x12\x1b.parley.v1.GetStatusRequest\x1a\x1c.parley.v1.GetStatusResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x01\x12Y\n" +
@@ -1324,7 +1616,8 @@ const file_parley_v1_engine_service_proto_rawDesc = "" +
 	"\n" +
 	"ListTokens\x12\x1c.parley.v1.ListTokensRequest\x1a\x1d.parley.v1.ListTokensResponse\"\t\xaa\xa1\x19\x02\b\x03\x90\x02\x01\x12T\n" +
 	"\vRevokeToken\x12\x1d.parley.v1.RevokeTokenRequest\x1a\x1e.parley.v1.RevokeTokenResponse\"\x06\xaa\xa1\x19\x02\b\x03\x12W\n" +
-	"\fCreateBackup\x12\x1e.parley.v1.CreateBackupRequest\x1a\x1f.parley.v1.CreateBackupResponse\"\x06\xaa\xa1\x19\x02\b\x03B\x96\x01\n" +
+	"\fCreateBackup\x12\x1e.parley.v1.CreateBackupRequest\x1a\x1f.parley.v1.CreateBackupResponse\"\x06\xaa\xa1\x19\x02\b\x03\x12f\n" +
+	"\x10ListAuditEntries\x12\".parley.v1.ListAuditEntriesRequest\x1a#.parley.v1.ListAuditEntriesResponse\"\t\xaa\xa1\x19\x02\b\x03\x90\x02\x01B\x96\x01\n" +
 	"\rcom.parley.v1B\x12EngineServiceProtoP\x01Z,example.com/parley/gen/go/parley/v1;parleyv1\xa2\x02\x03PXX\xaa\x02\tParley.V1\xca\x02\tParley\\V1\xe2\x02\x15Parley\\V1\\GPBMetadata\xea\x02\n" +
 	"Parley::V1b\x06proto3"
 
@@ -1341,76 +1634,84 @@ func file_parley_v1_engine_service_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_engine_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_engine_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_parley_v1_engine_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_parley_v1_engine_service_proto_goTypes = []any{
-	(EngineTopic)(0),              // 0: parley.v1.EngineTopic
-	(*WatchEngineRequest)(nil),    // 1: parley.v1.WatchEngineRequest
-	(*SessionFilter)(nil),         // 2: parley.v1.SessionFilter
-	(*WatchEngineResponse)(nil),   // 3: parley.v1.WatchEngineResponse
-	(*EngineCaughtUp)(nil),        // 4: parley.v1.EngineCaughtUp
-	(*Token)(nil),                 // 5: parley.v1.Token
-	(*CreateTokenRequest)(nil),    // 6: parley.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),   // 7: parley.v1.CreateTokenResponse
-	(*ListTokensRequest)(nil),     // 8: parley.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),    // 9: parley.v1.ListTokensResponse
-	(*RevokeTokenRequest)(nil),    // 10: parley.v1.RevokeTokenRequest
-	(*RevokeTokenResponse)(nil),   // 11: parley.v1.RevokeTokenResponse
-	(*CreateBackupRequest)(nil),   // 12: parley.v1.CreateBackupRequest
-	(*CreateBackupResponse)(nil),  // 13: parley.v1.CreateBackupResponse
-	(*GetInfoRequest)(nil),        // 14: parley.v1.GetInfoRequest
-	(*GetInfoResponse)(nil),       // 15: parley.v1.GetInfoResponse
-	(*GetStatusRequest)(nil),      // 16: parley.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),     // 17: parley.v1.GetStatusResponse
-	(*SessionCount)(nil),          // 18: parley.v1.SessionCount
-	nil,                           // 19: parley.v1.SessionFilter.LabelsEntry
-	(SessionState)(0),             // 20: parley.v1.SessionState
-	(*Session)(nil),               // 21: parley.v1.Session
-	(*Request)(nil),               // 22: parley.v1.Request
-	(Access_Scope)(0),             // 23: parley.v1.Access.Scope
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
-	(*Profile)(nil),               // 26: parley.v1.Profile
+	(EngineTopic)(0),                 // 0: parley.v1.EngineTopic
+	(*WatchEngineRequest)(nil),       // 1: parley.v1.WatchEngineRequest
+	(*SessionFilter)(nil),            // 2: parley.v1.SessionFilter
+	(*WatchEngineResponse)(nil),      // 3: parley.v1.WatchEngineResponse
+	(*EngineCaughtUp)(nil),           // 4: parley.v1.EngineCaughtUp
+	(*Token)(nil),                    // 5: parley.v1.Token
+	(*CreateTokenRequest)(nil),       // 6: parley.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),      // 7: parley.v1.CreateTokenResponse
+	(*ListTokensRequest)(nil),        // 8: parley.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),       // 9: parley.v1.ListTokensResponse
+	(*RevokeTokenRequest)(nil),       // 10: parley.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),      // 11: parley.v1.RevokeTokenResponse
+	(*CreateBackupRequest)(nil),      // 12: parley.v1.CreateBackupRequest
+	(*CreateBackupResponse)(nil),     // 13: parley.v1.CreateBackupResponse
+	(*ListAuditEntriesRequest)(nil),  // 14: parley.v1.ListAuditEntriesRequest
+	(*ListAuditEntriesResponse)(nil), // 15: parley.v1.ListAuditEntriesResponse
+	(*AuditEntry)(nil),               // 16: parley.v1.AuditEntry
+	(*GetInfoRequest)(nil),           // 17: parley.v1.GetInfoRequest
+	(*GetInfoResponse)(nil),          // 18: parley.v1.GetInfoResponse
+	(*GetStatusRequest)(nil),         // 19: parley.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),        // 20: parley.v1.GetStatusResponse
+	(*SessionCount)(nil),             // 21: parley.v1.SessionCount
+	nil,                              // 22: parley.v1.SessionFilter.LabelsEntry
+	(SessionState)(0),                // 23: parley.v1.SessionState
+	(*Session)(nil),                  // 24: parley.v1.Session
+	(*Request)(nil),                  // 25: parley.v1.Request
+	(Access_Scope)(0),                // 26: parley.v1.Access.Scope
+	(*timestamppb.Timestamp)(nil),    // 27: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 28: google.protobuf.Duration
+	(*Profile)(nil),                  // 29: parley.v1.Profile
 }
 var file_parley_v1_engine_service_proto_depIdxs = []int32{
 	0,  // 0: parley.v1.WatchEngineRequest.topics:type_name -> parley.v1.EngineTopic
 	2,  // 1: parley.v1.WatchEngineRequest.sessions:type_name -> parley.v1.SessionFilter
-	19, // 2: parley.v1.SessionFilter.labels:type_name -> parley.v1.SessionFilter.LabelsEntry
-	20, // 3: parley.v1.SessionFilter.states:type_name -> parley.v1.SessionState
-	21, // 4: parley.v1.WatchEngineResponse.session:type_name -> parley.v1.Session
-	22, // 5: parley.v1.WatchEngineResponse.request:type_name -> parley.v1.Request
+	22, // 2: parley.v1.SessionFilter.labels:type_name -> parley.v1.SessionFilter.LabelsEntry
+	23, // 3: parley.v1.SessionFilter.states:type_name -> parley.v1.SessionState
+	24, // 4: parley.v1.WatchEngineResponse.session:type_name -> parley.v1.Session
+	25, // 5: parley.v1.WatchEngineResponse.request:type_name -> parley.v1.Request
 	4,  // 6: parley.v1.WatchEngineResponse.caught_up:type_name -> parley.v1.EngineCaughtUp
-	23, // 7: parley.v1.Token.scope:type_name -> parley.v1.Access.Scope
-	24, // 8: parley.v1.Token.create_time:type_name -> google.protobuf.Timestamp
-	24, // 9: parley.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
-	23, // 10: parley.v1.CreateTokenRequest.scope:type_name -> parley.v1.Access.Scope
-	25, // 11: parley.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
+	26, // 7: parley.v1.Token.scope:type_name -> parley.v1.Access.Scope
+	27, // 8: parley.v1.Token.create_time:type_name -> google.protobuf.Timestamp
+	27, // 9: parley.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
+	26, // 10: parley.v1.CreateTokenRequest.scope:type_name -> parley.v1.Access.Scope
+	28, // 11: parley.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
 	5,  // 12: parley.v1.CreateTokenResponse.token:type_name -> parley.v1.Token
 	5,  // 13: parley.v1.ListTokensResponse.tokens:type_name -> parley.v1.Token
-	24, // 14: parley.v1.CreateBackupResponse.create_time:type_name -> google.protobuf.Timestamp
-	24, // 15: parley.v1.GetInfoResponse.start_time:type_name -> google.protobuf.Timestamp
-	18, // 16: parley.v1.GetStatusResponse.session_counts:type_name -> parley.v1.SessionCount
-	26, // 17: parley.v1.GetStatusResponse.profiles:type_name -> parley.v1.Profile
-	24, // 18: parley.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
-	20, // 19: parley.v1.SessionCount.state:type_name -> parley.v1.SessionState
-	14, // 20: parley.v1.EngineService.GetInfo:input_type -> parley.v1.GetInfoRequest
-	16, // 21: parley.v1.EngineService.GetStatus:input_type -> parley.v1.GetStatusRequest
-	1,  // 22: parley.v1.EngineService.WatchEngine:input_type -> parley.v1.WatchEngineRequest
-	6,  // 23: parley.v1.EngineService.CreateToken:input_type -> parley.v1.CreateTokenRequest
-	8,  // 24: parley.v1.EngineService.ListTokens:input_type -> parley.v1.ListTokensRequest
-	10, // 25: parley.v1.EngineService.RevokeToken:input_type -> parley.v1.RevokeTokenRequest
-	12, // 26: parley.v1.EngineService.CreateBackup:input_type -> parley.v1.CreateBackupRequest
-	15, // 27: parley.v1.EngineService.GetInfo:output_type -> parley.v1.GetInfoResponse
-	17, // 28: parley.v1.EngineService.GetStatus:output_type -> parley.v1.GetStatusResponse
-	3,  // 29: parley.v1.EngineService.WatchEngine:output_type -> parley.v1.WatchEngineResponse
-	7,  // 30: parley.v1.EngineService.CreateToken:output_type -> parley.v1.CreateTokenResponse
-	9,  // 31: parley.v1.EngineService.ListTokens:output_type -> parley.v1.ListTokensResponse
-	11, // 32: parley.v1.EngineService.RevokeToken:output_type -> parley.v1.RevokeTokenResponse
-	13, // 33: parley.v1.EngineService.CreateBackup:output_type -> parley.v1.CreateBackupResponse
-	27, // [27:34] is the sub-list for method output_type
-	20, // [20:27] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	27, // 14: parley.v1.CreateBackupResponse.create_time:type_name -> google.protobuf.Timestamp
+	27, // 15: parley.v1.ListAuditEntriesRequest.since:type_name -> google.protobuf.Timestamp
+	16, // 16: parley.v1.ListAuditEntriesResponse.entries:type_name -> parley.v1.AuditEntry
+	27, // 17: parley.v1.AuditEntry.create_time:type_name -> google.protobuf.Timestamp
+	27, // 18: parley.v1.GetInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	21, // 19: parley.v1.GetStatusResponse.session_counts:type_name -> parley.v1.SessionCount
+	29, // 20: parley.v1.GetStatusResponse.profiles:type_name -> parley.v1.Profile
+	27, // 21: parley.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	23, // 22: parley.v1.SessionCount.state:type_name -> parley.v1.SessionState
+	17, // 23: parley.v1.EngineService.GetInfo:input_type -> parley.v1.GetInfoRequest
+	19, // 24: parley.v1.EngineService.GetStatus:input_type -> parley.v1.GetStatusRequest
+	1,  // 25: parley.v1.EngineService.WatchEngine:input_type -> parley.v1.WatchEngineRequest
+	6,  // 26: parley.v1.EngineService.CreateToken:input_type -> parley.v1.CreateTokenRequest
+	8,  // 27: parley.v1.EngineService.ListTokens:input_type -> parley.v1.ListTokensRequest
+	10, // 28: parley.v1.EngineService.RevokeToken:input_type -> parley.v1.RevokeTokenRequest
+	12, // 29: parley.v1.EngineService.CreateBackup:input_type -> parley.v1.CreateBackupRequest
+	14, // 30: parley.v1.EngineService.ListAuditEntries:input_type -> parley.v1.ListAuditEntriesRequest
+	18, // 31: parley.v1.EngineService.GetInfo:output_type -> parley.v1.GetInfoResponse
+	20, // 32: parley.v1.EngineService.GetStatus:output_type -> parley.v1.GetStatusResponse
+	3,  // 33: parley.v1.EngineService.WatchEngine:output_type -> parley.v1.WatchEngineResponse
+	7,  // 34: parley.v1.EngineService.CreateToken:output_type -> parley.v1.CreateTokenResponse
+	9,  // 35: parley.v1.EngineService.ListTokens:output_type -> parley.v1.ListTokensResponse
+	11, // 36: parley.v1.EngineService.RevokeToken:output_type -> parley.v1.RevokeTokenResponse
+	13, // 37: parley.v1.EngineService.CreateBackup:output_type -> parley.v1.CreateBackupResponse
+	15, // 38: parley.v1.EngineService.ListAuditEntries:output_type -> parley.v1.ListAuditEntriesResponse
+	31, // [31:39] is the sub-list for method output_type
+	23, // [23:31] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_engine_service_proto_init() }
@@ -1436,7 +1737,7 @@ func file_parley_v1_engine_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_engine_service_proto_rawDesc), len(file_parley_v1_engine_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   19,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

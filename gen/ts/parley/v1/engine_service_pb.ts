@@ -21,7 +21,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file parley/v1/engine_service.proto.
  */
 export const file_parley_v1_engine_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5wYXJsZXkvdjEvZW5naW5lX3NlcnZpY2UucHJvdG8SCXBhcmxleS52MSKbAQoSV2F0Y2hFbmdpbmVSZXF1ZXN0EjkKBnRvcGljcxgBIAMoDjIWLnBhcmxleS52MS5FbmdpbmVUb3BpY0IRukgOkgELEAgiB4IBBBABIAASKgoIc2Vzc2lvbnMYAiABKAsyGC5wYXJsZXkudjEuU2Vzc2lvbkZpbHRlchIeCg1zZXNzaW9uX2xpbWl0GAMgASgFQge6SAQaAigAIqMCCg1TZXNzaW9uRmlsdGVyEk0KBmxhYmVscxgBIAMoCzIkLnBhcmxleS52MS5TZXNzaW9uRmlsdGVyLkxhYmVsc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhI6CgZzdGF0ZXMYAiADKA4yFy5wYXJsZXkudjEuU2Vzc2lvblN0YXRlQhG6SA6SAQsQCCIHggEEEAEgABIUCgdzdGFycmVkGAMgASgISACIAQESGwoJd29ya3NwYWNlGAQgASgJQgi6SAVyAxiAIBIZCgdwcm9maWxlGAUgASgJQgi6SAVyAxiAARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgoKCF9zdGFycmVkItQBChNXYXRjaEVuZ2luZVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbkgAEhYKDHNlc3Npb25fZ29uZRgCIAEoCUgAEiUKB3JlcXVlc3QYAyABKAsyEi5wYXJsZXkudjEuUmVxdWVzdEgAEhYKDHJlcXVlc3RfZ29uZRgEIAEoCUgAEi4KCWNhdWdodF91cBgKIAEoCzIZLnBhcmxleS52MS5FbmdpbmVDYXVnaHRVcEgAQgkKB3BheWxvYWRKBAgFEAoiKwoORW5naW5lQ2F1Z2h0VXASGQoRaGFzX21vcmVfc2Vzc2lvbnMYASABKAgiqwEKBVRva2VuEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSJgoFc2NvcGUYAyABKA4yFy5wYXJsZXkudjEuQWNjZXNzLlNjb3BlEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAitAEKEkNyZWF0ZVRva2VuUmVxdWVzdBIrCgRuYW1lGAEgASgJQh26SBpyGDIWXltBLVphLXowLTkuXy1dezEsNjR9JBIyCgVzY29wZRgCIAEoDjIXLnBhcmxleS52MS5BY2Nlc3MuU2NvcGVCCrpIB4IBBBABIAASPQoIbGlmZXRpbWUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCICGsJYBKgAiSwoTQ3JlYXRlVG9rZW5SZXNwb25zZRIfCgV0b2tlbhgBIAEoCzIQLnBhcmxleS52MS5Ub2tlbhITCgZzZWNyZXQYAiABKAlCA4ABASJNChFMaXN0VG9rZW5zUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgiTwoSTGlzdFRva2Vuc1Jlc3BvbnNlEiAKBnRva2VucxgBIAMoCzIQLnBhcmxleS52MS5Ub2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMQoSUmV2b2tlVG9rZW5SZXF1ZXN0EhsKCHRva2VuX2lkGAEgASgJQgm6SAZyBBABGEAiFQoTUmV2b2tlVG9rZW5SZXNwb25zZSIVChNDcmVhdGVCYWNrdXBSZXF1ZXN0ImkKFENyZWF0ZUJhY2t1cFJlc3BvbnNlEgwKBHBhdGgYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoAxIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiEAoOR2V0SW5mb1JlcXVlc3QiegoPR2V0SW5mb1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSEQoJbG9nX2Vwb2NoGAIgASgJEi4KCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXRvb2xzGAQgAygJSgQIBRAGIhIKEEdldFN0YXR1c1JlcXVlc3QimwIKEUdldFN0YXR1c1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSLwoOc2Vzc2lvbl9jb3VudHMYAiADKAsyFy5wYXJsZXkudjEuU2Vzc2lvbkNvdW50EhUKDXJ1bm5pbmdfdHVybnMYAyABKAUSJAoIcHJvZmlsZXMYBCADKAsyEi5wYXJsZXkudjEuUHJvZmlsZRITCgtzdG9yZV9ieXRlcxgFIAEoAxIPCgdyZWFkZXJzGAYgASgFEhQKDG1lbW9yeV9ieXRlcxgHIAEoAxIuCgpzdGFydF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1vcGVuX3JlcXVlc3RzGAkgASgFSgQIChAQIkUKDFNlc3Npb25Db3VudBImCgVzdGF0ZRgBIAEoDjIXLnBhcmxleS52MS5TZXNzaW9uU3RhdGUSDQoFY291bnQYAiABKAMqZwoLRW5naW5lVG9waWMSHAoYRU5HSU5FX1RPUElDX1VOU1BFQ0lGSUVEEAASGQoVRU5HSU5FX1RPUElDX1NFU1NJT05TEAESGQoVRU5HSU5FX1RPUElDX1JFUVVFU1RTEAIiBAgDEAMy5QQKDUVuZ2luZVNlcnZpY2USSwoHR2V0SW5mbxIZLnBhcmxleS52MS5HZXRJbmZvUmVxdWVzdBoaLnBhcmxleS52MS5HZXRJbmZvUmVzcG9uc2UiCZACAaqhGQIIARJRCglHZXRTdGF0dXMSGy5wYXJsZXkudjEuR2V0U3RhdHVzUmVxdWVzdBocLnBhcmxleS52MS5HZXRTdGF0dXNSZXNwb25zZSIJkAIBqqEZAggBElkKC1dhdGNoRW5naW5lEh0ucGFybGV5LnYxLldhdGNoRW5naW5lUmVxdWVzdBoeLnBhcmxleS52MS5XYXRjaEVuZ2luZVJlc3BvbnNlIgmQAgGqoRkCCAEwARJUCgtDcmVhdGVUb2tlbhIdLnBhcmxleS52MS5DcmVhdGVUb2tlblJlcXVlc3QaHi5wYXJsZXkudjEuQ3JlYXRlVG9rZW5SZXNwb25zZSIGqqEZAggDElQKCkxpc3RUb2tlbnMSHC5wYXJsZXkudjEuTGlzdFRva2Vuc1JlcXVlc3QaHS5wYXJsZXkudjEuTGlzdFRva2Vuc1Jlc3BvbnNlIgmQAgGqoRkCCAMSVAoLUmV2b2tlVG9rZW4SHS5wYXJsZXkudjEuUmV2b2tlVG9rZW5SZXF1ZXN0Gh4ucGFybGV5LnYxLlJldm9rZVRva2VuUmVzcG9uc2UiBqqhGQIIAxJXCgxDcmVhdGVCYWNrdXASHi5wYXJsZXkudjEuQ3JlYXRlQmFja3VwUmVxdWVzdBofLnBhcmxleS52MS5DcmVhdGVCYWNrdXBSZXNwb25zZSIGqqEZAggDYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_parley_v1_access, file_parley_v1_profile, file_parley_v1_request, file_parley_v1_session]);
+  fileDesc("Ch5wYXJsZXkvdjEvZW5naW5lX3NlcnZpY2UucHJvdG8SCXBhcmxleS52MSKbAQoSV2F0Y2hFbmdpbmVSZXF1ZXN0EjkKBnRvcGljcxgBIAMoDjIWLnBhcmxleS52MS5FbmdpbmVUb3BpY0IRukgOkgELEAgiB4IBBBABIAASKgoIc2Vzc2lvbnMYAiABKAsyGC5wYXJsZXkudjEuU2Vzc2lvbkZpbHRlchIeCg1zZXNzaW9uX2xpbWl0GAMgASgFQge6SAQaAigAIqMCCg1TZXNzaW9uRmlsdGVyEk0KBmxhYmVscxgBIAMoCzIkLnBhcmxleS52MS5TZXNzaW9uRmlsdGVyLkxhYmVsc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhI6CgZzdGF0ZXMYAiADKA4yFy5wYXJsZXkudjEuU2Vzc2lvblN0YXRlQhG6SA6SAQsQCCIHggEEEAEgABIUCgdzdGFycmVkGAMgASgISACIAQESGwoJd29ya3NwYWNlGAQgASgJQgi6SAVyAxiAIBIZCgdwcm9maWxlGAUgASgJQgi6SAVyAxiAARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgoKCF9zdGFycmVkItQBChNXYXRjaEVuZ2luZVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbkgAEhYKDHNlc3Npb25fZ29uZRgCIAEoCUgAEiUKB3JlcXVlc3QYAyABKAsyEi5wYXJsZXkudjEuUmVxdWVzdEgAEhYKDHJlcXVlc3RfZ29uZRgEIAEoCUgAEi4KCWNhdWdodF91cBgKIAEoCzIZLnBhcmxleS52MS5FbmdpbmVDYXVnaHRVcEgAQgkKB3BheWxvYWRKBAgFEAoiKwoORW5naW5lQ2F1Z2h0VXASGQoRaGFzX21vcmVfc2Vzc2lvbnMYASABKAgiqwEKBVRva2VuEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSJgoFc2NvcGUYAyABKA4yFy5wYXJsZXkudjEuQWNjZXNzLlNjb3BlEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAitAEKEkNyZWF0ZVRva2VuUmVxdWVzdBIrCgRuYW1lGAEgASgJQh26SBpyGDIWXltBLVphLXowLTkuXy1dezEsNjR9JBIyCgVzY29wZRgCIAEoDjIXLnBhcmxleS52MS5BY2Nlc3MuU2NvcGVCCrpIB4IBBBABIAASPQoIbGlmZXRpbWUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCICGsJYBKgAiSwoTQ3JlYXRlVG9rZW5SZXNwb25zZRIfCgV0b2tlbhgBIAEoCzIQLnBhcmxleS52MS5Ub2tlbhITCgZzZWNyZXQYAiABKAlCA4ABASJNChFMaXN0VG9rZW5zUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgiTwoSTGlzdFRva2Vuc1Jlc3BvbnNlEiAKBnRva2VucxgBIAMoCzIQLnBhcmxleS52MS5Ub2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMQoSUmV2b2tlVG9rZW5SZXF1ZXN0EhsKCHRva2VuX2lkGAEgASgJQgm6SAZyBBABGEAiFQoTUmV2b2tlVG9rZW5SZXNwb25zZSIVChNDcmVhdGVCYWNrdXBSZXF1ZXN0ImkKFENyZWF0ZUJhY2t1cFJlc3BvbnNlEgwKBHBhdGgYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoAxIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi3gEKF0xpc3RBdWRpdEVudHJpZXNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIbCgpzZXNzaW9uX2lkGAMgASgJQge6SARyAhhAEhcKBmFjdGlvbhgEIAEoCUIHukgEcgIYQBIWCgVhY3RvchgFIAEoCUIHukgEcgIYQBI7CgVzaW5jZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCELpIDbIBCiIGCICY+4p5MgAiWwoYTGlzdEF1ZGl0RW50cmllc1Jlc3BvbnNlEiYKB2VudHJpZXMYASADKAsyFS5wYXJsZXkudjEuQXVkaXRFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkivgEKCkF1ZGl0RW50cnkSCwoDc2VxGAEgASgDEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVhY3RvchgDIAEoCRIOCgZhY3Rpb24YBCABKAkSEgoKc2Vzc2lvbl9pZBgFIAEoCRIOCgZ0YXJnZXQYBiABKAkSDgoGZGV0YWlsGAcgASgJEhEKCXByZXZfaGFzaBgIIAEoCRIMCgRoYXNoGAkgASgJIhAKDkdldEluZm9SZXF1ZXN0InoKD0dldEluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEhEKCWxvZ19lcG9jaBgCIAEoCRIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgV0b29scxgEIAMoCUoECAUQBiISChBHZXRTdGF0dXNSZXF1ZXN0IpsCChFHZXRTdGF0dXNSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEi8KDnNlc3Npb25fY291bnRzGAIgAygLMhcucGFybGV5LnYxLlNlc3Npb25Db3VudBIVCg1ydW5uaW5nX3R1cm5zGAMgASgFEiQKCHByb2ZpbGVzGAQgAygLMhIucGFybGV5LnYxLlByb2ZpbGUSEwoLc3RvcmVfYnl0ZXMYBSABKAMSDwoHcmVhZGVycxgGIAEoBRIUCgxtZW1vcnlfYnl0ZXMYByABKAMSLgoKc3RhcnRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNb3Blbl9yZXF1ZXN0cxgJIAEoBUoECAoQECJFCgxTZXNzaW9uQ291bnQSJgoFc3RhdGUYASABKA4yFy5wYXJsZXkudjEuU2Vzc2lvblN0YXRlEg0KBWNvdW50GAIgASgDKmcKC0VuZ2luZVRvcGljEhwKGEVOR0lORV9UT1BJQ19VTlNQRUNJRklFRBAAEhkKFUVOR0lORV9UT1BJQ19TRVNTSU9OUxABEhkKFUVOR0lORV9UT1BJQ19SRVFVRVNUUxACIgQIAxADMs0FCg1FbmdpbmVTZXJ2aWNlEksKB0dldEluZm8SGS5wYXJsZXkudjEuR2V0SW5mb1JlcXVlc3QaGi5wYXJsZXkudjEuR2V0SW5mb1Jlc3BvbnNlIgmQAgGqoRkCCAESUQoJR2V0U3RhdHVzEhsucGFybGV5LnYxLkdldFN0YXR1c1JlcXVlc3QaHC5wYXJsZXkudjEuR2V0U3RhdHVzUmVzcG9uc2UiCZACAaqhGQIIARJZCgtXYXRjaEVuZ2luZRIdLnBhcmxleS52MS5XYXRjaEVuZ2luZVJlcXVlc3QaHi5wYXJsZXkudjEuV2F0Y2hFbmdpbmVSZXNwb25zZSIJkAIBqqEZAggBMAESVAoLQ3JlYXRlVG9rZW4SHS5wYXJsZXkudjEuQ3JlYXRlVG9rZW5SZXF1ZXN0Gh4ucGFybGV5LnYxLkNyZWF0ZVRva2VuUmVzcG9uc2UiBqqhGQIIAxJUCgpMaXN0VG9rZW5zEhwucGFybGV5LnYxLkxpc3RUb2tlbnNSZXF1ZXN0Gh0ucGFybGV5LnYxLkxpc3RUb2tlbnNSZXNwb25zZSIJkAIBqqEZAggDElQKC1Jldm9rZVRva2VuEh0ucGFybGV5LnYxLlJldm9rZVRva2VuUmVxdWVzdBoeLnBhcmxleS52MS5SZXZva2VUb2tlblJlc3BvbnNlIgaqoRkCCAMSVwoMQ3JlYXRlQmFja3VwEh4ucGFybGV5LnYxLkNyZWF0ZUJhY2t1cFJlcXVlc3QaHy5wYXJsZXkudjEuQ3JlYXRlQmFja3VwUmVzcG9uc2UiBqqhGQIIAxJmChBMaXN0QXVkaXRFbnRyaWVzEiIucGFybGV5LnYxLkxpc3RBdWRpdEVudHJpZXNSZXF1ZXN0GiMucGFybGV5LnYxLkxpc3RBdWRpdEVudHJpZXNSZXNwb25zZSIJkAIBqqEZAggDYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_parley_v1_access, file_parley_v1_profile, file_parley_v1_request, file_parley_v1_session]);
 
 /**
  * What to watch.
@@ -445,6 +445,169 @@ export const CreateBackupResponseSchema: GenMessage<CreateBackupResponse> = /*@_
   messageDesc(file_parley_v1_engine_service, 12);
 
 /**
+ * Which entries to list: those that match all that is set.
+ *
+ * @generated from message parley.v1.ListAuditEntriesRequest
+ */
+export type ListAuditEntriesRequest = Message<"parley.v1.ListAuditEntriesRequest"> & {
+  /**
+   * How many at most; 0 = 100, more than 1,000 = 1,000. A page ends early where its entries are large.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before. Empty = the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Only what belongs to this session, which may be gone. Empty = any.
+   *
+   * @generated from field: string session_id = 3;
+   */
+  sessionId: string;
+
+  /**
+   * Only this action, such as `PERMISSION_DECIDED`. Empty = any.
+   *
+   * @generated from field: string action = 4;
+   */
+  action: string;
+
+  /**
+   * Only what this caller did: a token's name. Empty = any.
+   *
+   * @generated from field: string actor = 5;
+   */
+  actor: string;
+
+  /**
+   * Only what is not older: from 1970 to 3000. Absent = all.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 6;
+   */
+  since?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message parley.v1.ListAuditEntriesRequest.
+ * Use `create(ListAuditEntriesRequestSchema)` to create a new message.
+ */
+export const ListAuditEntriesRequestSchema: GenMessage<ListAuditEntriesRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 13);
+
+/**
+ * One page of entries.
+ *
+ * @generated from message parley.v1.ListAuditEntriesResponse
+ */
+export type ListAuditEntriesResponse = Message<"parley.v1.ListAuditEntriesResponse"> & {
+  /**
+   * The entries, the newest first.
+   *
+   * @generated from field: repeated parley.v1.AuditEntry entries = 1;
+   */
+  entries: AuditEntry[];
+
+  /**
+   * Token of the next page; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.ListAuditEntriesResponse.
+ * Use `create(ListAuditEntriesResponseSchema)` to create a new message.
+ */
+export const ListAuditEntriesResponseSchema: GenMessage<ListAuditEntriesResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 14);
+
+/**
+ * Something that was done. Each entry carries the hash of the one before it, so that none can be changed or taken out
+ * unnoticed.
+ *
+ * @generated from message parley.v1.AuditEntry
+ */
+export type AuditEntry = Message<"parley.v1.AuditEntry"> & {
+  /**
+   * Its number: 1, 2, 3 and so on, without gaps.
+   *
+   * @generated from field: int64 seq = 1;
+   */
+  seq: bigint;
+
+  /**
+   * When it was done, in milliseconds.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 2;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * The name of the token that did it; empty = the engine itself, or nobody knows.
+   *
+   * @generated from field: string actor = 3;
+   */
+  actor: string;
+
+  /**
+   * What was done: a constant such as `RULE_CREATED`. More will come.
+   *
+   * @generated from field: string action = 4;
+   */
+  action: string;
+
+  /**
+   * The session it belongs to, which may be gone; empty = none.
+   *
+   * @generated from field: string session_id = 5;
+   */
+  sessionId: string;
+
+  /**
+   * What it was done to: an id, a path, an address, the name of a tool. Empty = there is nothing to name.
+   *
+   * @generated from field: string target = 6;
+   */
+  target: string;
+
+  /**
+   * What else is known, as JSON, exactly as it was hashed; at most 8 KiB. Known secrets are taken out of it.
+   *
+   * @generated from field: string detail = 7;
+   */
+  detail: string;
+
+  /**
+   * `hash` of the entry before, in hexadecimal; zeros for the first of all.
+   *
+   * @generated from field: string prev_hash = 8;
+   */
+  prevHash: string;
+
+  /**
+   * SHA-256, in hexadecimal, over the 32 bytes of `prev_hash` and then the JSON array of seq, the time in milliseconds since
+   * 1970, actor, action, session_id, target and detail, in UTF-8. Empty: no engine wrote this entry.
+   *
+   * @generated from field: string hash = 9;
+   */
+  hash: string;
+};
+
+/**
+ * Describes the message parley.v1.AuditEntry.
+ * Use `create(AuditEntrySchema)` to create a new message.
+ */
+export const AuditEntrySchema: GenMessage<AuditEntry> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 15);
+
+/**
  * Nothing to say.
  *
  * @generated from message parley.v1.GetInfoRequest
@@ -457,7 +620,7 @@ export type GetInfoRequest = Message<"parley.v1.GetInfoRequest"> & {
  * Use `create(GetInfoRequestSchema)` to create a new message.
  */
 export const GetInfoRequestSchema: GenMessage<GetInfoRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_engine_service, 13);
+  messageDesc(file_parley_v1_engine_service, 16);
 
 /**
  * What this engine is.
@@ -499,7 +662,7 @@ export type GetInfoResponse = Message<"parley.v1.GetInfoResponse"> & {
  * Use `create(GetInfoResponseSchema)` to create a new message.
  */
 export const GetInfoResponseSchema: GenMessage<GetInfoResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_engine_service, 14);
+  messageDesc(file_parley_v1_engine_service, 17);
 
 /**
  * Nothing to say.
@@ -514,7 +677,7 @@ export type GetStatusRequest = Message<"parley.v1.GetStatusRequest"> & {
  * Use `create(GetStatusRequestSchema)` to create a new message.
  */
 export const GetStatusRequestSchema: GenMessage<GetStatusRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_engine_service, 15);
+  messageDesc(file_parley_v1_engine_service, 18);
 
 /**
  * What this engine is doing.
@@ -591,7 +754,7 @@ export type GetStatusResponse = Message<"parley.v1.GetStatusResponse"> & {
  * Use `create(GetStatusResponseSchema)` to create a new message.
  */
 export const GetStatusResponseSchema: GenMessage<GetStatusResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_engine_service, 16);
+  messageDesc(file_parley_v1_engine_service, 19);
 
 /**
  * How many sessions are in one state.
@@ -619,7 +782,7 @@ export type SessionCount = Message<"parley.v1.SessionCount"> & {
  * Use `create(SessionCountSchema)` to create a new message.
  */
 export const SessionCountSchema: GenMessage<SessionCount> = /*@__PURE__*/
-  messageDesc(file_parley_v1_engine_service, 17);
+  messageDesc(file_parley_v1_engine_service, 20);
 
 /**
  * A kind of item that WatchEngine streams.
@@ -744,6 +907,17 @@ export const EngineService: GenService<{
     methodKind: "unary";
     input: typeof CreateBackupRequestSchema;
     output: typeof CreateBackupResponseSchema;
+  },
+  /**
+   * Lists entries of the audit log: who did what with this engine and when, the newest first. Nothing changes or removes an
+   * entry before its age does, neither the end of its session.
+   *
+   * @generated from rpc parley.v1.EngineService.ListAuditEntries
+   */
+  listAuditEntries: {
+    methodKind: "unary";
+    input: typeof ListAuditEntriesRequestSchema;
+    output: typeof ListAuditEntriesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_parley_v1_engine_service, 0);

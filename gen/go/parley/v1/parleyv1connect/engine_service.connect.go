@@ -52,6 +52,9 @@ const (
 	// EngineServiceCreateBackupProcedure is the fully-qualified name of the EngineService's
 	// CreateBackup RPC.
 	EngineServiceCreateBackupProcedure = "/parley.v1.EngineService/CreateBackup"
+	// EngineServiceListAuditEntriesProcedure is the fully-qualified name of the EngineService's
+	// ListAuditEntries RPC.
+	EngineServiceListAuditEntriesProcedure = "/parley.v1.EngineService/ListAuditEntries"
 )
 
 // EngineServiceClient is a client for the parley.v1.EngineService service.
@@ -77,6 +80,9 @@ type EngineServiceClient interface {
 	// run. Fails with RESOURCE_EXHAUSTED `STORAGE_FULL` where there is no room, and leaves nothing behind then;
 	// FAILED_PRECONDITION `BACKUP_RUNNING` while another is being made.
 	CreateBackup(context.Context, *connect.Request[v1.CreateBackupRequest]) (*connect.Response[v1.CreateBackupResponse], error)
+	// Lists entries of the audit log: who did what with this engine and when, the newest first. Nothing changes or removes an
+	// entry before its age does, neither the end of its session.
+	ListAuditEntries(context.Context, *connect.Request[v1.ListAuditEntriesRequest]) (*connect.Response[v1.ListAuditEntriesResponse], error)
 }
 
 // NewEngineServiceClient constructs a client for the parley.v1.EngineService service. By default,
@@ -136,18 +142,26 @@ func NewEngineServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(engineServiceMethods.ByName("CreateBackup")),
 			connect.WithClientOptions(opts...),
 		),
+		listAuditEntries: connect.NewClient[v1.ListAuditEntriesRequest, v1.ListAuditEntriesResponse](
+			httpClient,
+			baseURL+EngineServiceListAuditEntriesProcedure,
+			connect.WithSchema(engineServiceMethods.ByName("ListAuditEntries")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // engineServiceClient implements EngineServiceClient.
 type engineServiceClient struct {
-	getInfo      *connect.Client[v1.GetInfoRequest, v1.GetInfoResponse]
-	getStatus    *connect.Client[v1.GetStatusRequest, v1.GetStatusResponse]
-	watchEngine  *connect.Client[v1.WatchEngineRequest, v1.WatchEngineResponse]
-	createToken  *connect.Client[v1.CreateTokenRequest, v1.CreateTokenResponse]
-	listTokens   *connect.Client[v1.ListTokensRequest, v1.ListTokensResponse]
-	revokeToken  *connect.Client[v1.RevokeTokenRequest, v1.RevokeTokenResponse]
-	createBackup *connect.Client[v1.CreateBackupRequest, v1.CreateBackupResponse]
+	getInfo          *connect.Client[v1.GetInfoRequest, v1.GetInfoResponse]
+	getStatus        *connect.Client[v1.GetStatusRequest, v1.GetStatusResponse]
+	watchEngine      *connect.Client[v1.WatchEngineRequest, v1.WatchEngineResponse]
+	createToken      *connect.Client[v1.CreateTokenRequest, v1.CreateTokenResponse]
+	listTokens       *connect.Client[v1.ListTokensRequest, v1.ListTokensResponse]
+	revokeToken      *connect.Client[v1.RevokeTokenRequest, v1.RevokeTokenResponse]
+	createBackup     *connect.Client[v1.CreateBackupRequest, v1.CreateBackupResponse]
+	listAuditEntries *connect.Client[v1.ListAuditEntriesRequest, v1.ListAuditEntriesResponse]
 }
 
 // GetInfo calls parley.v1.EngineService.GetInfo.
@@ -185,6 +199,11 @@ func (c *engineServiceClient) CreateBackup(ctx context.Context, req *connect.Req
 	return c.createBackup.CallUnary(ctx, req)
 }
 
+// ListAuditEntries calls parley.v1.EngineService.ListAuditEntries.
+func (c *engineServiceClient) ListAuditEntries(ctx context.Context, req *connect.Request[v1.ListAuditEntriesRequest]) (*connect.Response[v1.ListAuditEntriesResponse], error) {
+	return c.listAuditEntries.CallUnary(ctx, req)
+}
+
 // EngineServiceHandler is an implementation of the parley.v1.EngineService service.
 type EngineServiceHandler interface {
 	// Returns what this engine is. Does not change while it runs.
@@ -208,6 +227,9 @@ type EngineServiceHandler interface {
 	// run. Fails with RESOURCE_EXHAUSTED `STORAGE_FULL` where there is no room, and leaves nothing behind then;
 	// FAILED_PRECONDITION `BACKUP_RUNNING` while another is being made.
 	CreateBackup(context.Context, *connect.Request[v1.CreateBackupRequest]) (*connect.Response[v1.CreateBackupResponse], error)
+	// Lists entries of the audit log: who did what with this engine and when, the newest first. Nothing changes or removes an
+	// entry before its age does, neither the end of its session.
+	ListAuditEntries(context.Context, *connect.Request[v1.ListAuditEntriesRequest]) (*connect.Response[v1.ListAuditEntriesResponse], error)
 }
 
 // NewEngineServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -263,6 +285,13 @@ func NewEngineServiceHandler(svc EngineServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(engineServiceMethods.ByName("CreateBackup")),
 		connect.WithHandlerOptions(opts...),
 	)
+	engineServiceListAuditEntriesHandler := connect.NewUnaryHandler(
+		EngineServiceListAuditEntriesProcedure,
+		svc.ListAuditEntries,
+		connect.WithSchema(engineServiceMethods.ByName("ListAuditEntries")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/parley.v1.EngineService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case EngineServiceGetInfoProcedure:
@@ -279,6 +308,8 @@ func NewEngineServiceHandler(svc EngineServiceHandler, opts ...connect.HandlerOp
 			engineServiceRevokeTokenHandler.ServeHTTP(w, r)
 		case EngineServiceCreateBackupProcedure:
 			engineServiceCreateBackupHandler.ServeHTTP(w, r)
+		case EngineServiceListAuditEntriesProcedure:
+			engineServiceListAuditEntriesHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -314,4 +345,8 @@ func (UnimplementedEngineServiceHandler) RevokeToken(context.Context, *connect.R
 
 func (UnimplementedEngineServiceHandler) CreateBackup(context.Context, *connect.Request[v1.CreateBackupRequest]) (*connect.Response[v1.CreateBackupResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.EngineService.CreateBackup is not implemented"))
+}
+
+func (UnimplementedEngineServiceHandler) ListAuditEntries(context.Context, *connect.Request[v1.ListAuditEntriesRequest]) (*connect.Response[v1.ListAuditEntriesResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.EngineService.ListAuditEntries is not implemented"))
 }

@@ -19,7 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import engine_service_pb
-from .engine_service_pb import CreateBackupRequest, CreateBackupResponse, CreateTokenRequest, CreateTokenResponse, GetInfoRequest, GetInfoResponse, GetStatusRequest, GetStatusResponse, ListTokensRequest, ListTokensResponse, RevokeTokenRequest, RevokeTokenResponse, WatchEngineRequest, WatchEngineResponse
+from .engine_service_pb import CreateBackupRequest, CreateBackupResponse, CreateTokenRequest, CreateTokenResponse, GetInfoRequest, GetInfoResponse, GetStatusRequest, GetStatusResponse, ListAuditEntriesRequest, ListAuditEntriesResponse, ListTokensRequest, ListTokensResponse, RevokeTokenRequest, RevokeTokenResponse, WatchEngineRequest, WatchEngineResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
@@ -80,6 +80,13 @@ class EngineService(Protocol):
         Writes a copy of the store, of one moment, into a new folder under `backups` in the engine's data directory, while turns
         run. Fails with RESOURCE_EXHAUSTED `STORAGE_FULL` where there is no room, and leaves nothing behind then;
         FAILED_PRECONDITION `BACKUP_RUNNING` while another is being made.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def list_audit_entries(self, request: ListAuditEntriesRequest, ctx: RequestContext[ListAuditEntriesRequest, ListAuditEntriesResponse], /) -> ListAuditEntriesResponse:
+        """
+        Lists entries of the audit log: who did what with this engine and when, the newest first. Nothing changes or removes an
+        entry before its age does, neither the end of its session.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -177,6 +184,17 @@ class EngineServiceASGIApplication(ConnectASGIApplication[EngineService]):
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.create_backup,
+                ),
+                "/parley.v1.EngineService/ListAuditEntries": Endpoint.unary(
+                    method=MethodInfo(
+                        name="ListAuditEntries",
+                        service_name="parley.v1.EngineService",
+                        input=ListAuditEntriesRequest,
+                        output=ListAuditEntriesResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.list_audit_entries,
                 ),
             },
             interceptors=interceptors,
@@ -369,6 +387,32 @@ class EngineServiceClient(ConnectClient):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    async def list_audit_entries(
+        self,
+        request: ListAuditEntriesRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> ListAuditEntriesResponse:
+        """
+        Lists entries of the audit log: who did what with this engine and when, the newest first. Nothing changes or removes an
+        entry before its age does, neither the end of its session.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ListAuditEntries",
+                service_name="parley.v1.EngineService",
+                input=ListAuditEntriesRequest,
+                output=ListAuditEntriesResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
 
 class EngineServiceSync(Protocol):
     """
@@ -420,6 +464,13 @@ class EngineServiceSync(Protocol):
         Writes a copy of the store, of one moment, into a new folder under `backups` in the engine's data directory, while turns
         run. Fails with RESOURCE_EXHAUSTED `STORAGE_FULL` where there is no room, and leaves nothing behind then;
         FAILED_PRECONDITION `BACKUP_RUNNING` while another is being made.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def list_audit_entries(self, request: ListAuditEntriesRequest, ctx: RequestContext[ListAuditEntriesRequest, ListAuditEntriesResponse], /) -> ListAuditEntriesResponse:
+        """
+        Lists entries of the audit log: who did what with this engine and when, the newest first. Nothing changes or removes an
+        entry before its age does, neither the end of its session.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -515,6 +566,17 @@ class EngineServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.create_backup,
+                ),
+                "/parley.v1.EngineService/ListAuditEntries": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="ListAuditEntries",
+                        service_name="parley.v1.EngineService",
+                        input=ListAuditEntriesRequest,
+                        output=ListAuditEntriesResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.list_audit_entries,
                 ),
             },
             interceptors=interceptors,
@@ -706,4 +768,30 @@ class EngineServiceClientSync(ConnectClientSync):
             ),
             headers=headers,
             timeout_ms=timeout_ms,
+        )
+    def list_audit_entries(
+        self,
+        request: ListAuditEntriesRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> ListAuditEntriesResponse:
+        """
+        Lists entries of the audit log: who did what with this engine and when, the newest first. Nothing changes or removes an
+        entry before its age does, neither the end of its session.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ListAuditEntries",
+                service_name="parley.v1.EngineService",
+                input=ListAuditEntriesRequest,
+                output=ListAuditEntriesResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
         )

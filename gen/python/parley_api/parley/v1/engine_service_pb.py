@@ -557,6 +557,216 @@ class CreateBackupResponse(Message[_CreateBackupResponseFields]):
         size_bytes: int
         create_time: Timestamp | None
 
+_ListAuditEntriesRequestFields: TypeAlias = Literal["page_size", "page_token", "session_id", "action", "actor", "since"]
+
+class ListAuditEntriesRequest(Message[_ListAuditEntriesRequestFields]):
+    """
+    Which entries to list: those that match all that is set.
+
+    ```proto
+    message parley.v1.ListAuditEntriesRequest
+    ```
+
+    Attributes:
+        page_size:
+            How many at most; 0 = 100, more than 1,000 = 1,000. A page ends early where its entries are large.
+
+            ```proto
+            int32 page_size = 1;
+            ```
+        page_token:
+            `next_page_token` of the page before. Empty = the first page.
+
+            ```proto
+            string page_token = 2;
+            ```
+        session_id:
+            Only what belongs to this session, which may be gone. Empty = any.
+
+            ```proto
+            string session_id = 3;
+            ```
+        action:
+            Only this action, such as `PERMISSION_DECIDED`. Empty = any.
+
+            ```proto
+            string action = 4;
+            ```
+        actor:
+            Only what this caller did: a token's name. Empty = any.
+
+            ```proto
+            string actor = 5;
+            ```
+        since:
+            Only what is not older: from 1970 to 3000. Absent = all.
+
+            ```proto
+            optional google.protobuf.Timestamp since = 6;
+            ```
+    """
+
+    __slots__ = ("page_size", "page_token", "session_id", "action", "actor", "since")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            page_size: int = 0,
+            page_token: str = "",
+            session_id: str = "",
+            action: str = "",
+            actor: str = "",
+            since: Timestamp | None = None,
+        ) -> None:
+            pass
+
+        page_size: int
+        page_token: str
+        session_id: str
+        action: str
+        actor: str
+        since: Timestamp | None
+
+_ListAuditEntriesResponseFields: TypeAlias = Literal["entries", "next_page_token"]
+
+class ListAuditEntriesResponse(Message[_ListAuditEntriesResponseFields]):
+    """
+    One page of entries.
+
+    ```proto
+    message parley.v1.ListAuditEntriesResponse
+    ```
+
+    Attributes:
+        entries:
+            The entries, the newest first.
+
+            ```proto
+            repeated parley.v1.AuditEntry entries = 1;
+            ```
+        next_page_token:
+            Token of the next page; empty at the end.
+
+            ```proto
+            string next_page_token = 2;
+            ```
+    """
+
+    __slots__ = ("entries", "next_page_token")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            entries: list[AuditEntry] | None = None,
+            next_page_token: str = "",
+        ) -> None:
+            pass
+
+        entries: list[AuditEntry]
+        next_page_token: str
+
+_AuditEntryFields: TypeAlias = Literal["seq", "create_time", "actor", "action", "session_id", "target", "detail", "prev_hash", "hash"]
+
+class AuditEntry(Message[_AuditEntryFields]):
+    """
+    Something that was done. Each entry carries the hash of the one before it, so that none can be changed or taken out
+    unnoticed.
+
+    ```proto
+    message parley.v1.AuditEntry
+    ```
+
+    Attributes:
+        seq:
+            Its number: 1, 2, 3 and so on, without gaps.
+
+            ```proto
+            int64 seq = 1;
+            ```
+        create_time:
+            When it was done, in milliseconds.
+
+            ```proto
+            optional google.protobuf.Timestamp create_time = 2;
+            ```
+        actor:
+            The name of the token that did it; empty = the engine itself, or nobody knows.
+
+            ```proto
+            string actor = 3;
+            ```
+        action:
+            What was done: a constant such as `RULE_CREATED`. More will come.
+
+            ```proto
+            string action = 4;
+            ```
+        session_id:
+            The session it belongs to, which may be gone; empty = none.
+
+            ```proto
+            string session_id = 5;
+            ```
+        target:
+            What it was done to: an id, a path, an address, the name of a tool. Empty = there is nothing to name.
+
+            ```proto
+            string target = 6;
+            ```
+        detail:
+            What else is known, as JSON, exactly as it was hashed; at most 8 KiB. Known secrets are taken out of it.
+
+            ```proto
+            string detail = 7;
+            ```
+        prev_hash:
+            `hash` of the entry before, in hexadecimal; zeros for the first of all.
+
+            ```proto
+            string prev_hash = 8;
+            ```
+        hash:
+            SHA-256, in hexadecimal, over the 32 bytes of `prev_hash` and then the JSON array of seq, the time in milliseconds since
+            1970, actor, action, session_id, target and detail, in UTF-8. Empty: no engine wrote this entry.
+
+            ```proto
+            string hash = 9;
+            ```
+    """
+
+    __slots__ = ("seq", "create_time", "actor", "action", "session_id", "target", "detail", "prev_hash", "hash")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            seq: int = 0,
+            create_time: Timestamp | None = None,
+            actor: str = "",
+            action: str = "",
+            session_id: str = "",
+            target: str = "",
+            detail: str = "",
+            prev_hash: str = "",
+            hash: str = "",
+        ) -> None:
+            pass
+
+        seq: int
+        create_time: Timestamp | None
+        actor: str
+        action: str
+        session_id: str
+        target: str
+        detail: str
+        prev_hash: str
+        hash: str
+
 _GetInfoRequestFields: TypeAlias = NoReturn
 
 class GetInfoRequest(Message[_GetInfoRequestFields]):
@@ -824,7 +1034,7 @@ class EngineTopic(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x1eparley/v1/engine_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/profile.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto"\xbb\x01\n\x12WatchEngineRequest\x12A\n\x06topics\x18\x01 \x03(\x0e2\x16.parley.v1.EngineTopicR\x06topicsB\x11\xbaH\x0e\x92\x01\x0b\x10\x08"\x07\x82\x01\x04\x10\x01 \x00\x124\n\x08sessions\x18\x02 \x01(\x0b2\x18.parley.v1.SessionFilterR\x08sessions\x12,\n\rsession_limit\x18\x03 \x01(\x05R\x0csessionLimitB\x07\xbaH\x04\x1a\x02(\x00"\xdc\x02\n\rSessionFilter\x12U\n\x06labels\x18\x01 \x03(\x0b2$.parley.v1.SessionFilter.LabelsEntryR\x06labelsB\x17\xbaH\x14\x9a\x01\x11\x10@"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02\x12B\n\x06states\x18\x02 \x03(\x0e2\x17.parley.v1.SessionStateR\x06statesB\x11\xbaH\x0e\x92\x01\x0b\x10\x08"\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x07starred\x18\x03 \x01(\x08H\x00R\x07starred\x88\x01\x01\x12&\n\tworkspace\x18\x04 \x01(\tR\tworkspaceB\x08\xbaH\x05r\x03\x18\x80 \x12"\n\x07profile\x18\x05 \x01(\tR\x07profileB\x08\xbaH\x05r\x03\x18\x80\x01\x1a9\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n\n\x08_starred"\x8a\x02\n\x13WatchEngineResponse\x12.\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionH\x00R\x07session\x12#\n\x0csession_gone\x18\x02 \x01(\tH\x00R\x0bsessionGone\x12.\n\x07request\x18\x03 \x01(\x0b2\x12.parley.v1.RequestH\x00R\x07request\x12#\n\x0crequest_gone\x18\x04 \x01(\tH\x00R\x0brequestGone\x128\n\tcaught_up\x18\n \x01(\x0b2\x19.parley.v1.EngineCaughtUpH\x00R\x08caughtUpB\t\n\x07payloadJ\x04\x08\x05\x10\n"<\n\x0eEngineCaughtUp\x12*\n\x11has_more_sessions\x18\x01 \x01(\x08R\x0fhasMoreSessions"\xd4\x01\n\x05Token\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12-\n\x05scope\x18\x03 \x01(\x0e2\x17.parley.v1.Access.ScopeR\x05scope\x12;\n\x0bcreate_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bexpire_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTime"\xcb\x01\n\x12CreateTokenRequest\x121\n\x04name\x18\x01 \x01(\tR\x04nameB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$\x129\n\x05scope\x18\x02 \x01(\x0e2\x17.parley.v1.Access.ScopeR\x05scopeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12G\n\x08lifetime\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\x08lifetimeB\x10\xbaH\r\xaa\x01\n"\x06\x08\x80\x86\xb0\x96\x01*\x00"Z\n\x13CreateTokenResponse\x12&\n\x05token\x18\x01 \x01(\x0b2\x10.parley.v1.TokenR\x05token\x12\x1b\n\x06secret\x18\x02 \x01(\tR\x06secretB\x03\x80\x01\x01"b\n\x11ListTokensRequest\x12$\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"f\n\x12ListTokensResponse\x12(\n\x06tokens\x18\x01 \x03(\x0b2\x10.parley.v1.TokenR\x06tokens\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken":\n\x12RevokeTokenRequest\x12$\n\x08token_id\x18\x01 \x01(\tR\x07tokenIdB\t\xbaH\x06r\x04\x10\x01\x18@"\x15\n\x13RevokeTokenResponse"\x15\n\x13CreateBackupRequest"\x86\x01\n\x14CreateBackupResponse\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n\nsize_bytes\x18\x02 \x01(\x03R\tsizeBytes\x12;\n\x0bcreate_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\x10\n\x0eGetInfoRequest"\x9f\x01\n\x0fGetInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x1b\n\tlog_epoch\x18\x02 \x01(\tR\x08logEpoch\x129\n\nstart_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTime\x12\x14\n\x05tools\x18\x04 \x03(\tR\x05toolsJ\x04\x08\x05\x10\x06"\x12\n\x10GetStatusRequest"\x86\x03\n\x11GetStatusResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12>\n\x0esession_counts\x18\x02 \x03(\x0b2\x17.parley.v1.SessionCountR\rsessionCounts\x12#\n\rrunning_turns\x18\x03 \x01(\x05R\x0crunningTurns\x12.\n\x08profiles\x18\x04 \x03(\x0b2\x12.parley.v1.ProfileR\x08profiles\x12\x1f\n\x0bstore_bytes\x18\x05 \x01(\x03R\nstoreBytes\x12\x18\n\x07readers\x18\x06 \x01(\x05R\x07readers\x12!\n\x0cmemory_bytes\x18\x07 \x01(\x03R\x0bmemoryBytes\x129\n\nstart_time\x18\x08 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTime\x12#\n\ropen_requests\x18\t \x01(\x05R\x0copenRequestsJ\x04\x08\n\x10\x10"S\n\x0cSessionCount\x12-\n\x05state\x18\x01 \x01(\x0e2\x17.parley.v1.SessionStateR\x05state\x12\x14\n\x05count\x18\x02 \x01(\x03R\x05count*g\n\x0bEngineTopic\x12\x1c\n\x18ENGINE_TOPIC_UNSPECIFIED\x10\x00\x12\x19\n\x15ENGINE_TOPIC_SESSIONS\x10\x01\x12\x19\n\x15ENGINE_TOPIC_REQUESTS\x10\x02"\x04\x08\x03\x10\x032\xe5\x04\n\rEngineService\x12K\n\x07GetInfo\x12\x19.parley.v1.GetInfoRequest\x1a\x1a.parley.v1.GetInfoResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Q\n\tGetStatus\x12\x1b.parley.v1.GetStatusRequest\x1a\x1c.parley.v1.GetStatusResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Y\n\x0bWatchEngine\x12\x1d.parley.v1.WatchEngineRequest\x1a\x1e.parley.v1.WatchEngineResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x010\x01\x12T\n\x0bCreateToken\x12\x1d.parley.v1.CreateTokenRequest\x1a\x1e.parley.v1.CreateTokenResponse"\x06\xaa\xa1\x19\x02\x08\x03\x12T\n\nListTokens\x12\x1c.parley.v1.ListTokensRequest\x1a\x1d.parley.v1.ListTokensResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x03\x12T\n\x0bRevokeToken\x12\x1d.parley.v1.RevokeTokenRequest\x1a\x1e.parley.v1.RevokeTokenResponse"\x06\xaa\xa1\x19\x02\x08\x03\x12W\n\x0cCreateBackup\x12\x1e.parley.v1.CreateBackupRequest\x1a\x1f.parley.v1.CreateBackupResponse"\x06\xaa\xa1\x19\x02\x08\x03b\x06proto3',
+    b'\n\x1eparley/v1/engine_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/profile.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto"\xbb\x01\n\x12WatchEngineRequest\x12A\n\x06topics\x18\x01 \x03(\x0e2\x16.parley.v1.EngineTopicR\x06topicsB\x11\xbaH\x0e\x92\x01\x0b\x10\x08"\x07\x82\x01\x04\x10\x01 \x00\x124\n\x08sessions\x18\x02 \x01(\x0b2\x18.parley.v1.SessionFilterR\x08sessions\x12,\n\rsession_limit\x18\x03 \x01(\x05R\x0csessionLimitB\x07\xbaH\x04\x1a\x02(\x00"\xdc\x02\n\rSessionFilter\x12U\n\x06labels\x18\x01 \x03(\x0b2$.parley.v1.SessionFilter.LabelsEntryR\x06labelsB\x17\xbaH\x14\x9a\x01\x11\x10@"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02\x12B\n\x06states\x18\x02 \x03(\x0e2\x17.parley.v1.SessionStateR\x06statesB\x11\xbaH\x0e\x92\x01\x0b\x10\x08"\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x07starred\x18\x03 \x01(\x08H\x00R\x07starred\x88\x01\x01\x12&\n\tworkspace\x18\x04 \x01(\tR\tworkspaceB\x08\xbaH\x05r\x03\x18\x80 \x12"\n\x07profile\x18\x05 \x01(\tR\x07profileB\x08\xbaH\x05r\x03\x18\x80\x01\x1a9\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n\n\x08_starred"\x8a\x02\n\x13WatchEngineResponse\x12.\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionH\x00R\x07session\x12#\n\x0csession_gone\x18\x02 \x01(\tH\x00R\x0bsessionGone\x12.\n\x07request\x18\x03 \x01(\x0b2\x12.parley.v1.RequestH\x00R\x07request\x12#\n\x0crequest_gone\x18\x04 \x01(\tH\x00R\x0brequestGone\x128\n\tcaught_up\x18\n \x01(\x0b2\x19.parley.v1.EngineCaughtUpH\x00R\x08caughtUpB\t\n\x07payloadJ\x04\x08\x05\x10\n"<\n\x0eEngineCaughtUp\x12*\n\x11has_more_sessions\x18\x01 \x01(\x08R\x0fhasMoreSessions"\xd4\x01\n\x05Token\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12-\n\x05scope\x18\x03 \x01(\x0e2\x17.parley.v1.Access.ScopeR\x05scope\x12;\n\x0bcreate_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bexpire_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTime"\xcb\x01\n\x12CreateTokenRequest\x121\n\x04name\x18\x01 \x01(\tR\x04nameB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$\x129\n\x05scope\x18\x02 \x01(\x0e2\x17.parley.v1.Access.ScopeR\x05scopeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12G\n\x08lifetime\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\x08lifetimeB\x10\xbaH\r\xaa\x01\n"\x06\x08\x80\x86\xb0\x96\x01*\x00"Z\n\x13CreateTokenResponse\x12&\n\x05token\x18\x01 \x01(\x0b2\x10.parley.v1.TokenR\x05token\x12\x1b\n\x06secret\x18\x02 \x01(\tR\x06secretB\x03\x80\x01\x01"b\n\x11ListTokensRequest\x12$\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"f\n\x12ListTokensResponse\x12(\n\x06tokens\x18\x01 \x03(\x0b2\x10.parley.v1.TokenR\x06tokens\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken":\n\x12RevokeTokenRequest\x12$\n\x08token_id\x18\x01 \x01(\tR\x07tokenIdB\t\xbaH\x06r\x04\x10\x01\x18@"\x15\n\x13RevokeTokenResponse"\x15\n\x13CreateBackupRequest"\x86\x01\n\x14CreateBackupResponse\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n\nsize_bytes\x18\x02 \x01(\x03R\tsizeBytes\x12;\n\x0bcreate_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\x94\x02\n\x17ListAuditEntriesRequest\x12$\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08\x12&\n\nsession_id\x18\x03 \x01(\tR\tsessionIdB\x07\xbaH\x04r\x02\x18@\x12\x1f\n\x06action\x18\x04 \x01(\tR\x06actionB\x07\xbaH\x04r\x02\x18@\x12\x1d\n\x05actor\x18\x05 \x01(\tR\x05actorB\x07\xbaH\x04r\x02\x18@\x12B\n\x05since\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05sinceB\x10\xbaH\r\xb2\x01\n"\x06\x08\x80\x98\xfb\x8ay2\x00"s\n\x18ListAuditEntriesResponse\x12/\n\x07entries\x18\x01 \x03(\x0b2\x15.parley.v1.AuditEntryR\x07entries\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\x89\x02\n\nAuditEntry\x12\x10\n\x03seq\x18\x01 \x01(\x03R\x03seq\x12;\n\x0bcreate_time\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12\x14\n\x05actor\x18\x03 \x01(\tR\x05actor\x12\x16\n\x06action\x18\x04 \x01(\tR\x06action\x12\x1d\n\nsession_id\x18\x05 \x01(\tR\tsessionId\x12\x16\n\x06target\x18\x06 \x01(\tR\x06target\x12\x16\n\x06detail\x18\x07 \x01(\tR\x06detail\x12\x1b\n\tprev_hash\x18\x08 \x01(\tR\x08prevHash\x12\x12\n\x04hash\x18\t \x01(\tR\x04hash"\x10\n\x0eGetInfoRequest"\x9f\x01\n\x0fGetInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x1b\n\tlog_epoch\x18\x02 \x01(\tR\x08logEpoch\x129\n\nstart_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTime\x12\x14\n\x05tools\x18\x04 \x03(\tR\x05toolsJ\x04\x08\x05\x10\x06"\x12\n\x10GetStatusRequest"\x86\x03\n\x11GetStatusResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12>\n\x0esession_counts\x18\x02 \x03(\x0b2\x17.parley.v1.SessionCountR\rsessionCounts\x12#\n\rrunning_turns\x18\x03 \x01(\x05R\x0crunningTurns\x12.\n\x08profiles\x18\x04 \x03(\x0b2\x12.parley.v1.ProfileR\x08profiles\x12\x1f\n\x0bstore_bytes\x18\x05 \x01(\x03R\nstoreBytes\x12\x18\n\x07readers\x18\x06 \x01(\x05R\x07readers\x12!\n\x0cmemory_bytes\x18\x07 \x01(\x03R\x0bmemoryBytes\x129\n\nstart_time\x18\x08 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTime\x12#\n\ropen_requests\x18\t \x01(\x05R\x0copenRequestsJ\x04\x08\n\x10\x10"S\n\x0cSessionCount\x12-\n\x05state\x18\x01 \x01(\x0e2\x17.parley.v1.SessionStateR\x05state\x12\x14\n\x05count\x18\x02 \x01(\x03R\x05count*g\n\x0bEngineTopic\x12\x1c\n\x18ENGINE_TOPIC_UNSPECIFIED\x10\x00\x12\x19\n\x15ENGINE_TOPIC_SESSIONS\x10\x01\x12\x19\n\x15ENGINE_TOPIC_REQUESTS\x10\x02"\x04\x08\x03\x10\x032\xcd\x05\n\rEngineService\x12K\n\x07GetInfo\x12\x19.parley.v1.GetInfoRequest\x1a\x1a.parley.v1.GetInfoResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Q\n\tGetStatus\x12\x1b.parley.v1.GetStatusRequest\x1a\x1c.parley.v1.GetStatusResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Y\n\x0bWatchEngine\x12\x1d.parley.v1.WatchEngineRequest\x1a\x1e.parley.v1.WatchEngineResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x010\x01\x12T\n\x0bCreateToken\x12\x1d.parley.v1.CreateTokenRequest\x1a\x1e.parley.v1.CreateTokenResponse"\x06\xaa\xa1\x19\x02\x08\x03\x12T\n\nListTokens\x12\x1c.parley.v1.ListTokensRequest\x1a\x1d.parley.v1.ListTokensResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x03\x12T\n\x0bRevokeToken\x12\x1d.parley.v1.RevokeTokenRequest\x1a\x1e.parley.v1.RevokeTokenResponse"\x06\xaa\xa1\x19\x02\x08\x03\x12W\n\x0cCreateBackup\x12\x1e.parley.v1.CreateBackupRequest\x1a\x1f.parley.v1.CreateBackupResponse"\x06\xaa\xa1\x19\x02\x08\x03\x12f\n\x10ListAuditEntries\x12".parley.v1.ListAuditEntriesRequest\x1a#.parley.v1.ListAuditEntriesResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x03b\x06proto3',
     [
         validate_pb.desc(),
         duration_pb.desc(),
@@ -848,6 +1058,9 @@ _DESC = file_desc(
         "RevokeTokenResponse": RevokeTokenResponse,
         "CreateBackupRequest": CreateBackupRequest,
         "CreateBackupResponse": CreateBackupResponse,
+        "ListAuditEntriesRequest": ListAuditEntriesRequest,
+        "ListAuditEntriesResponse": ListAuditEntriesResponse,
+        "AuditEntry": AuditEntry,
         "GetInfoRequest": GetInfoRequest,
         "GetInfoResponse": GetInfoResponse,
         "GetStatusRequest": GetStatusRequest,
