@@ -15,6 +15,13 @@ const DEFAULT_OPENAI_MODEL = "gpt-5-mini";
 const DEFAULT_AUDIT_DAYS = 400;
 const MAX_AUDIT_DAYS = 36_500;
 
+/**
+ * What commands of agents may know of the engine's environment: who and where they are, and where toolchains live. A list of
+ * what may, since keys have any name; and nothing that makes a program load or run something.
+ */
+const TOOL_VARIABLES =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|XDG_(CONFIG|CACHE|DATA|STATE)_HOME|JAVA_HOME|ANDROID_HOME|GOPATH|GOROOT|GOBIN|CARGO_HOME|RUSTUP_HOME|NVM_DIR|VOLTA_HOME|PNPM_HOME|PYENV_ROOT|RBENV_ROOT|DOTNET_ROOT|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS)$/;
+
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
 
@@ -50,6 +57,8 @@ export interface Config {
   readonly sandbox: SandboxMode;
   /** Hosts that commands in the sandbox may reach; empty = they have no network. */
   readonly sandboxHosts: readonly string[];
+  /** What the commands of agents find in their environment. */
+  readonly toolEnvironment: Readonly<Record<string, string>>;
   /** Whether pages are fetched through `proxies`, where nobody can tell which machine answers. */
   readonly fetchThroughProxy: boolean;
   /** The PATH in which programs are looked for. */
@@ -115,6 +124,7 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     approvalMode: readApprovalMode(env, flags),
     sandbox: readSandbox(env, flags),
     sandboxHosts: readSandboxHosts(env, flags),
+    toolEnvironment: readToolEnvironment(env),
     fetchThroughProxy: flags.fetchThroughProxy ?? readSwitch(env, "PARLEY_FETCH_THROUGH_PROXY"),
     programPath: env["PATH"] || USUAL_PATH,
     auditDays: readAuditDays(env, flags),
@@ -234,6 +244,11 @@ function readSandbox(env: Environment, flags: Flags): SandboxMode {
 /** A name or an address, or all names below one; with a port, or any. */
 const SANDBOX_HOST =
   /^((\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\])(:\d{1,5})?$/i;
+
+function readToolEnvironment(env: Environment): Readonly<Record<string, string>> {
+  const known = Object.entries(env).filter(([name]) => TOOL_VARIABLES.test(name));
+  return Object.fromEntries(known.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}
 
 function readSandboxHosts(env: Environment, flags: Flags): readonly string[] {
   const [source, given] =

@@ -1,5 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { type Disk, writeAtomically } from "./durable-file.ts";
@@ -119,6 +129,12 @@ export function writeEngineFile(path: string, engine: EngineFile): void {
 
 export function removeEngineFile(path: string): void {
   rmSync(join(path, "engine.json"), { force: true });
+}
+
+/** Names the folder on this machine, whatever the path to it; a copy of it has another name. */
+export function nameOfDataDir(path: string): string {
+  const { dev, ino } = statSync(path, { bigint: true });
+  return `${dev.toString(36)}-${ino.toString(36)}`;
 }
 
 /** What the last engine wrote; one that was killed leaves it behind. */

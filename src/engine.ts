@@ -18,7 +18,9 @@ import type { Config } from "./config.ts";
 import {
   lockDataDir,
   makePrivate,
+  nameOfDataDir,
   openDataDir,
+  readEngineFile,
   readOrMakeToken,
   removeEngineFile,
   writeEngineFile,
@@ -32,6 +34,7 @@ import { createLogOutput } from "./log-output.ts";
 import { createIdempotency } from "./idempotency/idempotency.ts";
 import { createSearchIndex } from "./message/search-index.ts";
 import { createModelCache, createModelsVia } from "./model/model-cache.ts";
+import { assessCommand } from "./permission/assess-command.ts";
 import { createProtectedPaths } from "./permission/protected-paths.ts";
 import { forgetEndedRules } from "./permission/rule-store.ts";
 import { createProfiles } from "./profile/profile.ts";
@@ -39,6 +42,7 @@ import { encodePayload } from "./rpc/event-codec.ts";
 import { createExpiry, type ExpiryDeps } from "./request/expire-requests.ts";
 import { createRequestBells } from "./request/request-bells.ts";
 import { createRequestFeed } from "./request/request-changes.ts";
+import { createRootTeller } from "./request/tell-roots.ts";
 import { forgetOldRequests } from "./request/request-store.ts";
 import { createHealthService } from "./rpc/health.ts";
 import { createInterceptors } from "./rpc/interceptors/interceptors.ts";
@@ -57,7 +61,10 @@ import { openSqlite } from "./store/sqlite.ts";
 import { createTitles, type Titles } from "./title/titles.ts";
 import { ADMIN_NAME, hashSecret } from "./token/token.ts";
 import { openTokens, type Tokens } from "./token/tokens.ts";
+import { type Commands, createCommands } from "./tool/commands.ts";
 import { createNowTool } from "./tool/now.ts";
+import { endLeftOvers } from "./tool/processes.ts";
+import { todoTool } from "./tool/todo.ts";
 import type { Tool } from "./tool/tool.ts";
 import { findWorkspace } from "./trust/trust-store.ts";
 import { cancelTurn } from "./turn/cancel-turn.ts";
@@ -130,6 +137,7 @@ export async function startEngine(config: Config, parts: EngineParts = {}): Prom
   const waysIn = prepareWaysIn(config, base.clock);
   try {
     const store = await openStore(base);
+    if (store.wasKilled) await endWhatWasLeft(base);
     const turns = createTurns(base, store);
     const recovered = await recoverTurns(turns, turns.runner);
     if (recovered > 0) logger.info({ turns: recovered }, "recovered turns that a stop cut off");
@@ -147,6 +155,7 @@ async function openStore(base: Base) {
   const { config, parts, clock, logger, closers, onBug } = base;
   openDataDir(config.dataDir);
   closers.add(lockDataDir(config.dataDir));
+  const lastEngine = readEngineFile(config.dataDir);
   // Whoever holds the lock is the engine of this file from now on; what a dead one wrote is nobody's.
   removeEngineFile(config.dataDir);
   if (undoCutOffSwap(config.dataDir)) logger.warn("a restore was cut off; the store from before it is in place again");
@@ -176,7 +185,8 @@ async function openStore(base: Base) {
   const requests = await openRequests({ db, log, clock, onBug }, closers);
   const logEpoch = await readLogEpoch(db);
   const rest = { tokens, feed, blobs, ...requests, ...(await openPlaces(config)) };
-  return { token, db, audit, log, logEpoch, removed, searchIndex, idempotency, ...rest };
+  const wasKilled = mustCheck || lastEngine !== undefined;
+  return { token, wasKilled, db, audit, log, logEpoch, removed, searchIndex, idempotency, ...rest };
 }
 
 /** Where sessions work, and the only way to the files there. */
@@ -215,6 +225,9 @@ async function openRequests(deps: Omit<ExpiryDeps, "bells">, closers: Closers) {
   const expiry = createExpiry({ ...deps, bells });
   closers.add(() => expiry.close());
   await expiry.start();
+  const rootTeller = createRootTeller(deps);
+  rootTeller.start();
+  closers.add(() => rootTeller.close());
   return { bells, requestFeed, expiry };
 }
 
@@ -234,11 +247,14 @@ function startCheckAfterCrash(file: string, clock: Clock, logger: Logger, onBug:
 type Store = Awaited<ReturnType<typeof openStore>>;
 
 /** What runs turns. */
-function createTurns({ config, parts, clock, closers, onBug }: Base, { db, log, blobs, files }: Store) {
+function createTurns(engine: Base, store: Store) {
+  const { config, parts, clock, closers, onBug } = engine;
+  const { db, log, blobs, files } = store;
+  const commands = openCommands(engine, store);
   const profiles = createProfiles(config.profiles, config.defaultProfile);
   const models = createModelCache(clock, createModelsVia(config.proxies));
   closers.add(() => models.close());
-  const tools = [createNowTool(clock), ...(parts.tools ?? [])];
+  const tools = [createNowTool(clock), todoTool, ...(parts.tools ?? [])];
   const workspaceInstructions = createWorkspaceInstructions(files);
   const sources = { blobs, tools, workspaceInstructions };
   const base = { db, log, ...sources, clock, newId, profiles, models, random: parts.random ?? Math.random, onBug };
@@ -246,8 +262,28 @@ function createTurns({ config, parts, clock, closers, onBug }: Base, { db, log, 
   closers.add(() => titles.close());
   const deps = { ...base, titles };
   const runner = createTurnRunner(deps);
-  closers.add(() => runner.stopAll());
-  return { ...deps, runner };
+  // At the same time: calls are stopped first, and so know why their processes end.
+  closers.add(async () => void (await Promise.all([runner.stopAll(), commands.processes.endAll()])));
+  const { processes, endProcesses } = commands;
+  return { ...deps, runner, processes, endProcesses };
+}
+
+/** What runs the commands of agents. */
+function openCommands({ config, logger, onBug }: Base, { workspaces }: Store): Commands {
+  return createCommands({
+    owner: nameOfDataDir(config.dataDir),
+    env: config.toolEnvironment,
+    assess: assessCommand,
+    allowsWorkspace: workspaces.allows,
+    onLeft: (callId, count) => logger.error({ callId, count }, "processes of a call could not be ended"),
+    onBug,
+  });
+}
+
+/** What the commands of an engine that was killed have left running: what they did is told to be over. */
+async function endWhatWasLeft({ config, logger }: Base): Promise<void> {
+  const ended = await endLeftOvers(nameOfDataDir(config.dataDir));
+  if (ended.length > 0) logger.warn({ processes: ended }, "ended processes that the last engine's commands had left");
 }
 
 /** Listens, says where, and from then on takes calls. */

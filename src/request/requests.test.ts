@@ -108,7 +108,11 @@ async function setUp(db: Database = openSqlite(":memory:"), clock = createFakeCl
       awaitRequest(deps, { requestId, waitMs, signal }),
     remove: (id: string) => {
       const titles = { drop: () => {} };
-      return deleteSession({ ...deps, removed, titles, stopTurn: async () => {} }, id, "human");
+      return deleteSession(
+        { ...deps, removed, titles, stopTurn: async () => {}, endProcesses: async () => {} },
+        id,
+        "human",
+      );
     },
     waitingOn: async (id: string) => (await getSession(db, id)).waitingOn,
     close,

@@ -13,7 +13,7 @@ import type { BlobStore } from "../blob/blob-store.ts";
 import { DomainError } from "../errors.ts";
 import { takeParts } from "../message/said-part.ts";
 import { getSession } from "../session/session-store.ts";
-import { cancelTurn } from "../turn/cancel-turn.ts";
+import { cancelTurn, type CancelTurnDeps } from "../turn/cancel-turn.ts";
 import { followUp, removeQueued } from "../turn/queue.ts";
 import { listQueueAfter, placeInQueue } from "../turn/queue-store.ts";
 import { retryTurn, startTurn, type StartTurnDeps } from "../turn/start-turn.ts";
@@ -28,9 +28,10 @@ import { turnToProto } from "./turn-proto.ts";
 import { createResponder, watch, type WatchDeps } from "./watch.ts";
 
 const DEFAULT_CANCEL_WAIT_MS = 10_000;
+const MAX_KILLED_TOLD = 1000;
 
 export function createMessageService(
-  deps: StartTurnDeps & WatchDeps & { readonly blobs: BlobStore },
+  deps: StartTurnDeps & WatchDeps & { readonly blobs: BlobStore } & CancelTurnDeps,
 ): ServiceImpl<typeof MessageService> {
   const taken = (parts: readonly Part[]) => takeParts(deps.blobs, saidFromProto(parts));
 
@@ -86,7 +87,8 @@ export function createMessageService(
 
     cancelTurn: async ({ sessionId, turnId, wait }) => {
       const waitMs = wait === undefined ? DEFAULT_CANCEL_WAIT_MS : durationMs(wait);
-      return { turn: turnToProto(await cancelTurn(deps, { sessionId, turnId, waitMs })) };
+      const { turn, killed } = await cancelTurn(deps, { sessionId, turnId, waitMs });
+      return { turn: turnToProto(turn), killedProcesses: killed.slice(0, MAX_KILLED_TOLD).map((process) => ({ ...process })) };
     },
 
     steer: async ({ sessionId, idempotencyKey, parts, framing, expectedTurnId }, context) => {

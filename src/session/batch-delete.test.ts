@@ -30,6 +30,7 @@ test("each of many goes or is told with why, in the order asked, however many wa
     ...engine,
     removed,
     stopTurn,
+    endProcesses: async () => {},
     titles: { drop: () => {} },
     bells: { ring: () => {} },
     onBug: (...bug: unknown[]) => void bugs.push(bug),

@@ -17,6 +17,8 @@ export interface DeleteSessionDeps {
   readonly bells: Pick<RequestBells, "ring">;
   /** Cancels the session's turn and waits a bounded time for its end. */
   readonly stopTurn: (sessionId: string, turnId: string) => Promise<unknown>;
+  /** Ends what its tools run in the background. */
+  readonly endProcesses: (sessionId: string) => Promise<void>;
 }
 
 /**
@@ -26,6 +28,7 @@ export interface DeleteSessionDeps {
 export async function deleteSession(deps: DeleteSessionDeps, sessionId: string, actor: string): Promise<void> {
   const session = await getSession(deps.db, sessionId);
   if (session.runningTurnId !== "") await deps.stopTurn(sessionId, session.runningTurnId);
+  await deps.endProcesses(sessionId);
   try {
     const nowMs = deps.clock.now();
     const statements = [...removeSession(session, nowMs), ...cancelOfRemoved(session.key, actor, nowMs)];

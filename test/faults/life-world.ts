@@ -1,3 +1,4 @@
+import { NO_PROCESSES } from "../helpers/no-processes.ts";
 import { GIVEN_WORKSPACES } from "../helpers/given-workspaces.ts";
 import { create } from "@bufbuild/protobuf";
 import { GetSnapshotResponseSchema } from "../../gen/ts/parley/v1/session_service_pb.ts";
@@ -199,9 +200,17 @@ function createEngine(db: Database, model: Model, clock: FakeClock, bugs: string
   const base = { db, log, clock, newId, profiles, ...parts, random: () => 0, onBug, idempotency };
   const runner = createTurnRunner(base);
   const bells = createRequestBells(clock);
-  const deps = { ...base, removed, runner, bells, encode: encodePayload, checkRunning: () => undefined };
+  const deps = {
+    ...base,
+    processes: NO_PROCESSES,
+    removed,
+    runner,
+    bells,
+    encode: encodePayload,
+    checkRunning: () => undefined,
+  };
   const stopTurn = (sessionId: string, turnId: string) => cancelTurn(deps, { sessionId, turnId, waitMs: 1000 });
-  return { ...deps, stopTurn, drafts: createSessionDrafts(deps) };
+  return { ...deps, stopTurn, endProcesses: async () => {}, drafts: createSessionDrafts(deps) };
 }
 
 /** Takes up all that the log has more. */

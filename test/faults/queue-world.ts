@@ -1,3 +1,4 @@
+import { NO_PROCESSES } from "../helpers/no-processes.ts";
 import { GIVEN_WORKSPACES } from "../helpers/given-workspaces.ts";
 import { DomainError } from "../../src/errors.ts";
 import type { EventPayload } from "../../src/event/event.ts";
@@ -187,7 +188,18 @@ function createEngine(db: Database, model: Model, clock: ReturnType<typeof creat
   const models = { acquire: () => ({ model, release: () => undefined }), close: () => Promise.resolve() };
   const onBug = (what: string, error: unknown): void => void bugs.push(`${what}: ${String(error)}`);
   const parts = { models, titles: NO_TITLES, tools: [echo], ...NO_SOURCES };
-  const base = { db, log, clock, newId, profiles, ...parts, random: () => 0, onBug, idempotency };
+  const base = {
+    db,
+    log,
+    clock,
+    newId,
+    profiles,
+    processes: NO_PROCESSES,
+    ...parts,
+    random: () => 0,
+    onBug,
+    idempotency,
+  };
   return { ...base, runner: createTurnRunner(base), checkRunning: () => undefined };
 }
 

@@ -1,3 +1,4 @@
+import { NO_PROCESSES } from "./no-processes.ts";
 import { GIVEN_WORKSPACES } from "./given-workspaces.ts";
 import { afterEach } from "vitest";
 import type { EventPayload } from "../../src/event/event.ts";
@@ -85,7 +86,7 @@ export async function setUp(
     idempotency,
   };
   const runner = createTurnRunner(base);
-  const deps = { ...base, runner, checkRunning: () => {}, workspaces: GIVEN_WORKSPACES };
+  const deps = { ...base, runner, processes: NO_PROCESSES, checkRunning: () => {}, workspaces: GIVEN_WORKSPACES };
   const { id } = await createSession(deps, { idempotencyKey: "only", settings: { ...SETTINGS, ...settings } });
   closers.push(() => runner.stopAll());
   const start = (text = "hello", more = {}) =>

@@ -823,9 +823,11 @@ func (x *CancelTurnRequest) GetWait() *durationpb.Duration {
 type CancelTurnResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The turn: ENDED, or CANCELLING where it has not stopped yet.
-	Turn          *Turn `protobuf:"bytes,1,opt,name=turn,proto3" json:"turn,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Turn *Turn `protobuf:"bytes,1,opt,name=turn,proto3" json:"turn,omitempty"`
+	// The processes that its calls had started and that were ended with it, those in the background too; at most 1,000 are told.
+	KilledProcesses []*KilledProcess `protobuf:"bytes,2,rep,name=killed_processes,json=killedProcesses,proto3" json:"killed_processes,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *CancelTurnResponse) Reset() {
@@ -865,6 +867,77 @@ func (x *CancelTurnResponse) GetTurn() *Turn {
 	return nil
 }
 
+func (x *CancelTurnResponse) GetKilledProcesses() []*KilledProcess {
+	if x != nil {
+		return x.KilledProcesses
+	}
+	return nil
+}
+
+// A process that was ended.
+type KilledProcess struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its number, while it lived.
+	Pid int32 `protobuf:"varint,1,opt,name=pid,proto3" json:"pid,omitempty"`
+	// What it ran, cut after 200 characters.
+	Command string `protobuf:"bytes,2,opt,name=command,proto3" json:"command,omitempty"`
+	// The call that had started it, or that had started what started it.
+	CallId        string `protobuf:"bytes,3,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KilledProcess) Reset() {
+	*x = KilledProcess{}
+	mi := &file_parley_v1_message_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KilledProcess) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KilledProcess) ProtoMessage() {}
+
+func (x *KilledProcess) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_message_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KilledProcess.ProtoReflect.Descriptor instead.
+func (*KilledProcess) Descriptor() ([]byte, []int) {
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *KilledProcess) GetPid() int32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *KilledProcess) GetCommand() string {
+	if x != nil {
+		return x.Command
+	}
+	return ""
+}
+
+func (x *KilledProcess) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
 // Which session to go on with.
 type RetryTurnRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -882,7 +955,7 @@ type RetryTurnRequest struct {
 
 func (x *RetryTurnRequest) Reset() {
 	*x = RetryTurnRequest{}
-	mi := &file_parley_v1_message_service_proto_msgTypes[13]
+	mi := &file_parley_v1_message_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -894,7 +967,7 @@ func (x *RetryTurnRequest) String() string {
 func (*RetryTurnRequest) ProtoMessage() {}
 
 func (x *RetryTurnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_message_service_proto_msgTypes[13]
+	mi := &file_parley_v1_message_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -907,7 +980,7 @@ func (x *RetryTurnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryTurnRequest.ProtoReflect.Descriptor instead.
 func (*RetryTurnRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{13}
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RetryTurnRequest) GetSessionId() string {
@@ -949,7 +1022,7 @@ type RetryTurnResponse struct {
 
 func (x *RetryTurnResponse) Reset() {
 	*x = RetryTurnResponse{}
-	mi := &file_parley_v1_message_service_proto_msgTypes[14]
+	mi := &file_parley_v1_message_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -961,7 +1034,7 @@ func (x *RetryTurnResponse) String() string {
 func (*RetryTurnResponse) ProtoMessage() {}
 
 func (x *RetryTurnResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_message_service_proto_msgTypes[14]
+	mi := &file_parley_v1_message_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -974,7 +1047,7 @@ func (x *RetryTurnResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryTurnResponse.ProtoReflect.Descriptor instead.
 func (*RetryTurnResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{14}
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RetryTurnResponse) GetTurn() *Turn {
@@ -1003,7 +1076,7 @@ type SteerRequest struct {
 
 func (x *SteerRequest) Reset() {
 	*x = SteerRequest{}
-	mi := &file_parley_v1_message_service_proto_msgTypes[15]
+	mi := &file_parley_v1_message_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1015,7 +1088,7 @@ func (x *SteerRequest) String() string {
 func (*SteerRequest) ProtoMessage() {}
 
 func (x *SteerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_message_service_proto_msgTypes[15]
+	mi := &file_parley_v1_message_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1028,7 +1101,7 @@ func (x *SteerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SteerRequest.ProtoReflect.Descriptor instead.
 func (*SteerRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{15}
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SteerRequest) GetSessionId() string {
@@ -1081,7 +1154,7 @@ type SteerResponse struct {
 
 func (x *SteerResponse) Reset() {
 	*x = SteerResponse{}
-	mi := &file_parley_v1_message_service_proto_msgTypes[16]
+	mi := &file_parley_v1_message_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1093,7 +1166,7 @@ func (x *SteerResponse) String() string {
 func (*SteerResponse) ProtoMessage() {}
 
 func (x *SteerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_message_service_proto_msgTypes[16]
+	mi := &file_parley_v1_message_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1106,7 +1179,7 @@ func (x *SteerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SteerResponse.ProtoReflect.Descriptor instead.
 func (*SteerResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{16}
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SteerResponse) GetQueuedId() string {
@@ -1145,7 +1218,7 @@ type FollowUpRequest struct {
 
 func (x *FollowUpRequest) Reset() {
 	*x = FollowUpRequest{}
-	mi := &file_parley_v1_message_service_proto_msgTypes[17]
+	mi := &file_parley_v1_message_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1157,7 +1230,7 @@ func (x *FollowUpRequest) String() string {
 func (*FollowUpRequest) ProtoMessage() {}
 
 func (x *FollowUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_message_service_proto_msgTypes[17]
+	mi := &file_parley_v1_message_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1170,7 +1243,7 @@ func (x *FollowUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowUpRequest.ProtoReflect.Descriptor instead.
 func (*FollowUpRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{17}
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FollowUpRequest) GetSessionId() string {
@@ -1213,7 +1286,7 @@ type FollowUpResponse struct {
 
 func (x *FollowUpResponse) Reset() {
 	*x = FollowUpResponse{}
-	mi := &file_parley_v1_message_service_proto_msgTypes[18]
+	mi := &file_parley_v1_message_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1225,7 +1298,7 @@ func (x *FollowUpResponse) String() string {
 func (*FollowUpResponse) ProtoMessage() {}
 
 func (x *FollowUpResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_message_service_proto_msgTypes[18]
+	mi := &file_parley_v1_message_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1238,7 +1311,7 @@ func (x *FollowUpResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowUpResponse.ProtoReflect.Descriptor instead.
 func (*FollowUpResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{18}
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FollowUpResponse) GetTurn() *Turn {
@@ -1291,7 +1364,7 @@ type ListQueueRequest struct {
 
 func (x *ListQueueRequest) Reset() {
 	*x = ListQueueRequest{}
-	mi := &file_parley_v1_message_service_proto_msgTypes[19]
+	mi := &file_parley_v1_message_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1303,7 +1376,7 @@ func (x *ListQueueRequest) String() string {
 func (*ListQueueRequest) ProtoMessage() {}
 
 func (x *ListQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_message_service_proto_msgTypes[19]
+	mi := &file_parley_v1_message_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1316,7 +1389,7 @@ func (x *ListQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueueRequest.ProtoReflect.Descriptor instead.
 func (*ListQueueRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{19}
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListQueueRequest) GetSessionId() string {
@@ -1353,7 +1426,7 @@ type ListQueueResponse struct {
 
 func (x *ListQueueResponse) Reset() {
 	*x = ListQueueResponse{}
-	mi := &file_parley_v1_message_service_proto_msgTypes[20]
+	mi := &file_parley_v1_message_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1365,7 +1438,7 @@ func (x *ListQueueResponse) String() string {
 func (*ListQueueResponse) ProtoMessage() {}
 
 func (x *ListQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_message_service_proto_msgTypes[20]
+	mi := &file_parley_v1_message_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1378,7 +1451,7 @@ func (x *ListQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueueResponse.ProtoReflect.Descriptor instead.
 func (*ListQueueResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{20}
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListQueueResponse) GetQueued() []*QueuedMessage {
@@ -1408,7 +1481,7 @@ type RemoveQueuedRequest struct {
 
 func (x *RemoveQueuedRequest) Reset() {
 	*x = RemoveQueuedRequest{}
-	mi := &file_parley_v1_message_service_proto_msgTypes[21]
+	mi := &file_parley_v1_message_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1420,7 +1493,7 @@ func (x *RemoveQueuedRequest) String() string {
 func (*RemoveQueuedRequest) ProtoMessage() {}
 
 func (x *RemoveQueuedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_message_service_proto_msgTypes[21]
+	mi := &file_parley_v1_message_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1433,7 +1506,7 @@ func (x *RemoveQueuedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveQueuedRequest.ProtoReflect.Descriptor instead.
 func (*RemoveQueuedRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{21}
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RemoveQueuedRequest) GetSessionId() string {
@@ -1459,7 +1532,7 @@ type RemoveQueuedResponse struct {
 
 func (x *RemoveQueuedResponse) Reset() {
 	*x = RemoveQueuedResponse{}
-	mi := &file_parley_v1_message_service_proto_msgTypes[22]
+	mi := &file_parley_v1_message_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1471,7 +1544,7 @@ func (x *RemoveQueuedResponse) String() string {
 func (*RemoveQueuedResponse) ProtoMessage() {}
 
 func (x *RemoveQueuedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_message_service_proto_msgTypes[22]
+	mi := &file_parley_v1_message_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1484,7 +1557,7 @@ func (x *RemoveQueuedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveQueuedResponse.ProtoReflect.Descriptor instead.
 func (*RemoveQueuedResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{22}
+	return file_parley_v1_message_service_proto_rawDescGZIP(), []int{23}
 }
 
 var File_parley_v1_message_service_proto protoreflect.FileDescriptor
@@ -1553,9 +1626,14 @@ const file_parley_v1_message_service_proto_rawDesc = "" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x12 \n" +
 	"\aturn_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06turnId\x12;\n" +
-	"\x04wait\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b<2\x00R\x04wait\"?\n" +
+	"\x04wait\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b<2\x00R\x04wait\"~\n" +
 	"\x12CancelTurnResponse\x12#\n" +
-	"\x04turn\x18\x01 \x01(\v2\x0f.parley.v1.TurnR\x04turnJ\x04\b\x02\x10\x03\"\xc2\x01\n" +
+	"\x04turn\x18\x01 \x01(\v2\x0f.parley.v1.TurnR\x04turn\x12C\n" +
+	"\x10killed_processes\x18\x02 \x03(\v2\x18.parley.v1.KilledProcessR\x0fkilledProcesses\"T\n" +
+	"\rKilledProcess\x12\x10\n" +
+	"\x03pid\x18\x01 \x01(\x05R\x03pid\x12\x18\n" +
+	"\acommand\x18\x02 \x01(\tR\acommand\x12\x17\n" +
+	"\acall_id\x18\x03 \x01(\tR\x06callId\"\xc2\x01\n" +
 	"\x10RetryTurnRequest\x12(\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x121\n" +
@@ -1630,7 +1708,7 @@ func file_parley_v1_message_service_proto_rawDescGZIP() []byte {
 	return file_parley_v1_message_service_proto_rawDescData
 }
 
-var file_parley_v1_message_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_parley_v1_message_service_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_parley_v1_message_service_proto_goTypes = []any{
 	(*SendMessageRequest)(nil),   // 0: parley.v1.SendMessageRequest
 	(*SendMessageResponse)(nil),  // 1: parley.v1.SendMessageResponse
@@ -1645,68 +1723,70 @@ var file_parley_v1_message_service_proto_goTypes = []any{
 	(*ListTurnsResponse)(nil),    // 10: parley.v1.ListTurnsResponse
 	(*CancelTurnRequest)(nil),    // 11: parley.v1.CancelTurnRequest
 	(*CancelTurnResponse)(nil),   // 12: parley.v1.CancelTurnResponse
-	(*RetryTurnRequest)(nil),     // 13: parley.v1.RetryTurnRequest
-	(*RetryTurnResponse)(nil),    // 14: parley.v1.RetryTurnResponse
-	(*SteerRequest)(nil),         // 15: parley.v1.SteerRequest
-	(*SteerResponse)(nil),        // 16: parley.v1.SteerResponse
-	(*FollowUpRequest)(nil),      // 17: parley.v1.FollowUpRequest
-	(*FollowUpResponse)(nil),     // 18: parley.v1.FollowUpResponse
-	(*ListQueueRequest)(nil),     // 19: parley.v1.ListQueueRequest
-	(*ListQueueResponse)(nil),    // 20: parley.v1.ListQueueResponse
-	(*RemoveQueuedRequest)(nil),  // 21: parley.v1.RemoveQueuedRequest
-	(*RemoveQueuedResponse)(nil), // 22: parley.v1.RemoveQueuedResponse
-	(*Part)(nil),                 // 23: parley.v1.Part
-	(*Event)(nil),                // 24: parley.v1.Event
-	(*Turn)(nil),                 // 25: parley.v1.Turn
-	(*durationpb.Duration)(nil),  // 26: google.protobuf.Duration
-	(Framing)(0),                 // 27: parley.v1.Framing
-	(*QueuedMessage)(nil),        // 28: parley.v1.QueuedMessage
+	(*KilledProcess)(nil),        // 13: parley.v1.KilledProcess
+	(*RetryTurnRequest)(nil),     // 14: parley.v1.RetryTurnRequest
+	(*RetryTurnResponse)(nil),    // 15: parley.v1.RetryTurnResponse
+	(*SteerRequest)(nil),         // 16: parley.v1.SteerRequest
+	(*SteerResponse)(nil),        // 17: parley.v1.SteerResponse
+	(*FollowUpRequest)(nil),      // 18: parley.v1.FollowUpRequest
+	(*FollowUpResponse)(nil),     // 19: parley.v1.FollowUpResponse
+	(*ListQueueRequest)(nil),     // 20: parley.v1.ListQueueRequest
+	(*ListQueueResponse)(nil),    // 21: parley.v1.ListQueueResponse
+	(*RemoveQueuedRequest)(nil),  // 22: parley.v1.RemoveQueuedRequest
+	(*RemoveQueuedResponse)(nil), // 23: parley.v1.RemoveQueuedResponse
+	(*Part)(nil),                 // 24: parley.v1.Part
+	(*Event)(nil),                // 25: parley.v1.Event
+	(*Turn)(nil),                 // 26: parley.v1.Turn
+	(*durationpb.Duration)(nil),  // 27: google.protobuf.Duration
+	(Framing)(0),                 // 28: parley.v1.Framing
+	(*QueuedMessage)(nil),        // 29: parley.v1.QueuedMessage
 }
 var file_parley_v1_message_service_proto_depIdxs = []int32{
-	23, // 0: parley.v1.SendMessageRequest.parts:type_name -> parley.v1.Part
-	24, // 1: parley.v1.SendMessageResponse.event:type_name -> parley.v1.Event
+	24, // 0: parley.v1.SendMessageRequest.parts:type_name -> parley.v1.Part
+	25, // 1: parley.v1.SendMessageResponse.event:type_name -> parley.v1.Event
 	6,  // 2: parley.v1.SendMessageResponse.checkpoint:type_name -> parley.v1.Checkpoint
-	23, // 3: parley.v1.StartTurnRequest.parts:type_name -> parley.v1.Part
-	25, // 4: parley.v1.StartTurnResponse.turn:type_name -> parley.v1.Turn
-	24, // 5: parley.v1.WatchSessionResponse.event:type_name -> parley.v1.Event
+	24, // 3: parley.v1.StartTurnRequest.parts:type_name -> parley.v1.Part
+	26, // 4: parley.v1.StartTurnResponse.turn:type_name -> parley.v1.Turn
+	25, // 5: parley.v1.WatchSessionResponse.event:type_name -> parley.v1.Event
 	6,  // 6: parley.v1.WatchSessionResponse.checkpoint:type_name -> parley.v1.Checkpoint
-	25, // 7: parley.v1.GetTurnResponse.turn:type_name -> parley.v1.Turn
-	25, // 8: parley.v1.ListTurnsResponse.turns:type_name -> parley.v1.Turn
-	26, // 9: parley.v1.CancelTurnRequest.wait:type_name -> google.protobuf.Duration
-	25, // 10: parley.v1.CancelTurnResponse.turn:type_name -> parley.v1.Turn
-	25, // 11: parley.v1.RetryTurnResponse.turn:type_name -> parley.v1.Turn
-	23, // 12: parley.v1.SteerRequest.parts:type_name -> parley.v1.Part
-	27, // 13: parley.v1.SteerRequest.framing:type_name -> parley.v1.Framing
-	23, // 14: parley.v1.FollowUpRequest.parts:type_name -> parley.v1.Part
-	25, // 15: parley.v1.FollowUpResponse.turn:type_name -> parley.v1.Turn
-	28, // 16: parley.v1.ListQueueResponse.queued:type_name -> parley.v1.QueuedMessage
-	0,  // 17: parley.v1.MessageService.SendMessage:input_type -> parley.v1.SendMessageRequest
-	2,  // 18: parley.v1.MessageService.StartTurn:input_type -> parley.v1.StartTurnRequest
-	4,  // 19: parley.v1.MessageService.WatchSession:input_type -> parley.v1.WatchSessionRequest
-	7,  // 20: parley.v1.MessageService.GetTurn:input_type -> parley.v1.GetTurnRequest
-	9,  // 21: parley.v1.MessageService.ListTurns:input_type -> parley.v1.ListTurnsRequest
-	11, // 22: parley.v1.MessageService.CancelTurn:input_type -> parley.v1.CancelTurnRequest
-	13, // 23: parley.v1.MessageService.RetryTurn:input_type -> parley.v1.RetryTurnRequest
-	15, // 24: parley.v1.MessageService.Steer:input_type -> parley.v1.SteerRequest
-	17, // 25: parley.v1.MessageService.FollowUp:input_type -> parley.v1.FollowUpRequest
-	19, // 26: parley.v1.MessageService.ListQueue:input_type -> parley.v1.ListQueueRequest
-	21, // 27: parley.v1.MessageService.RemoveQueued:input_type -> parley.v1.RemoveQueuedRequest
-	1,  // 28: parley.v1.MessageService.SendMessage:output_type -> parley.v1.SendMessageResponse
-	3,  // 29: parley.v1.MessageService.StartTurn:output_type -> parley.v1.StartTurnResponse
-	5,  // 30: parley.v1.MessageService.WatchSession:output_type -> parley.v1.WatchSessionResponse
-	8,  // 31: parley.v1.MessageService.GetTurn:output_type -> parley.v1.GetTurnResponse
-	10, // 32: parley.v1.MessageService.ListTurns:output_type -> parley.v1.ListTurnsResponse
-	12, // 33: parley.v1.MessageService.CancelTurn:output_type -> parley.v1.CancelTurnResponse
-	14, // 34: parley.v1.MessageService.RetryTurn:output_type -> parley.v1.RetryTurnResponse
-	16, // 35: parley.v1.MessageService.Steer:output_type -> parley.v1.SteerResponse
-	18, // 36: parley.v1.MessageService.FollowUp:output_type -> parley.v1.FollowUpResponse
-	20, // 37: parley.v1.MessageService.ListQueue:output_type -> parley.v1.ListQueueResponse
-	22, // 38: parley.v1.MessageService.RemoveQueued:output_type -> parley.v1.RemoveQueuedResponse
-	28, // [28:39] is the sub-list for method output_type
-	17, // [17:28] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	26, // 7: parley.v1.GetTurnResponse.turn:type_name -> parley.v1.Turn
+	26, // 8: parley.v1.ListTurnsResponse.turns:type_name -> parley.v1.Turn
+	27, // 9: parley.v1.CancelTurnRequest.wait:type_name -> google.protobuf.Duration
+	26, // 10: parley.v1.CancelTurnResponse.turn:type_name -> parley.v1.Turn
+	13, // 11: parley.v1.CancelTurnResponse.killed_processes:type_name -> parley.v1.KilledProcess
+	26, // 12: parley.v1.RetryTurnResponse.turn:type_name -> parley.v1.Turn
+	24, // 13: parley.v1.SteerRequest.parts:type_name -> parley.v1.Part
+	28, // 14: parley.v1.SteerRequest.framing:type_name -> parley.v1.Framing
+	24, // 15: parley.v1.FollowUpRequest.parts:type_name -> parley.v1.Part
+	26, // 16: parley.v1.FollowUpResponse.turn:type_name -> parley.v1.Turn
+	29, // 17: parley.v1.ListQueueResponse.queued:type_name -> parley.v1.QueuedMessage
+	0,  // 18: parley.v1.MessageService.SendMessage:input_type -> parley.v1.SendMessageRequest
+	2,  // 19: parley.v1.MessageService.StartTurn:input_type -> parley.v1.StartTurnRequest
+	4,  // 20: parley.v1.MessageService.WatchSession:input_type -> parley.v1.WatchSessionRequest
+	7,  // 21: parley.v1.MessageService.GetTurn:input_type -> parley.v1.GetTurnRequest
+	9,  // 22: parley.v1.MessageService.ListTurns:input_type -> parley.v1.ListTurnsRequest
+	11, // 23: parley.v1.MessageService.CancelTurn:input_type -> parley.v1.CancelTurnRequest
+	14, // 24: parley.v1.MessageService.RetryTurn:input_type -> parley.v1.RetryTurnRequest
+	16, // 25: parley.v1.MessageService.Steer:input_type -> parley.v1.SteerRequest
+	18, // 26: parley.v1.MessageService.FollowUp:input_type -> parley.v1.FollowUpRequest
+	20, // 27: parley.v1.MessageService.ListQueue:input_type -> parley.v1.ListQueueRequest
+	22, // 28: parley.v1.MessageService.RemoveQueued:input_type -> parley.v1.RemoveQueuedRequest
+	1,  // 29: parley.v1.MessageService.SendMessage:output_type -> parley.v1.SendMessageResponse
+	3,  // 30: parley.v1.MessageService.StartTurn:output_type -> parley.v1.StartTurnResponse
+	5,  // 31: parley.v1.MessageService.WatchSession:output_type -> parley.v1.WatchSessionResponse
+	8,  // 32: parley.v1.MessageService.GetTurn:output_type -> parley.v1.GetTurnResponse
+	10, // 33: parley.v1.MessageService.ListTurns:output_type -> parley.v1.ListTurnsResponse
+	12, // 34: parley.v1.MessageService.CancelTurn:output_type -> parley.v1.CancelTurnResponse
+	15, // 35: parley.v1.MessageService.RetryTurn:output_type -> parley.v1.RetryTurnResponse
+	17, // 36: parley.v1.MessageService.Steer:output_type -> parley.v1.SteerResponse
+	19, // 37: parley.v1.MessageService.FollowUp:output_type -> parley.v1.FollowUpResponse
+	21, // 38: parley.v1.MessageService.ListQueue:output_type -> parley.v1.ListQueueResponse
+	23, // 39: parley.v1.MessageService.RemoveQueued:output_type -> parley.v1.RemoveQueuedResponse
+	29, // [29:40] is the sub-list for method output_type
+	18, // [18:29] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_message_service_proto_init() }
@@ -1734,7 +1814,7 @@ func file_parley_v1_message_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_message_service_proto_rawDesc), len(file_parley_v1_message_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/message_service.proto.
  */
 export const file_parley_v1_message_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wYXJsZXkvdjEvbWVzc2FnZV9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEivgEKElNlbmRNZXNzYWdlUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAARIqCgVwYXJ0cxgDIAMoCzIPLnBhcmxleS52MS5QYXJ0Qgq6SAeSAQQIARBkEhcKBW1vZGVsGAQgASgJQgi6SAVyAxiAAhIhChBleHBlY3RlZF90dXJuX2lkGAUgASgJQge6SARyAhhAInAKE1NlbmRNZXNzYWdlUmVzcG9uc2USIQoFZXZlbnQYASABKAsyEC5wYXJsZXkudjEuRXZlbnRIABIrCgpjaGVja3BvaW50GAIgASgLMhUucGFybGV5LnYxLkNoZWNrcG9pbnRIAEIJCgdwYXlsb2FkIrwBChBTdGFydFR1cm5SZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIhCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCCLpIBXIDGIABEioKBXBhcnRzGAMgAygLMg8ucGFybGV5LnYxLlBhcnRCCrpIB5IBBAgBEGQSFwoFbW9kZWwYBCABKAlCCLpIBXIDGIACEiEKEGV4cGVjdGVkX3R1cm5faWQYBSABKAlCB7pIBHICGEAiMgoRU3RhcnRUdXJuUmVzcG9uc2USHQoEdHVybhgBIAEoCzIPLnBhcmxleS52MS5UdXJuIn8KE1dhdGNoU2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhoKCWFmdGVyX3NlcRgCIAEoA0IHukgEIgIoABIfCglsb2dfZXBvY2gYAyABKAlCB7pIBHICGEBIAIgBAUIMCgpfbG9nX2Vwb2NoInEKFFdhdGNoU2Vzc2lvblJlc3BvbnNlEiEKBWV2ZW50GAEgASgLMhAucGFybGV5LnYxLkV2ZW50SAASKwoKY2hlY2twb2ludBgCIAEoCzIVLnBhcmxleS52MS5DaGVja3BvaW50SABCCQoHcGF5bG9hZCJECgpDaGVja3BvaW50EhAKCGxhc3Rfc2VxGAEgASgDEhEKCWNhdWdodF91cBgCIAEoCBIRCglsb2dfZXBvY2gYAyABKAkiSwoOR2V0VHVyblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhoKB3R1cm5faWQYAiABKAlCCbpIBnIEEAEYQCIwCg9HZXRUdXJuUmVzcG9uc2USHQoEdHVybhgBIAEoCzIPLnBhcmxleS52MS5UdXJuImsKEExpc3RUdXJuc1JlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJMChFMaXN0VHVybnNSZXNwb25zZRIeCgV0dXJucxgBIAMoCzIPLnBhcmxleS52MS5UdXJuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKDAQoRQ2FuY2VsVHVyblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhgKB3R1cm5faWQYAiABKAlCB7pIBHICGEASNQoEd2FpdBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIPDIAIjkKEkNhbmNlbFR1cm5SZXNwb25zZRIdCgR0dXJuGAEgASgLMg8ucGFybGV5LnYxLlR1cm5KBAgCEAMikAEKEFJldHJ5VHVyblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIukgFcgMYgAESFwoFbW9kZWwYAyABKAlCCLpIBXIDGIACEiEKEGV4cGVjdGVkX3R1cm5faWQYBCABKAlCB7pIBHICGEAiMgoRUmV0cnlUdXJuUmVzcG9uc2USHQoEdHVybhgBIAEoCzIPLnBhcmxleS52MS5UdXJuIs4BCgxTdGVlclJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEiEKD2lkZW1wb3RlbmN5X2tleRgCIAEoCUIIukgFcgMYgAESKgoFcGFydHMYAyADKAsyDy5wYXJsZXkudjEuUGFydEIKukgHkgEECAEQZBItCgdmcmFtaW5nGAQgASgOMhIucGFybGV5LnYxLkZyYW1pbmdCCLpIBYIBAhABEiEKEGV4cGVjdGVkX3R1cm5faWQYBSABKAlCB7pIBHICGEAiRwoNU3RlZXJSZXNwb25zZRIRCglxdWV1ZWRfaWQYASABKAkSEAoIcG9zaXRpb24YAiABKAUSEQoJZHVwbGljYXRlGAMgASgIIn8KD0ZvbGxvd1VwUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAARIqCgVwYXJ0cxgDIAMoCzIPLnBhcmxleS52MS5QYXJ0Qgq6SAeSAQQIARBkInoKEEZvbGxvd1VwUmVzcG9uc2USHQoEdHVybhgBIAEoCzIPLnBhcmxleS52MS5UdXJuEhAKCHBvc2l0aW9uGAIgASgFEg8KB3N0YXJ0ZWQYAyABKAgSEQoJZHVwbGljYXRlGAQgASgIEhEKCXF1ZXVlZF9pZBgFIAEoCSJrChBMaXN0UXVldWVSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiVgoRTGlzdFF1ZXVlUmVzcG9uc2USKAoGcXVldWVkGAEgAygLMhgucGFybGV5LnYxLlF1ZXVlZE1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlIKE1JlbW92ZVF1ZXVlZFJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhwKCXF1ZXVlZF9pZBgCIAEoCUIJukgGcgQQARhAIhYKFFJlbW92ZVF1ZXVlZFJlc3BvbnNlMqEHCg5NZXNzYWdlU2VydmljZRJWCgtTZW5kTWVzc2FnZRIdLnBhcmxleS52MS5TZW5kTWVzc2FnZVJlcXVlc3QaHi5wYXJsZXkudjEuU2VuZE1lc3NhZ2VSZXNwb25zZSIGqqEZAggCMAESTgoJU3RhcnRUdXJuEhsucGFybGV5LnYxLlN0YXJ0VHVyblJlcXVlc3QaHC5wYXJsZXkudjEuU3RhcnRUdXJuUmVzcG9uc2UiBqqhGQIIAhJeCgxXYXRjaFNlc3Npb24SHi5wYXJsZXkudjEuV2F0Y2hTZXNzaW9uUmVxdWVzdBofLnBhcmxleS52MS5XYXRjaFNlc3Npb25SZXNwb25zZSILkAIBqqEZBAgBEAEwARJNCgdHZXRUdXJuEhkucGFybGV5LnYxLkdldFR1cm5SZXF1ZXN0GhoucGFybGV5LnYxLkdldFR1cm5SZXNwb25zZSILkAIBqqEZBAgBEAESUwoJTGlzdFR1cm5zEhsucGFybGV5LnYxLkxpc3RUdXJuc1JlcXVlc3QaHC5wYXJsZXkudjEuTGlzdFR1cm5zUmVzcG9uc2UiC5ACAaqhGQQIARABElQKCkNhbmNlbFR1cm4SHC5wYXJsZXkudjEuQ2FuY2VsVHVyblJlcXVlc3QaHS5wYXJsZXkudjEuQ2FuY2VsVHVyblJlc3BvbnNlIgmQAgKqoRkCCAISTgoJUmV0cnlUdXJuEhsucGFybGV5LnYxLlJldHJ5VHVyblJlcXVlc3QaHC5wYXJsZXkudjEuUmV0cnlUdXJuUmVzcG9uc2UiBqqhGQIIAhJCCgVTdGVlchIXLnBhcmxleS52MS5TdGVlclJlcXVlc3QaGC5wYXJsZXkudjEuU3RlZXJSZXNwb25zZSIGqqEZAggCEksKCEZvbGxvd1VwEhoucGFybGV5LnYxLkZvbGxvd1VwUmVxdWVzdBobLnBhcmxleS52MS5Gb2xsb3dVcFJlc3BvbnNlIgaqoRkCCAISUwoJTGlzdFF1ZXVlEhsucGFybGV5LnYxLkxpc3RRdWV1ZVJlcXVlc3QaHC5wYXJsZXkudjEuTGlzdFF1ZXVlUmVzcG9uc2UiC5ACAaqhGQQIARABElcKDFJlbW92ZVF1ZXVlZBIeLnBhcmxleS52MS5SZW1vdmVRdWV1ZWRSZXF1ZXN0Gh8ucGFybGV5LnYxLlJlbW92ZVF1ZXVlZFJlc3BvbnNlIgaqoRkCCAJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_parley_v1_access, file_parley_v1_event, file_parley_v1_message, file_parley_v1_queue, file_parley_v1_turn]);
+  fileDesc("Ch9wYXJsZXkvdjEvbWVzc2FnZV9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEivgEKElNlbmRNZXNzYWdlUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAARIqCgVwYXJ0cxgDIAMoCzIPLnBhcmxleS52MS5QYXJ0Qgq6SAeSAQQIARBkEhcKBW1vZGVsGAQgASgJQgi6SAVyAxiAAhIhChBleHBlY3RlZF90dXJuX2lkGAUgASgJQge6SARyAhhAInAKE1NlbmRNZXNzYWdlUmVzcG9uc2USIQoFZXZlbnQYASABKAsyEC5wYXJsZXkudjEuRXZlbnRIABIrCgpjaGVja3BvaW50GAIgASgLMhUucGFybGV5LnYxLkNoZWNrcG9pbnRIAEIJCgdwYXlsb2FkIrwBChBTdGFydFR1cm5SZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIhCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCCLpIBXIDGIABEioKBXBhcnRzGAMgAygLMg8ucGFybGV5LnYxLlBhcnRCCrpIB5IBBAgBEGQSFwoFbW9kZWwYBCABKAlCCLpIBXIDGIACEiEKEGV4cGVjdGVkX3R1cm5faWQYBSABKAlCB7pIBHICGEAiMgoRU3RhcnRUdXJuUmVzcG9uc2USHQoEdHVybhgBIAEoCzIPLnBhcmxleS52MS5UdXJuIn8KE1dhdGNoU2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhoKCWFmdGVyX3NlcRgCIAEoA0IHukgEIgIoABIfCglsb2dfZXBvY2gYAyABKAlCB7pIBHICGEBIAIgBAUIMCgpfbG9nX2Vwb2NoInEKFFdhdGNoU2Vzc2lvblJlc3BvbnNlEiEKBWV2ZW50GAEgASgLMhAucGFybGV5LnYxLkV2ZW50SAASKwoKY2hlY2twb2ludBgCIAEoCzIVLnBhcmxleS52MS5DaGVja3BvaW50SABCCQoHcGF5bG9hZCJECgpDaGVja3BvaW50EhAKCGxhc3Rfc2VxGAEgASgDEhEKCWNhdWdodF91cBgCIAEoCBIRCglsb2dfZXBvY2gYAyABKAkiSwoOR2V0VHVyblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhoKB3R1cm5faWQYAiABKAlCCbpIBnIEEAEYQCIwCg9HZXRUdXJuUmVzcG9uc2USHQoEdHVybhgBIAEoCzIPLnBhcmxleS52MS5UdXJuImsKEExpc3RUdXJuc1JlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJMChFMaXN0VHVybnNSZXNwb25zZRIeCgV0dXJucxgBIAMoCzIPLnBhcmxleS52MS5UdXJuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKDAQoRQ2FuY2VsVHVyblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhgKB3R1cm5faWQYAiABKAlCB7pIBHICGEASNQoEd2FpdBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIMukgJqgEGIgIIPDIAImcKEkNhbmNlbFR1cm5SZXNwb25zZRIdCgR0dXJuGAEgASgLMg8ucGFybGV5LnYxLlR1cm4SMgoQa2lsbGVkX3Byb2Nlc3NlcxgCIAMoCzIYLnBhcmxleS52MS5LaWxsZWRQcm9jZXNzIj4KDUtpbGxlZFByb2Nlc3MSCwoDcGlkGAEgASgFEg8KB2NvbW1hbmQYAiABKAkSDwoHY2FsbF9pZBgDIAEoCSKQAQoQUmV0cnlUdXJuUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAARIXCgVtb2RlbBgDIAEoCUIIukgFcgMYgAISIQoQZXhwZWN0ZWRfdHVybl9pZBgEIAEoCUIHukgEcgIYQCIyChFSZXRyeVR1cm5SZXNwb25zZRIdCgR0dXJuGAEgASgLMg8ucGFybGV5LnYxLlR1cm4izgEKDFN0ZWVyUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAARIqCgVwYXJ0cxgDIAMoCzIPLnBhcmxleS52MS5QYXJ0Qgq6SAeSAQQIARBkEi0KB2ZyYW1pbmcYBCABKA4yEi5wYXJsZXkudjEuRnJhbWluZ0IIukgFggECEAESIQoQZXhwZWN0ZWRfdHVybl9pZBgFIAEoCUIHukgEcgIYQCJHCg1TdGVlclJlc3BvbnNlEhEKCXF1ZXVlZF9pZBgBIAEoCRIQCghwb3NpdGlvbhgCIAEoBRIRCglkdXBsaWNhdGUYAyABKAgifwoPRm9sbG93VXBSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIhCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCCLpIBXIDGIABEioKBXBhcnRzGAMgAygLMg8ucGFybGV5LnYxLlBhcnRCCrpIB5IBBAgBEGQiegoQRm9sbG93VXBSZXNwb25zZRIdCgR0dXJuGAEgASgLMg8ucGFybGV5LnYxLlR1cm4SEAoIcG9zaXRpb24YAiABKAUSDwoHc3RhcnRlZBgDIAEoCBIRCglkdXBsaWNhdGUYBCABKAgSEQoJcXVldWVkX2lkGAUgASgJImsKEExpc3RRdWV1ZVJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiACCJWChFMaXN0UXVldWVSZXNwb25zZRIoCgZxdWV1ZWQYASADKAsyGC5wYXJsZXkudjEuUXVldWVkTWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiUgoTUmVtb3ZlUXVldWVkUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASHAoJcXVldWVkX2lkGAIgASgJQgm6SAZyBBABGEAiFgoUUmVtb3ZlUXVldWVkUmVzcG9uc2UyoQcKDk1lc3NhZ2VTZXJ2aWNlElYKC1NlbmRNZXNzYWdlEh0ucGFybGV5LnYxLlNlbmRNZXNzYWdlUmVxdWVzdBoeLnBhcmxleS52MS5TZW5kTWVzc2FnZVJlc3BvbnNlIgaqoRkCCAIwARJOCglTdGFydFR1cm4SGy5wYXJsZXkudjEuU3RhcnRUdXJuUmVxdWVzdBocLnBhcmxleS52MS5TdGFydFR1cm5SZXNwb25zZSIGqqEZAggCEl4KDFdhdGNoU2Vzc2lvbhIeLnBhcmxleS52MS5XYXRjaFNlc3Npb25SZXF1ZXN0Gh8ucGFybGV5LnYxLldhdGNoU2Vzc2lvblJlc3BvbnNlIguQAgGqoRkECAEQATABEk0KB0dldFR1cm4SGS5wYXJsZXkudjEuR2V0VHVyblJlcXVlc3QaGi5wYXJsZXkudjEuR2V0VHVyblJlc3BvbnNlIguQAgGqoRkECAEQARJTCglMaXN0VHVybnMSGy5wYXJsZXkudjEuTGlzdFR1cm5zUmVxdWVzdBocLnBhcmxleS52MS5MaXN0VHVybnNSZXNwb25zZSILkAIBqqEZBAgBEAESVAoKQ2FuY2VsVHVybhIcLnBhcmxleS52MS5DYW5jZWxUdXJuUmVxdWVzdBodLnBhcmxleS52MS5DYW5jZWxUdXJuUmVzcG9uc2UiCZACAqqhGQIIAhJOCglSZXRyeVR1cm4SGy5wYXJsZXkudjEuUmV0cnlUdXJuUmVxdWVzdBocLnBhcmxleS52MS5SZXRyeVR1cm5SZXNwb25zZSIGqqEZAggCEkIKBVN0ZWVyEhcucGFybGV5LnYxLlN0ZWVyUmVxdWVzdBoYLnBhcmxleS52MS5TdGVlclJlc3BvbnNlIgaqoRkCCAISSwoIRm9sbG93VXASGi5wYXJsZXkudjEuRm9sbG93VXBSZXF1ZXN0GhsucGFybGV5LnYxLkZvbGxvd1VwUmVzcG9uc2UiBqqhGQIIAhJTCglMaXN0UXVldWUSGy5wYXJsZXkudjEuTGlzdFF1ZXVlUmVxdWVzdBocLnBhcmxleS52MS5MaXN0UXVldWVSZXNwb25zZSILkAIBqqEZBAgBEAESVwoMUmVtb3ZlUXVldWVkEh4ucGFybGV5LnYxLlJlbW92ZVF1ZXVlZFJlcXVlc3QaHy5wYXJsZXkudjEuUmVtb3ZlUXVldWVkUmVzcG9uc2UiBqqhGQIIAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_parley_v1_access, file_parley_v1_event, file_parley_v1_message, file_parley_v1_queue, file_parley_v1_turn]);
 
 /**
  * What to say, and to whom.
@@ -446,6 +446,13 @@ export type CancelTurnResponse = Message<"parley.v1.CancelTurnResponse"> & {
    * @generated from field: parley.v1.Turn turn = 1;
    */
   turn?: Turn | undefined;
+
+  /**
+   * The processes that its calls had started and that were ended with it, those in the background too; at most 1,000 are told.
+   *
+   * @generated from field: repeated parley.v1.KilledProcess killed_processes = 2;
+   */
+  killedProcesses: KilledProcess[];
 };
 
 /**
@@ -454,6 +461,41 @@ export type CancelTurnResponse = Message<"parley.v1.CancelTurnResponse"> & {
  */
 export const CancelTurnResponseSchema: GenMessage<CancelTurnResponse> = /*@__PURE__*/
   messageDesc(file_parley_v1_message_service, 12);
+
+/**
+ * A process that was ended.
+ *
+ * @generated from message parley.v1.KilledProcess
+ */
+export type KilledProcess = Message<"parley.v1.KilledProcess"> & {
+  /**
+   * Its number, while it lived.
+   *
+   * @generated from field: int32 pid = 1;
+   */
+  pid: number;
+
+  /**
+   * What it ran, cut after 200 characters.
+   *
+   * @generated from field: string command = 2;
+   */
+  command: string;
+
+  /**
+   * The call that had started it, or that had started what started it.
+   *
+   * @generated from field: string call_id = 3;
+   */
+  callId: string;
+};
+
+/**
+ * Describes the message parley.v1.KilledProcess.
+ * Use `create(KilledProcessSchema)` to create a new message.
+ */
+export const KilledProcessSchema: GenMessage<KilledProcess> = /*@__PURE__*/
+  messageDesc(file_parley_v1_message_service, 13);
 
 /**
  * Which session to go on with.
@@ -495,7 +537,7 @@ export type RetryTurnRequest = Message<"parley.v1.RetryTurnRequest"> & {
  * Use `create(RetryTurnRequestSchema)` to create a new message.
  */
 export const RetryTurnRequestSchema: GenMessage<RetryTurnRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_message_service, 13);
+  messageDesc(file_parley_v1_message_service, 14);
 
 /**
  * The turn that was started.
@@ -516,7 +558,7 @@ export type RetryTurnResponse = Message<"parley.v1.RetryTurnResponse"> & {
  * Use `create(RetryTurnResponseSchema)` to create a new message.
  */
 export const RetryTurnResponseSchema: GenMessage<RetryTurnResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_message_service, 14);
+  messageDesc(file_parley_v1_message_service, 15);
 
 /**
  * What to say to the running turn.
@@ -565,7 +607,7 @@ export type SteerRequest = Message<"parley.v1.SteerRequest"> & {
  * Use `create(SteerRequestSchema)` to create a new message.
  */
 export const SteerRequestSchema: GenMessage<SteerRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_message_service, 15);
+  messageDesc(file_parley_v1_message_service, 16);
 
 /**
  * Where it waits.
@@ -600,7 +642,7 @@ export type SteerResponse = Message<"parley.v1.SteerResponse"> & {
  * Use `create(SteerResponseSchema)` to create a new message.
  */
 export const SteerResponseSchema: GenMessage<SteerResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_message_service, 16);
+  messageDesc(file_parley_v1_message_service, 17);
 
 /**
  * What to say after the running turn.
@@ -635,7 +677,7 @@ export type FollowUpRequest = Message<"parley.v1.FollowUpRequest"> & {
  * Use `create(FollowUpRequestSchema)` to create a new message.
  */
 export const FollowUpRequestSchema: GenMessage<FollowUpRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_message_service, 17);
+  messageDesc(file_parley_v1_message_service, 18);
 
 /**
  * What became of it.
@@ -684,7 +726,7 @@ export type FollowUpResponse = Message<"parley.v1.FollowUpResponse"> & {
  * Use `create(FollowUpResponseSchema)` to create a new message.
  */
 export const FollowUpResponseSchema: GenMessage<FollowUpResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_message_service, 18);
+  messageDesc(file_parley_v1_message_service, 19);
 
 /**
  * Whose queue to list.
@@ -719,7 +761,7 @@ export type ListQueueRequest = Message<"parley.v1.ListQueueRequest"> & {
  * Use `create(ListQueueRequestSchema)` to create a new message.
  */
 export const ListQueueRequestSchema: GenMessage<ListQueueRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_message_service, 19);
+  messageDesc(file_parley_v1_message_service, 20);
 
 /**
  * One page of what waits.
@@ -747,7 +789,7 @@ export type ListQueueResponse = Message<"parley.v1.ListQueueResponse"> & {
  * Use `create(ListQueueResponseSchema)` to create a new message.
  */
 export const ListQueueResponseSchema: GenMessage<ListQueueResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_message_service, 20);
+  messageDesc(file_parley_v1_message_service, 21);
 
 /**
  * What to take out.
@@ -775,7 +817,7 @@ export type RemoveQueuedRequest = Message<"parley.v1.RemoveQueuedRequest"> & {
  * Use `create(RemoveQueuedRequestSchema)` to create a new message.
  */
 export const RemoveQueuedRequestSchema: GenMessage<RemoveQueuedRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_message_service, 21);
+  messageDesc(file_parley_v1_message_service, 22);
 
 /**
  * It is out.
@@ -790,7 +832,7 @@ export type RemoveQueuedResponse = Message<"parley.v1.RemoveQueuedResponse"> & {
  * Use `create(RemoveQueuedResponseSchema)` to create a new message.
  */
 export const RemoveQueuedResponseSchema: GenMessage<RemoveQueuedResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_message_service, 22);
+  messageDesc(file_parley_v1_message_service, 23);
 
 /**
  * Turns and the event stream.
@@ -856,8 +898,8 @@ export const MessageService: GenService<{
     output: typeof ListTurnsResponseSchema;
   },
   /**
-   * Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, then the turn ends
-   * CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
+   * Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, every process that its calls
+   * have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
    * is. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named
    * and none runs.
    *

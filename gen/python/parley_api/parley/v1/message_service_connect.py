@@ -73,8 +73,8 @@ class MessageService(Protocol):
 
     async def cancel_turn(self, request: CancelTurnRequest, ctx: RequestContext[CancelTurnRequest, CancelTurnResponse], /) -> CancelTurnResponse:
         """
-        Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, then the turn ends
-        CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
+        Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, every process that its calls
+        have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
         is. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named
         and none runs.
         """
@@ -407,8 +407,8 @@ class MessageServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> CancelTurnResponse:
         """
-        Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, then the turn ends
-        CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
+        Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, every process that its calls
+        have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
         is. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named
         and none runs.
         """
@@ -593,8 +593,8 @@ class MessageServiceSync(Protocol):
 
     def cancel_turn(self, request: CancelTurnRequest, ctx: RequestContext[CancelTurnRequest, CancelTurnResponse], /) -> CancelTurnResponse:
         """
-        Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, then the turn ends
-        CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
+        Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, every process that its calls
+        have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
         is. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named
         and none runs.
         """
@@ -925,8 +925,8 @@ class MessageServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> CancelTurnResponse:
         """
-        Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, then the turn ends
-        CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
+        Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, every process that its calls
+        have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
         is. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named
         and none runs.
         """
