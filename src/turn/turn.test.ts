@@ -90,7 +90,7 @@ test("a cancel ends the turn once, keeps what was said, closes its calls, and th
   const turn = await engine.start();
   while ((await engine.events()).filter(({ kind }) => kind === "tool_call_ended").length < 1)
     await engine.clock.advance(1);
-  expect(await engine.cancel()).toMatchObject({ id: turn.id, state: "ended", endReason: "cancelled" });
+  expect(await engine.cancel()).toMatchObject({ turn: { id: turn.id, state: "ended", endReason: "cancelled" } });
   await expect(engine.cancel()).rejects.toMatchObject({ reason: "NO_TURN_RUNNING" });
   expect((await engine.events()).filter(({ kind }) => kind === "turn_ended")).toHaveLength(1);
   await engine.ended(await engine.start("again"));

@@ -172,6 +172,7 @@ type Event struct {
 	//	*Event_QueueChanged
 	//	*Event_FileChanged
 	//	*Event_FilesReverted
+	//	*Event_TodoChanged
 	//	*Event_SessionChanged
 	//	*Event_Warning
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
@@ -440,6 +441,15 @@ func (x *Event) GetFilesReverted() *FilesReverted {
 	return nil
 }
 
+func (x *Event) GetTodoChanged() *TodoChanged {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_TodoChanged); ok {
+			return x.TodoChanged
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetSessionChanged() *SessionChanged {
 	if x != nil {
 		if x, ok := x.Payload.(*Event_SessionChanged); ok {
@@ -567,6 +577,11 @@ type Event_FilesReverted struct {
 	FilesReverted *FilesReverted `protobuf:"bytes,32,opt,name=files_reverted,json=filesReverted,proto3,oneof"`
 }
 
+type Event_TodoChanged struct {
+	// What the session's agent means to do was changed.
+	TodoChanged *TodoChanged `protobuf:"bytes,30,opt,name=todo_changed,json=todoChanged,proto3,oneof"`
+}
+
 type Event_SessionChanged struct {
 	// The session's settings were changed.
 	SessionChanged *SessionChanged `protobuf:"bytes,34,opt,name=session_changed,json=sessionChanged,proto3,oneof"`
@@ -618,6 +633,8 @@ func (*Event_QueueChanged) isEvent_Payload() {}
 func (*Event_FileChanged) isEvent_Payload() {}
 
 func (*Event_FilesReverted) isEvent_Payload() {}
+
+func (*Event_TodoChanged) isEvent_Payload() {}
 
 func (*Event_SessionChanged) isEvent_Payload() {}
 
@@ -1882,6 +1899,52 @@ func (x *FilesReverted) GetPaths() []string {
 	return nil
 }
 
+// What the session's agent means to do was changed.
+type TodoChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The whole list as it is now; empty = there is none any more.
+	Items         []*TodoItem `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TodoChanged) Reset() {
+	*x = TodoChanged{}
+	mi := &file_parley_v1_event_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TodoChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TodoChanged) ProtoMessage() {}
+
+func (x *TodoChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TodoChanged.ProtoReflect.Descriptor instead.
+func (*TodoChanged) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *TodoChanged) GetItems() []*TodoItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
 // The session's settings were changed.
 type SessionChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1893,7 +1956,7 @@ type SessionChanged struct {
 
 func (x *SessionChanged) Reset() {
 	*x = SessionChanged{}
-	mi := &file_parley_v1_event_proto_msgTypes[22]
+	mi := &file_parley_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1905,7 +1968,7 @@ func (x *SessionChanged) String() string {
 func (*SessionChanged) ProtoMessage() {}
 
 func (x *SessionChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[22]
+	mi := &file_parley_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1918,7 +1981,7 @@ func (x *SessionChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionChanged.ProtoReflect.Descriptor instead.
 func (*SessionChanged) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{22}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SessionChanged) GetSession() *Session {
@@ -1941,7 +2004,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_parley_v1_event_proto_msgTypes[23]
+	mi := &file_parley_v1_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1953,7 +2016,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[23]
+	mi := &file_parley_v1_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1966,7 +2029,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{23}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Warning) GetReason() string {
@@ -1987,7 +2050,7 @@ var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xbf\r\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17parley/v1/message.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/todo.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xf6\r\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12;\n" +
 	"\vcreate_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -2018,10 +2081,11 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0fhistory_cleared\x18\x1b \x01(\v2\x19.parley.v1.HistoryClearedH\x00R\x0ehistoryCleared\x12>\n" +
 	"\rqueue_changed\x18\x1d \x01(\v2\x17.parley.v1.QueueChangedH\x00R\fqueueChanged\x12;\n" +
 	"\ffile_changed\x18\x1f \x01(\v2\x16.parley.v1.FileChangedH\x00R\vfileChanged\x12A\n" +
-	"\x0efiles_reverted\x18  \x01(\v2\x18.parley.v1.FilesRevertedH\x00R\rfilesReverted\x12D\n" +
+	"\x0efiles_reverted\x18  \x01(\v2\x18.parley.v1.FilesRevertedH\x00R\rfilesReverted\x12;\n" +
+	"\ftodo_changed\x18\x1e \x01(\v2\x16.parley.v1.TodoChangedH\x00R\vtodoChanged\x12D\n" +
 	"\x0fsession_changed\x18\" \x01(\v2\x19.parley.v1.SessionChangedH\x00R\x0esessionChanged\x12.\n" +
 	"\awarning\x18# \x01(\v2\x12.parley.v1.WarningH\x00R\awarningB\t\n" +
-	"\apayloadJ\x04\b\x1c\x10\x1dJ\x04\b\x1e\x10\x1fJ\x04\b!\x10\"\"2\n" +
+	"\apayloadJ\x04\b\x1c\x10\x1dJ\x04\b!\x10\"\"2\n" +
 	"\vTurnStarted\x12#\n" +
 	"\x04turn\x18\x01 \x01(\v2\x0f.parley.v1.TurnR\x04turn\"\x91\x01\n" +
 	"\tTurnEnded\x120\n" +
@@ -2104,7 +2168,9 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\rremoved_lines\x18\a \x01(\x05R\fremovedLines\">\n" +
 	"\rFilesReverted\x12\x17\n" +
 	"\aturn_id\x18\x01 \x01(\tR\x06turnId\x12\x14\n" +
-	"\x05paths\x18\x02 \x03(\tR\x05paths\">\n" +
+	"\x05paths\x18\x02 \x03(\tR\x05paths\"8\n" +
+	"\vTodoChanged\x12)\n" +
+	"\x05items\x18\x01 \x03(\v2\x13.parley.v1.TodoItemR\x05items\">\n" +
 	"\x0eSessionChanged\x12,\n" +
 	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\";\n" +
 	"\aWarning\x12\x16\n" +
@@ -2136,7 +2202,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_parley_v1_event_proto_goTypes = []any{
 	(FileChangeKind)(0),           // 0: parley.v1.FileChangeKind
 	(OutputStream)(0),             // 1: parley.v1.OutputStream
@@ -2162,25 +2228,27 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*QueueChanged)(nil),          // 21: parley.v1.QueueChanged
 	(*FileChanged)(nil),           // 22: parley.v1.FileChanged
 	(*FilesReverted)(nil),         // 23: parley.v1.FilesReverted
-	(*SessionChanged)(nil),        // 24: parley.v1.SessionChanged
-	(*Warning)(nil),               // 25: parley.v1.Warning
-	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
-	(*Turn)(nil),                  // 27: parley.v1.Turn
-	(TurnEndReason)(0),            // 28: parley.v1.TurnEndReason
-	(*Usage)(nil),                 // 29: parley.v1.Usage
-	(*TurnError)(nil),             // 30: parley.v1.TurnError
-	(Role)(0),                     // 31: parley.v1.Role
-	(*Message)(nil),               // 32: parley.v1.Message
-	(*structpb.Struct)(nil),       // 33: google.protobuf.Struct
-	(*Request)(nil),               // 34: parley.v1.Request
-	(ToolCallState)(0),            // 35: parley.v1.ToolCallState
-	(*ToolResult)(nil),            // 36: parley.v1.ToolResult
-	(*durationpb.Duration)(nil),   // 37: google.protobuf.Duration
-	(*QueuedMessage)(nil),         // 38: parley.v1.QueuedMessage
-	(*Session)(nil),               // 39: parley.v1.Session
+	(*TodoChanged)(nil),           // 24: parley.v1.TodoChanged
+	(*SessionChanged)(nil),        // 25: parley.v1.SessionChanged
+	(*Warning)(nil),               // 26: parley.v1.Warning
+	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
+	(*Turn)(nil),                  // 28: parley.v1.Turn
+	(TurnEndReason)(0),            // 29: parley.v1.TurnEndReason
+	(*Usage)(nil),                 // 30: parley.v1.Usage
+	(*TurnError)(nil),             // 31: parley.v1.TurnError
+	(Role)(0),                     // 32: parley.v1.Role
+	(*Message)(nil),               // 33: parley.v1.Message
+	(*structpb.Struct)(nil),       // 34: google.protobuf.Struct
+	(*Request)(nil),               // 35: parley.v1.Request
+	(ToolCallState)(0),            // 36: parley.v1.ToolCallState
+	(*ToolResult)(nil),            // 37: parley.v1.ToolResult
+	(*durationpb.Duration)(nil),   // 38: google.protobuf.Duration
+	(*QueuedMessage)(nil),         // 39: parley.v1.QueuedMessage
+	(*TodoItem)(nil),              // 40: parley.v1.TodoItem
+	(*Session)(nil),               // 41: parley.v1.Session
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
-	26, // 0: parley.v1.Event.create_time:type_name -> google.protobuf.Timestamp
+	27, // 0: parley.v1.Event.create_time:type_name -> google.protobuf.Timestamp
 	3,  // 1: parley.v1.Event.turn_started:type_name -> parley.v1.TurnStarted
 	4,  // 2: parley.v1.Event.turn_ended:type_name -> parley.v1.TurnEnded
 	5,  // 3: parley.v1.Event.step_started:type_name -> parley.v1.StepStarted
@@ -2202,34 +2270,36 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	21, // 19: parley.v1.Event.queue_changed:type_name -> parley.v1.QueueChanged
 	22, // 20: parley.v1.Event.file_changed:type_name -> parley.v1.FileChanged
 	23, // 21: parley.v1.Event.files_reverted:type_name -> parley.v1.FilesReverted
-	24, // 22: parley.v1.Event.session_changed:type_name -> parley.v1.SessionChanged
-	25, // 23: parley.v1.Event.warning:type_name -> parley.v1.Warning
-	27, // 24: parley.v1.TurnStarted.turn:type_name -> parley.v1.Turn
-	28, // 25: parley.v1.TurnEnded.reason:type_name -> parley.v1.TurnEndReason
-	29, // 26: parley.v1.TurnEnded.usage:type_name -> parley.v1.Usage
-	30, // 27: parley.v1.TurnEnded.error:type_name -> parley.v1.TurnError
-	31, // 28: parley.v1.MessageStarted.role:type_name -> parley.v1.Role
-	32, // 29: parley.v1.MessageCompleted.message:type_name -> parley.v1.Message
-	33, // 30: parley.v1.ToolCallRequested.arguments:type_name -> google.protobuf.Struct
-	33, // 31: parley.v1.ToolCallStarted.arguments:type_name -> google.protobuf.Struct
-	34, // 32: parley.v1.RequestOpened.request:type_name -> parley.v1.Request
-	34, // 33: parley.v1.RequestResolved.request:type_name -> parley.v1.Request
-	1,  // 34: parley.v1.ToolOutputDelta.stream:type_name -> parley.v1.OutputStream
-	35, // 35: parley.v1.ToolCallEnded.state:type_name -> parley.v1.ToolCallState
-	36, // 36: parley.v1.ToolCallEnded.result:type_name -> parley.v1.ToolResult
-	29, // 37: parley.v1.UsageReported.usage:type_name -> parley.v1.Usage
-	29, // 38: parley.v1.UsageReported.turn_usage:type_name -> parley.v1.Usage
-	37, // 39: parley.v1.RetryScheduled.delay:type_name -> google.protobuf.Duration
-	30, // 40: parley.v1.RetryScheduled.error:type_name -> parley.v1.TurnError
-	32, // 41: parley.v1.MessageUpdated.message:type_name -> parley.v1.Message
-	38, // 42: parley.v1.QueueChanged.queued:type_name -> parley.v1.QueuedMessage
-	0,  // 43: parley.v1.FileChanged.kind:type_name -> parley.v1.FileChangeKind
-	39, // 44: parley.v1.SessionChanged.session:type_name -> parley.v1.Session
-	45, // [45:45] is the sub-list for method output_type
-	45, // [45:45] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	24, // 22: parley.v1.Event.todo_changed:type_name -> parley.v1.TodoChanged
+	25, // 23: parley.v1.Event.session_changed:type_name -> parley.v1.SessionChanged
+	26, // 24: parley.v1.Event.warning:type_name -> parley.v1.Warning
+	28, // 25: parley.v1.TurnStarted.turn:type_name -> parley.v1.Turn
+	29, // 26: parley.v1.TurnEnded.reason:type_name -> parley.v1.TurnEndReason
+	30, // 27: parley.v1.TurnEnded.usage:type_name -> parley.v1.Usage
+	31, // 28: parley.v1.TurnEnded.error:type_name -> parley.v1.TurnError
+	32, // 29: parley.v1.MessageStarted.role:type_name -> parley.v1.Role
+	33, // 30: parley.v1.MessageCompleted.message:type_name -> parley.v1.Message
+	34, // 31: parley.v1.ToolCallRequested.arguments:type_name -> google.protobuf.Struct
+	34, // 32: parley.v1.ToolCallStarted.arguments:type_name -> google.protobuf.Struct
+	35, // 33: parley.v1.RequestOpened.request:type_name -> parley.v1.Request
+	35, // 34: parley.v1.RequestResolved.request:type_name -> parley.v1.Request
+	1,  // 35: parley.v1.ToolOutputDelta.stream:type_name -> parley.v1.OutputStream
+	36, // 36: parley.v1.ToolCallEnded.state:type_name -> parley.v1.ToolCallState
+	37, // 37: parley.v1.ToolCallEnded.result:type_name -> parley.v1.ToolResult
+	30, // 38: parley.v1.UsageReported.usage:type_name -> parley.v1.Usage
+	30, // 39: parley.v1.UsageReported.turn_usage:type_name -> parley.v1.Usage
+	38, // 40: parley.v1.RetryScheduled.delay:type_name -> google.protobuf.Duration
+	31, // 41: parley.v1.RetryScheduled.error:type_name -> parley.v1.TurnError
+	33, // 42: parley.v1.MessageUpdated.message:type_name -> parley.v1.Message
+	39, // 43: parley.v1.QueueChanged.queued:type_name -> parley.v1.QueuedMessage
+	0,  // 44: parley.v1.FileChanged.kind:type_name -> parley.v1.FileChangeKind
+	40, // 45: parley.v1.TodoChanged.items:type_name -> parley.v1.TodoItem
+	41, // 46: parley.v1.SessionChanged.session:type_name -> parley.v1.Session
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -2241,6 +2311,7 @@ func file_parley_v1_event_proto_init() {
 	file_parley_v1_queue_proto_init()
 	file_parley_v1_request_proto_init()
 	file_parley_v1_session_proto_init()
+	file_parley_v1_todo_proto_init()
 	file_parley_v1_turn_proto_init()
 	file_parley_v1_usage_proto_init()
 	file_parley_v1_event_proto_msgTypes[0].OneofWrappers = []any{
@@ -2265,6 +2336,7 @@ func file_parley_v1_event_proto_init() {
 		(*Event_QueueChanged)(nil),
 		(*Event_FileChanged)(nil),
 		(*Event_FilesReverted)(nil),
+		(*Event_TodoChanged)(nil),
 		(*Event_SessionChanged)(nil),
 		(*Event_Warning)(nil),
 	}
@@ -2274,7 +2346,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

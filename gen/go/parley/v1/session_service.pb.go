@@ -85,6 +85,67 @@ func (SessionOrder) EnumDescriptor() ([]byte, []int) {
 	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{0}
 }
 
+// Who says what precedes a conversation.
+type InstructionSource int32
+
+const (
+	// Not set.
+	InstructionSource_INSTRUCTION_SOURCE_UNSPECIFIED InstructionSource = 0
+	// The engine itself.
+	InstructionSource_INSTRUCTION_SOURCE_ENGINE InstructionSource = 1
+	// The session's `system_prompt`.
+	InstructionSource_INSTRUCTION_SOURCE_SESSION InstructionSource = 2
+	// `AGENTS.md` of the session's workspace: its first 64 KiB, as it is when the model is called, or why it is not used.
+	InstructionSource_INSTRUCTION_SOURCE_WORKSPACE InstructionSource = 3
+	// The definition that the session was made by.
+	InstructionSource_INSTRUCTION_SOURCE_AGENT InstructionSource = 4
+)
+
+// Enum value maps for InstructionSource.
+var (
+	InstructionSource_name = map[int32]string{
+		0: "INSTRUCTION_SOURCE_UNSPECIFIED",
+		1: "INSTRUCTION_SOURCE_ENGINE",
+		2: "INSTRUCTION_SOURCE_SESSION",
+		3: "INSTRUCTION_SOURCE_WORKSPACE",
+		4: "INSTRUCTION_SOURCE_AGENT",
+	}
+	InstructionSource_value = map[string]int32{
+		"INSTRUCTION_SOURCE_UNSPECIFIED": 0,
+		"INSTRUCTION_SOURCE_ENGINE":      1,
+		"INSTRUCTION_SOURCE_SESSION":     2,
+		"INSTRUCTION_SOURCE_WORKSPACE":   3,
+		"INSTRUCTION_SOURCE_AGENT":       4,
+	}
+)
+
+func (x InstructionSource) Enum() *InstructionSource {
+	p := new(InstructionSource)
+	*p = x
+	return p
+}
+
+func (x InstructionSource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (InstructionSource) Descriptor() protoreflect.EnumDescriptor {
+	return file_parley_v1_session_service_proto_enumTypes[1].Descriptor()
+}
+
+func (InstructionSource) Type() protoreflect.EnumType {
+	return &file_parley_v1_session_service_proto_enumTypes[1]
+}
+
+func (x InstructionSource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use InstructionSource.Descriptor instead.
+func (InstructionSource) EnumDescriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{1}
+}
+
 // What became of a file whose changes were to be taken back.
 type RevertOutcome int32
 
@@ -138,11 +199,11 @@ func (x RevertOutcome) String() string {
 }
 
 func (RevertOutcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_parley_v1_session_service_proto_enumTypes[1].Descriptor()
+	return file_parley_v1_session_service_proto_enumTypes[2].Descriptor()
 }
 
 func (RevertOutcome) Type() protoreflect.EnumType {
-	return &file_parley_v1_session_service_proto_enumTypes[1]
+	return &file_parley_v1_session_service_proto_enumTypes[2]
 }
 
 func (x RevertOutcome) Number() protoreflect.EnumNumber {
@@ -151,7 +212,7 @@ func (x RevertOutcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RevertOutcome.Descriptor instead.
 func (RevertOutcome) EnumDescriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{1}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{2}
 }
 
 // What a new session is to be.
@@ -1130,7 +1191,9 @@ type GetSnapshotResponse struct {
 	// The `log_epoch` of that log.
 	LogEpoch string `protobuf:"bytes,10,opt,name=log_epoch,json=logEpoch,proto3" json:"log_epoch,omitempty"`
 	// Its open requests, the oldest first. Fewer where they exceed 1 MB: `session.waiting_on` names them all.
-	Requests      []*Request `protobuf:"bytes,7,rep,name=requests,proto3" json:"requests,omitempty"`
+	Requests []*Request `protobuf:"bytes,7,rep,name=requests,proto3" json:"requests,omitempty"`
+	// What its agent means to do, in the order in which it listed it.
+	Todos         []*TodoItem `protobuf:"bytes,11,rep,name=todos,proto3" json:"todos,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1235,6 +1298,407 @@ func (x *GetSnapshotResponse) GetRequests() []*Request {
 	return nil
 }
 
+func (x *GetSnapshotResponse) GetTodos() []*TodoItem {
+	if x != nil {
+		return x.Todos
+	}
+	return nil
+}
+
+// Whose context to return.
+type GetContextRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session's id.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// How many messages at most; 0 = 100, more than 1,000 = 1,000.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the page before. Empty = the newest page.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetContextRequest) Reset() {
+	*x = GetContextRequest{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetContextRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetContextRequest) ProtoMessage() {}
+
+func (x *GetContextRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetContextRequest.ProtoReflect.Descriptor instead.
+func (*GetContextRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *GetContextRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *GetContextRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *GetContextRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// What a model would be sent. All but the messages is the same on every page.
+type GetContextResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What precedes the conversation, in the order in which it is sent, with an empty line between one and the next.
+	Instructions []*ContextInstructions `protobuf:"bytes,1,rep,name=instructions,proto3" json:"instructions,omitempty"`
+	// The tools that it is offered.
+	Tools []*ContextTool `protobuf:"bytes,2,rep,name=tools,proto3" json:"tools,omitempty"`
+	// A page of the messages: the newest page first, the oldest message first within it.
+	Messages []*ContextMessage `protobuf:"bytes,3,rep,name=messages,proto3" json:"messages,omitempty"`
+	// Token of the page before these messages; empty where there are none.
+	NextPageToken string `protobuf:"bytes,4,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// How many messages there are on all pages.
+	MessageCount int32 `protobuf:"varint,5,opt,name=message_count,json=messageCount,proto3" json:"message_count,omitempty"`
+	// About how many tokens all of it is, messages of other pages included: a fourth of its bytes, and 1,000 for each picture.
+	// What it really is the provider says, in `Usage`.
+	EstimatedTokens int64 `protobuf:"varint,6,opt,name=estimated_tokens,json=estimatedTokens,proto3" json:"estimated_tokens,omitempty"`
+	// The profile in force.
+	Profile string `protobuf:"bytes,7,opt,name=profile,proto3" json:"profile,omitempty"`
+	// The model in force; of a running turn, the one that it was started with.
+	Model         string `protobuf:"bytes,8,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetContextResponse) Reset() {
+	*x = GetContextResponse{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetContextResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetContextResponse) ProtoMessage() {}
+
+func (x *GetContextResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetContextResponse.ProtoReflect.Descriptor instead.
+func (*GetContextResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *GetContextResponse) GetInstructions() []*ContextInstructions {
+	if x != nil {
+		return x.Instructions
+	}
+	return nil
+}
+
+func (x *GetContextResponse) GetTools() []*ContextTool {
+	if x != nil {
+		return x.Tools
+	}
+	return nil
+}
+
+func (x *GetContextResponse) GetMessages() []*ContextMessage {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *GetContextResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *GetContextResponse) GetMessageCount() int32 {
+	if x != nil {
+		return x.MessageCount
+	}
+	return 0
+}
+
+func (x *GetContextResponse) GetEstimatedTokens() int64 {
+	if x != nil {
+		return x.EstimatedTokens
+	}
+	return 0
+}
+
+func (x *GetContextResponse) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+func (x *GetContextResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+// Instructions of one source.
+type ContextInstructions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who says them.
+	Source InstructionSource `protobuf:"varint,1,opt,name=source,proto3,enum=parley.v1.InstructionSource" json:"source,omitempty"`
+	// The name of the agent, or the path of the file; empty for the others.
+	Origin string `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
+	// The words as they are sent.
+	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// About how many tokens they are.
+	EstimatedTokens int64 `protobuf:"varint,4,opt,name=estimated_tokens,json=estimatedTokens,proto3" json:"estimated_tokens,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ContextInstructions) Reset() {
+	*x = ContextInstructions{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContextInstructions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContextInstructions) ProtoMessage() {}
+
+func (x *ContextInstructions) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContextInstructions.ProtoReflect.Descriptor instead.
+func (*ContextInstructions) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ContextInstructions) GetSource() InstructionSource {
+	if x != nil {
+		return x.Source
+	}
+	return InstructionSource_INSTRUCTION_SOURCE_UNSPECIFIED
+}
+
+func (x *ContextInstructions) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *ContextInstructions) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ContextInstructions) GetEstimatedTokens() int64 {
+	if x != nil {
+		return x.EstimatedTokens
+	}
+	return 0
+}
+
+// A tool as the model is told of it.
+type ContextTool struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What it does.
+	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	// JSON Schema of its arguments.
+	Parameters *structpb.Struct `protobuf:"bytes,3,opt,name=parameters,proto3" json:"parameters,omitempty"`
+	// Who brings it; `engine` = the engine itself.
+	Origin string `protobuf:"bytes,4,opt,name=origin,proto3" json:"origin,omitempty"`
+	// About how many tokens all of that is.
+	EstimatedTokens int64 `protobuf:"varint,5,opt,name=estimated_tokens,json=estimatedTokens,proto3" json:"estimated_tokens,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ContextTool) Reset() {
+	*x = ContextTool{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContextTool) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContextTool) ProtoMessage() {}
+
+func (x *ContextTool) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContextTool.ProtoReflect.Descriptor instead.
+func (*ContextTool) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ContextTool) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ContextTool) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *ContextTool) GetParameters() *structpb.Struct {
+	if x != nil {
+		return x.Parameters
+	}
+	return nil
+}
+
+func (x *ContextTool) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *ContextTool) GetEstimatedTokens() int64 {
+	if x != nil {
+		return x.EstimatedTokens
+	}
+	return 0
+}
+
+// A message as it is sent.
+type ContextMessage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id. The word for a call that has no result, which is made up for the model, has the id of the call's message and of
+	// the call with a colon between them.
+	MessageId string `protobuf:"bytes,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	// Who said it.
+	Role Role `protobuf:"varint,2,opt,name=role,proto3,enum=parley.v1.Role" json:"role,omitempty"`
+	// About how many tokens it is, with its pictures and the text of its files.
+	EstimatedTokens int64 `protobuf:"varint,3,opt,name=estimated_tokens,json=estimatedTokens,proto3" json:"estimated_tokens,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ContextMessage) Reset() {
+	*x = ContextMessage{}
+	mi := &file_parley_v1_session_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContextMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContextMessage) ProtoMessage() {}
+
+func (x *ContextMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_session_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContextMessage.ProtoReflect.Descriptor instead.
+func (*ContextMessage) Descriptor() ([]byte, []int) {
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ContextMessage) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *ContextMessage) GetRole() Role {
+	if x != nil {
+		return x.Role
+	}
+	return Role_ROLE_UNSPECIFIED
+}
+
+func (x *ContextMessage) GetEstimatedTokens() int64 {
+	if x != nil {
+		return x.EstimatedTokens
+	}
+	return 0
+}
+
 // A message that is being made.
 type PartialMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1258,7 +1722,7 @@ type PartialMessage struct {
 
 func (x *PartialMessage) Reset() {
 	*x = PartialMessage{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[15]
+	mi := &file_parley_v1_session_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1270,7 +1734,7 @@ func (x *PartialMessage) String() string {
 func (*PartialMessage) ProtoMessage() {}
 
 func (x *PartialMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[15]
+	mi := &file_parley_v1_session_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1283,7 +1747,7 @@ func (x *PartialMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartialMessage.ProtoReflect.Descriptor instead.
 func (*PartialMessage) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{15}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *PartialMessage) GetMessageId() string {
@@ -1358,7 +1822,7 @@ type OpenToolCall struct {
 
 func (x *OpenToolCall) Reset() {
 	*x = OpenToolCall{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[16]
+	mi := &file_parley_v1_session_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1370,7 +1834,7 @@ func (x *OpenToolCall) String() string {
 func (*OpenToolCall) ProtoMessage() {}
 
 func (x *OpenToolCall) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[16]
+	mi := &file_parley_v1_session_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1383,7 +1847,7 @@ func (x *OpenToolCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenToolCall.ProtoReflect.Descriptor instead.
 func (*OpenToolCall) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{16}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *OpenToolCall) GetCallId() string {
@@ -1446,7 +1910,7 @@ type BatchDeleteSessionsRequest struct {
 
 func (x *BatchDeleteSessionsRequest) Reset() {
 	*x = BatchDeleteSessionsRequest{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[17]
+	mi := &file_parley_v1_session_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1458,7 +1922,7 @@ func (x *BatchDeleteSessionsRequest) String() string {
 func (*BatchDeleteSessionsRequest) ProtoMessage() {}
 
 func (x *BatchDeleteSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[17]
+	mi := &file_parley_v1_session_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1471,7 +1935,7 @@ func (x *BatchDeleteSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchDeleteSessionsRequest.ProtoReflect.Descriptor instead.
 func (*BatchDeleteSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{17}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *BatchDeleteSessionsRequest) GetSessionIds() []string {
@@ -1494,7 +1958,7 @@ type BatchDeleteSessionsResponse struct {
 
 func (x *BatchDeleteSessionsResponse) Reset() {
 	*x = BatchDeleteSessionsResponse{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[18]
+	mi := &file_parley_v1_session_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1506,7 +1970,7 @@ func (x *BatchDeleteSessionsResponse) String() string {
 func (*BatchDeleteSessionsResponse) ProtoMessage() {}
 
 func (x *BatchDeleteSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[18]
+	mi := &file_parley_v1_session_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1519,7 +1983,7 @@ func (x *BatchDeleteSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchDeleteSessionsResponse.ProtoReflect.Descriptor instead.
 func (*BatchDeleteSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{18}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *BatchDeleteSessionsResponse) GetDeletedIds() []string {
@@ -1551,7 +2015,7 @@ type DeleteFailure struct {
 
 func (x *DeleteFailure) Reset() {
 	*x = DeleteFailure{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[19]
+	mi := &file_parley_v1_session_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1563,7 +2027,7 @@ func (x *DeleteFailure) String() string {
 func (*DeleteFailure) ProtoMessage() {}
 
 func (x *DeleteFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[19]
+	mi := &file_parley_v1_session_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1576,7 +2040,7 @@ func (x *DeleteFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteFailure.ProtoReflect.Descriptor instead.
 func (*DeleteFailure) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{19}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DeleteFailure) GetSessionId() string {
@@ -1617,7 +2081,7 @@ type AppendMessageRequest struct {
 
 func (x *AppendMessageRequest) Reset() {
 	*x = AppendMessageRequest{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[20]
+	mi := &file_parley_v1_session_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1629,7 +2093,7 @@ func (x *AppendMessageRequest) String() string {
 func (*AppendMessageRequest) ProtoMessage() {}
 
 func (x *AppendMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[20]
+	mi := &file_parley_v1_session_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1642,7 +2106,7 @@ func (x *AppendMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendMessageRequest.ProtoReflect.Descriptor instead.
 func (*AppendMessageRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{20}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AppendMessageRequest) GetSessionId() string {
@@ -1684,7 +2148,7 @@ type AppendMessageResponse struct {
 
 func (x *AppendMessageResponse) Reset() {
 	*x = AppendMessageResponse{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[21]
+	mi := &file_parley_v1_session_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1696,7 +2160,7 @@ func (x *AppendMessageResponse) String() string {
 func (*AppendMessageResponse) ProtoMessage() {}
 
 func (x *AppendMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[21]
+	mi := &file_parley_v1_session_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1709,7 +2173,7 @@ func (x *AppendMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendMessageResponse.ProtoReflect.Descriptor instead.
 func (*AppendMessageResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{21}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AppendMessageResponse) GetMessage() *Message {
@@ -1735,7 +2199,7 @@ type UpdateMessageRequest struct {
 
 func (x *UpdateMessageRequest) Reset() {
 	*x = UpdateMessageRequest{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[22]
+	mi := &file_parley_v1_session_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +2211,7 @@ func (x *UpdateMessageRequest) String() string {
 func (*UpdateMessageRequest) ProtoMessage() {}
 
 func (x *UpdateMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[22]
+	mi := &file_parley_v1_session_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +2224,7 @@ func (x *UpdateMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateMessageRequest.ProtoReflect.Descriptor instead.
 func (*UpdateMessageRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{22}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *UpdateMessageRequest) GetSessionId() string {
@@ -1795,7 +2259,7 @@ type UpdateMessageResponse struct {
 
 func (x *UpdateMessageResponse) Reset() {
 	*x = UpdateMessageResponse{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[23]
+	mi := &file_parley_v1_session_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1807,7 +2271,7 @@ func (x *UpdateMessageResponse) String() string {
 func (*UpdateMessageResponse) ProtoMessage() {}
 
 func (x *UpdateMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[23]
+	mi := &file_parley_v1_session_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1820,7 +2284,7 @@ func (x *UpdateMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateMessageResponse.ProtoReflect.Descriptor instead.
 func (*UpdateMessageResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{23}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *UpdateMessageResponse) GetMessage() *Message {
@@ -1841,7 +2305,7 @@ type ClearHistoryRequest struct {
 
 func (x *ClearHistoryRequest) Reset() {
 	*x = ClearHistoryRequest{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[24]
+	mi := &file_parley_v1_session_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1853,7 +2317,7 @@ func (x *ClearHistoryRequest) String() string {
 func (*ClearHistoryRequest) ProtoMessage() {}
 
 func (x *ClearHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[24]
+	mi := &file_parley_v1_session_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1866,7 +2330,7 @@ func (x *ClearHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ClearHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{24}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ClearHistoryRequest) GetSessionId() string {
@@ -1887,7 +2351,7 @@ type ClearHistoryResponse struct {
 
 func (x *ClearHistoryResponse) Reset() {
 	*x = ClearHistoryResponse{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[25]
+	mi := &file_parley_v1_session_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1899,7 +2363,7 @@ func (x *ClearHistoryResponse) String() string {
 func (*ClearHistoryResponse) ProtoMessage() {}
 
 func (x *ClearHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[25]
+	mi := &file_parley_v1_session_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1912,7 +2376,7 @@ func (x *ClearHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearHistoryResponse.ProtoReflect.Descriptor instead.
 func (*ClearHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{25}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ClearHistoryResponse) GetSession() *Session {
@@ -1935,7 +2399,7 @@ type RewindSessionRequest struct {
 
 func (x *RewindSessionRequest) Reset() {
 	*x = RewindSessionRequest{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[26]
+	mi := &file_parley_v1_session_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1947,7 +2411,7 @@ func (x *RewindSessionRequest) String() string {
 func (*RewindSessionRequest) ProtoMessage() {}
 
 func (x *RewindSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[26]
+	mi := &file_parley_v1_session_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1960,7 +2424,7 @@ func (x *RewindSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RewindSessionRequest.ProtoReflect.Descriptor instead.
 func (*RewindSessionRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{26}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RewindSessionRequest) GetSessionId() string {
@@ -1990,7 +2454,7 @@ type RewindSessionResponse struct {
 
 func (x *RewindSessionResponse) Reset() {
 	*x = RewindSessionResponse{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[27]
+	mi := &file_parley_v1_session_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2002,7 +2466,7 @@ func (x *RewindSessionResponse) String() string {
 func (*RewindSessionResponse) ProtoMessage() {}
 
 func (x *RewindSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[27]
+	mi := &file_parley_v1_session_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2015,7 +2479,7 @@ func (x *RewindSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RewindSessionResponse.ProtoReflect.Descriptor instead.
 func (*RewindSessionResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{27}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RewindSessionResponse) GetSession() *Session {
@@ -2049,7 +2513,7 @@ type RevertFilesRequest struct {
 
 func (x *RevertFilesRequest) Reset() {
 	*x = RevertFilesRequest{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[28]
+	mi := &file_parley_v1_session_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2061,7 +2525,7 @@ func (x *RevertFilesRequest) String() string {
 func (*RevertFilesRequest) ProtoMessage() {}
 
 func (x *RevertFilesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[28]
+	mi := &file_parley_v1_session_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2074,7 +2538,7 @@ func (x *RevertFilesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevertFilesRequest.ProtoReflect.Descriptor instead.
 func (*RevertFilesRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{28}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RevertFilesRequest) GetSessionId() string {
@@ -2119,7 +2583,7 @@ type RevertFilesResponse struct {
 
 func (x *RevertFilesResponse) Reset() {
 	*x = RevertFilesResponse{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[29]
+	mi := &file_parley_v1_session_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2131,7 +2595,7 @@ func (x *RevertFilesResponse) String() string {
 func (*RevertFilesResponse) ProtoMessage() {}
 
 func (x *RevertFilesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[29]
+	mi := &file_parley_v1_session_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2144,7 +2608,7 @@ func (x *RevertFilesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevertFilesResponse.ProtoReflect.Descriptor instead.
 func (*RevertFilesResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{29}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RevertFilesResponse) GetFiles() []*RevertedFile {
@@ -2183,7 +2647,7 @@ type RevertedFile struct {
 
 func (x *RevertedFile) Reset() {
 	*x = RevertedFile{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[30]
+	mi := &file_parley_v1_session_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2195,7 +2659,7 @@ func (x *RevertedFile) String() string {
 func (*RevertedFile) ProtoMessage() {}
 
 func (x *RevertedFile) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[30]
+	mi := &file_parley_v1_session_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2208,7 +2672,7 @@ func (x *RevertedFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevertedFile.ProtoReflect.Descriptor instead.
 func (*RevertedFile) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{30}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RevertedFile) GetPath() string {
@@ -2270,7 +2734,7 @@ type ForkSessionRequest struct {
 
 func (x *ForkSessionRequest) Reset() {
 	*x = ForkSessionRequest{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[31]
+	mi := &file_parley_v1_session_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2282,7 +2746,7 @@ func (x *ForkSessionRequest) String() string {
 func (*ForkSessionRequest) ProtoMessage() {}
 
 func (x *ForkSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[31]
+	mi := &file_parley_v1_session_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2295,7 +2759,7 @@ func (x *ForkSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForkSessionRequest.ProtoReflect.Descriptor instead.
 func (*ForkSessionRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{31}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ForkSessionRequest) GetSessionId() string {
@@ -2337,7 +2801,7 @@ type ForkSessionResponse struct {
 
 func (x *ForkSessionResponse) Reset() {
 	*x = ForkSessionResponse{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[32]
+	mi := &file_parley_v1_session_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2349,7 +2813,7 @@ func (x *ForkSessionResponse) String() string {
 func (*ForkSessionResponse) ProtoMessage() {}
 
 func (x *ForkSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[32]
+	mi := &file_parley_v1_session_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2362,7 +2826,7 @@ func (x *ForkSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForkSessionResponse.ProtoReflect.Descriptor instead.
 func (*ForkSessionResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{32}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ForkSessionResponse) GetSession() *Session {
@@ -2392,7 +2856,7 @@ type SearchMessagesRequest struct {
 
 func (x *SearchMessagesRequest) Reset() {
 	*x = SearchMessagesRequest{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[33]
+	mi := &file_parley_v1_session_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2404,7 +2868,7 @@ func (x *SearchMessagesRequest) String() string {
 func (*SearchMessagesRequest) ProtoMessage() {}
 
 func (x *SearchMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[33]
+	mi := &file_parley_v1_session_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2417,7 +2881,7 @@ func (x *SearchMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchMessagesRequest.ProtoReflect.Descriptor instead.
 func (*SearchMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{33}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SearchMessagesRequest) GetQuery() string {
@@ -2468,7 +2932,7 @@ type SearchMessagesResponse struct {
 
 func (x *SearchMessagesResponse) Reset() {
 	*x = SearchMessagesResponse{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[34]
+	mi := &file_parley_v1_session_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2480,7 +2944,7 @@ func (x *SearchMessagesResponse) String() string {
 func (*SearchMessagesResponse) ProtoMessage() {}
 
 func (x *SearchMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[34]
+	mi := &file_parley_v1_session_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2493,7 +2957,7 @@ func (x *SearchMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchMessagesResponse.ProtoReflect.Descriptor instead.
 func (*SearchMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{34}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SearchMessagesResponse) GetHits() []*SearchHit {
@@ -2531,7 +2995,7 @@ type SearchHit struct {
 
 func (x *SearchHit) Reset() {
 	*x = SearchHit{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[35]
+	mi := &file_parley_v1_session_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2543,7 +3007,7 @@ func (x *SearchHit) String() string {
 func (*SearchHit) ProtoMessage() {}
 
 func (x *SearchHit) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[35]
+	mi := &file_parley_v1_session_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2556,7 +3020,7 @@ func (x *SearchHit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchHit.ProtoReflect.Descriptor instead.
 func (*SearchHit) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{35}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SearchHit) GetSessionId() string {
@@ -2614,7 +3078,7 @@ type SnippetPiece struct {
 
 func (x *SnippetPiece) Reset() {
 	*x = SnippetPiece{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[36]
+	mi := &file_parley_v1_session_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2626,7 +3090,7 @@ func (x *SnippetPiece) String() string {
 func (*SnippetPiece) ProtoMessage() {}
 
 func (x *SnippetPiece) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[36]
+	mi := &file_parley_v1_session_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2639,7 +3103,7 @@ func (x *SnippetPiece) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnippetPiece.ProtoReflect.Descriptor instead.
 func (*SnippetPiece) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{36}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SnippetPiece) GetText() string {
@@ -2667,7 +3131,7 @@ type ExportSessionsRequest struct {
 
 func (x *ExportSessionsRequest) Reset() {
 	*x = ExportSessionsRequest{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[37]
+	mi := &file_parley_v1_session_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2679,7 +3143,7 @@ func (x *ExportSessionsRequest) String() string {
 func (*ExportSessionsRequest) ProtoMessage() {}
 
 func (x *ExportSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[37]
+	mi := &file_parley_v1_session_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2692,7 +3156,7 @@ func (x *ExportSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ExportSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{37}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ExportSessionsRequest) GetSessionIds() []string {
@@ -2713,7 +3177,7 @@ type ExportSessionsResponse struct {
 
 func (x *ExportSessionsResponse) Reset() {
 	*x = ExportSessionsResponse{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[38]
+	mi := &file_parley_v1_session_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2725,7 +3189,7 @@ func (x *ExportSessionsResponse) String() string {
 func (*ExportSessionsResponse) ProtoMessage() {}
 
 func (x *ExportSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[38]
+	mi := &file_parley_v1_session_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2738,7 +3202,7 @@ func (x *ExportSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ExportSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{38}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ExportSessionsResponse) GetData() []byte {
@@ -2761,7 +3225,7 @@ type ImportSessionsRequest struct {
 
 func (x *ImportSessionsRequest) Reset() {
 	*x = ImportSessionsRequest{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[39]
+	mi := &file_parley_v1_session_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2773,7 +3237,7 @@ func (x *ImportSessionsRequest) String() string {
 func (*ImportSessionsRequest) ProtoMessage() {}
 
 func (x *ImportSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[39]
+	mi := &file_parley_v1_session_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2786,7 +3250,7 @@ func (x *ImportSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ImportSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{39}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ImportSessionsRequest) GetIdempotencyKey() string {
@@ -2820,7 +3284,7 @@ type ImportSessionsResponse struct {
 
 func (x *ImportSessionsResponse) Reset() {
 	*x = ImportSessionsResponse{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[40]
+	mi := &file_parley_v1_session_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2832,7 +3296,7 @@ func (x *ImportSessionsResponse) String() string {
 func (*ImportSessionsResponse) ProtoMessage() {}
 
 func (x *ImportSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[40]
+	mi := &file_parley_v1_session_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2845,7 +3309,7 @@ func (x *ImportSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ImportSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{40}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ImportSessionsResponse) GetSessionCount() int64 {
@@ -2889,7 +3353,7 @@ type ImportedId struct {
 
 func (x *ImportedId) Reset() {
 	*x = ImportedId{}
-	mi := &file_parley_v1_session_service_proto_msgTypes[41]
+	mi := &file_parley_v1_session_service_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2901,7 +3365,7 @@ func (x *ImportedId) String() string {
 func (*ImportedId) ProtoMessage() {}
 
 func (x *ImportedId) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_session_service_proto_msgTypes[41]
+	mi := &file_parley_v1_session_service_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2914,7 +3378,7 @@ func (x *ImportedId) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportedId.ProtoReflect.Descriptor instead.
 func (*ImportedId) Descriptor() ([]byte, []int) {
-	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{41}
+	return file_parley_v1_session_service_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ImportedId) GetFrom() string {
@@ -2935,7 +3399,7 @@ var File_parley_v1_session_service_proto protoreflect.FileDescriptor
 
 const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fparley/v1/session_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/message.proto\x1a\x1aparley/v1/permission.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto\"\xc3\x05\n" +
+	"\x1fparley/v1/session_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/message.proto\x1a\x1aparley/v1/permission.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/todo.proto\x1a\x14parley/v1/turn.proto\"\xc3\x05\n" +
 	"\x14CreateSessionRequest\x121\n" +
 	"\x0fidempotency_key\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\x12\x1e\n" +
 	"\x05title\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x05title\x12\"\n" +
@@ -3027,7 +3491,7 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\x12GetSnapshotRequest\x12(\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x12$\n" +
-	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\"\xe3\x03\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\"\x8e\x04\n" +
 	"\x13GetSnapshotResponse\x12,\n" +
 	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\x12.\n" +
 	"\bmessages\x18\x02 \x03(\v2\x12.parley.v1.MessageR\bmessages\x12&\n" +
@@ -3040,7 +3504,41 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\blast_seq\x18\t \x01(\x03R\alastSeq\x12\x1b\n" +
 	"\tlog_epoch\x18\n" +
 	" \x01(\tR\blogEpoch\x12.\n" +
-	"\brequests\x18\a \x03(\v2\x12.parley.v1.RequestR\brequests\"\xf2\x01\n" +
+	"\brequests\x18\a \x03(\v2\x12.parley.v1.RequestR\brequests\x12)\n" +
+	"\x05todos\x18\v \x03(\v2\x13.parley.v1.TodoItemR\x05todos\"\x8c\x01\n" +
+	"\x11GetContextRequest\x12(\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x12$\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"\xe5\x02\n" +
+	"\x12GetContextResponse\x12B\n" +
+	"\finstructions\x18\x01 \x03(\v2\x1e.parley.v1.ContextInstructionsR\finstructions\x12,\n" +
+	"\x05tools\x18\x02 \x03(\v2\x16.parley.v1.ContextToolR\x05tools\x125\n" +
+	"\bmessages\x18\x03 \x03(\v2\x19.parley.v1.ContextMessageR\bmessages\x12&\n" +
+	"\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\x12#\n" +
+	"\rmessage_count\x18\x05 \x01(\x05R\fmessageCount\x12)\n" +
+	"\x10estimated_tokens\x18\x06 \x01(\x03R\x0festimatedTokens\x12\x18\n" +
+	"\aprofile\x18\a \x01(\tR\aprofile\x12\x14\n" +
+	"\x05model\x18\b \x01(\tR\x05model\"\xa2\x01\n" +
+	"\x13ContextInstructions\x124\n" +
+	"\x06source\x18\x01 \x01(\x0e2\x1c.parley.v1.InstructionSourceR\x06source\x12\x16\n" +
+	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12)\n" +
+	"\x10estimated_tokens\x18\x04 \x01(\x03R\x0festimatedTokens\"\xbf\x01\n" +
+	"\vContextTool\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x127\n" +
+	"\n" +
+	"parameters\x18\x03 \x01(\v2\x17.google.protobuf.StructR\n" +
+	"parameters\x12\x16\n" +
+	"\x06origin\x18\x04 \x01(\tR\x06origin\x12)\n" +
+	"\x10estimated_tokens\x18\x05 \x01(\x03R\x0festimatedTokens\"\x7f\n" +
+	"\x0eContextMessage\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x01 \x01(\tR\tmessageId\x12#\n" +
+	"\x04role\x18\x02 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x12)\n" +
+	"\x10estimated_tokens\x18\x03 \x01(\x03R\x0festimatedTokens\"\xf2\x01\n" +
 	"\x0ePartialMessage\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x17\n" +
@@ -3177,7 +3675,13 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\x1eSESSION_ORDER_CREATE_TIME_DESC\x10\x01\x12!\n" +
 	"\x1dSESSION_ORDER_CREATE_TIME_ASC\x10\x02\x12\"\n" +
 	"\x1eSESSION_ORDER_UPDATE_TIME_DESC\x10\x03\x12\x1b\n" +
-	"\x17SESSION_ORDER_TITLE_ASC\x10\x04*\xe3\x01\n" +
+	"\x17SESSION_ORDER_TITLE_ASC\x10\x04*\xb6\x01\n" +
+	"\x11InstructionSource\x12\"\n" +
+	"\x1eINSTRUCTION_SOURCE_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19INSTRUCTION_SOURCE_ENGINE\x10\x01\x12\x1e\n" +
+	"\x1aINSTRUCTION_SOURCE_SESSION\x10\x02\x12 \n" +
+	"\x1cINSTRUCTION_SOURCE_WORKSPACE\x10\x03\x12\x1c\n" +
+	"\x18INSTRUCTION_SOURCE_AGENT\x10\x04*\xe3\x01\n" +
 	"\rRevertOutcome\x12\x1e\n" +
 	"\x1aREVERT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17REVERT_OUTCOME_REVERTED\x10\x01\x12\x1e\n" +
@@ -3185,7 +3689,7 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\x13REVERT_OUTCOME_GONE\x10\x03\x12\x1c\n" +
 	"\x18REVERT_OUTCOME_AS_BEFORE\x10\x04\x12\"\n" +
 	"\x1eREVERT_OUTCOME_CHANGED_BETWEEN\x10\x05\x12\x1a\n" +
-	"\x16REVERT_OUTCOME_REFUSED\x10\x062\xbd\f\n" +
+	"\x16REVERT_OUTCOME_REFUSED\x10\x062\x95\r\n" +
 	"\x0eSessionService\x12Z\n" +
 	"\rCreateSession\x12\x1f.parley.v1.CreateSessionRequest\x1a .parley.v1.CreateSessionResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12V\n" +
 	"\n" +
@@ -3194,7 +3698,9 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\rUpdateSession\x12\x1f.parley.v1.UpdateSessionRequest\x1a .parley.v1.UpdateSessionResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12Z\n" +
 	"\rDeleteSession\x12\x1f.parley.v1.DeleteSessionRequest\x1a .parley.v1.DeleteSessionResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12\\\n" +
 	"\fListMessages\x12\x1e.parley.v1.ListMessagesRequest\x1a\x1f.parley.v1.ListMessagesResponse\"\v\xaa\xa1\x19\x04\b\x01\x10\x01\x90\x02\x01\x12Y\n" +
-	"\vGetSnapshot\x12\x1d.parley.v1.GetSnapshotRequest\x1a\x1e.parley.v1.GetSnapshotResponse\"\v\xaa\xa1\x19\x04\b\x01\x10\x01\x90\x02\x01\x12l\n" +
+	"\vGetSnapshot\x12\x1d.parley.v1.GetSnapshotRequest\x1a\x1e.parley.v1.GetSnapshotResponse\"\v\xaa\xa1\x19\x04\b\x01\x10\x01\x90\x02\x01\x12V\n" +
+	"\n" +
+	"GetContext\x12\x1c.parley.v1.GetContextRequest\x1a\x1d.parley.v1.GetContextResponse\"\v\xaa\xa1\x19\x04\b\x01\x10\x01\x90\x02\x01\x12l\n" +
 	"\x13BatchDeleteSessions\x12%.parley.v1.BatchDeleteSessionsRequest\x1a&.parley.v1.BatchDeleteSessionsResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12Z\n" +
 	"\rAppendMessage\x12\x1f.parley.v1.AppendMessageRequest\x1a .parley.v1.AppendMessageResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12Z\n" +
 	"\rUpdateMessage\x12\x1f.parley.v1.UpdateMessageRequest\x1a .parley.v1.UpdateMessageResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12W\n" +
@@ -3220,153 +3726,169 @@ func file_parley_v1_session_service_proto_rawDescGZIP() []byte {
 	return file_parley_v1_session_service_proto_rawDescData
 }
 
-var file_parley_v1_session_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_parley_v1_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_parley_v1_session_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_parley_v1_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_parley_v1_session_service_proto_goTypes = []any{
 	(SessionOrder)(0),                   // 0: parley.v1.SessionOrder
-	(RevertOutcome)(0),                  // 1: parley.v1.RevertOutcome
-	(*CreateSessionRequest)(nil),        // 2: parley.v1.CreateSessionRequest
-	(*CreateSessionResponse)(nil),       // 3: parley.v1.CreateSessionResponse
-	(*GetSessionRequest)(nil),           // 4: parley.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),          // 5: parley.v1.GetSessionResponse
-	(*ListSessionsRequest)(nil),         // 6: parley.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),        // 7: parley.v1.ListSessionsResponse
-	(*Labels)(nil),                      // 8: parley.v1.Labels
-	(*UpdateSessionRequest)(nil),        // 9: parley.v1.UpdateSessionRequest
-	(*UpdateSessionResponse)(nil),       // 10: parley.v1.UpdateSessionResponse
-	(*DeleteSessionRequest)(nil),        // 11: parley.v1.DeleteSessionRequest
-	(*DeleteSessionResponse)(nil),       // 12: parley.v1.DeleteSessionResponse
-	(*ListMessagesRequest)(nil),         // 13: parley.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),        // 14: parley.v1.ListMessagesResponse
-	(*GetSnapshotRequest)(nil),          // 15: parley.v1.GetSnapshotRequest
-	(*GetSnapshotResponse)(nil),         // 16: parley.v1.GetSnapshotResponse
-	(*PartialMessage)(nil),              // 17: parley.v1.PartialMessage
-	(*OpenToolCall)(nil),                // 18: parley.v1.OpenToolCall
-	(*BatchDeleteSessionsRequest)(nil),  // 19: parley.v1.BatchDeleteSessionsRequest
-	(*BatchDeleteSessionsResponse)(nil), // 20: parley.v1.BatchDeleteSessionsResponse
-	(*DeleteFailure)(nil),               // 21: parley.v1.DeleteFailure
-	(*AppendMessageRequest)(nil),        // 22: parley.v1.AppendMessageRequest
-	(*AppendMessageResponse)(nil),       // 23: parley.v1.AppendMessageResponse
-	(*UpdateMessageRequest)(nil),        // 24: parley.v1.UpdateMessageRequest
-	(*UpdateMessageResponse)(nil),       // 25: parley.v1.UpdateMessageResponse
-	(*ClearHistoryRequest)(nil),         // 26: parley.v1.ClearHistoryRequest
-	(*ClearHistoryResponse)(nil),        // 27: parley.v1.ClearHistoryResponse
-	(*RewindSessionRequest)(nil),        // 28: parley.v1.RewindSessionRequest
-	(*RewindSessionResponse)(nil),       // 29: parley.v1.RewindSessionResponse
-	(*RevertFilesRequest)(nil),          // 30: parley.v1.RevertFilesRequest
-	(*RevertFilesResponse)(nil),         // 31: parley.v1.RevertFilesResponse
-	(*RevertedFile)(nil),                // 32: parley.v1.RevertedFile
-	(*ForkSessionRequest)(nil),          // 33: parley.v1.ForkSessionRequest
-	(*ForkSessionResponse)(nil),         // 34: parley.v1.ForkSessionResponse
-	(*SearchMessagesRequest)(nil),       // 35: parley.v1.SearchMessagesRequest
-	(*SearchMessagesResponse)(nil),      // 36: parley.v1.SearchMessagesResponse
-	(*SearchHit)(nil),                   // 37: parley.v1.SearchHit
-	(*SnippetPiece)(nil),                // 38: parley.v1.SnippetPiece
-	(*ExportSessionsRequest)(nil),       // 39: parley.v1.ExportSessionsRequest
-	(*ExportSessionsResponse)(nil),      // 40: parley.v1.ExportSessionsResponse
-	(*ImportSessionsRequest)(nil),       // 41: parley.v1.ImportSessionsRequest
-	(*ImportSessionsResponse)(nil),      // 42: parley.v1.ImportSessionsResponse
-	(*ImportedId)(nil),                  // 43: parley.v1.ImportedId
-	nil,                                 // 44: parley.v1.CreateSessionRequest.LabelsEntry
-	nil,                                 // 45: parley.v1.ListSessionsRequest.LabelsEntry
-	nil,                                 // 46: parley.v1.Labels.ValuesEntry
-	(*Limits)(nil),                      // 47: parley.v1.Limits
-	(ApprovalMode)(0),                   // 48: parley.v1.ApprovalMode
-	(*RuleDraft)(nil),                   // 49: parley.v1.RuleDraft
-	(*Session)(nil),                     // 50: parley.v1.Session
-	(SessionState)(0),                   // 51: parley.v1.SessionState
-	(*Message)(nil),                     // 52: parley.v1.Message
-	(*Turn)(nil),                        // 53: parley.v1.Turn
-	(*QueuedMessage)(nil),               // 54: parley.v1.QueuedMessage
-	(*Request)(nil),                     // 55: parley.v1.Request
-	(Role)(0),                           // 56: parley.v1.Role
-	(*timestamppb.Timestamp)(nil),       // 57: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),             // 58: google.protobuf.Struct
-	(*Part)(nil),                        // 59: parley.v1.Part
+	(InstructionSource)(0),              // 1: parley.v1.InstructionSource
+	(RevertOutcome)(0),                  // 2: parley.v1.RevertOutcome
+	(*CreateSessionRequest)(nil),        // 3: parley.v1.CreateSessionRequest
+	(*CreateSessionResponse)(nil),       // 4: parley.v1.CreateSessionResponse
+	(*GetSessionRequest)(nil),           // 5: parley.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),          // 6: parley.v1.GetSessionResponse
+	(*ListSessionsRequest)(nil),         // 7: parley.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),        // 8: parley.v1.ListSessionsResponse
+	(*Labels)(nil),                      // 9: parley.v1.Labels
+	(*UpdateSessionRequest)(nil),        // 10: parley.v1.UpdateSessionRequest
+	(*UpdateSessionResponse)(nil),       // 11: parley.v1.UpdateSessionResponse
+	(*DeleteSessionRequest)(nil),        // 12: parley.v1.DeleteSessionRequest
+	(*DeleteSessionResponse)(nil),       // 13: parley.v1.DeleteSessionResponse
+	(*ListMessagesRequest)(nil),         // 14: parley.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),        // 15: parley.v1.ListMessagesResponse
+	(*GetSnapshotRequest)(nil),          // 16: parley.v1.GetSnapshotRequest
+	(*GetSnapshotResponse)(nil),         // 17: parley.v1.GetSnapshotResponse
+	(*GetContextRequest)(nil),           // 18: parley.v1.GetContextRequest
+	(*GetContextResponse)(nil),          // 19: parley.v1.GetContextResponse
+	(*ContextInstructions)(nil),         // 20: parley.v1.ContextInstructions
+	(*ContextTool)(nil),                 // 21: parley.v1.ContextTool
+	(*ContextMessage)(nil),              // 22: parley.v1.ContextMessage
+	(*PartialMessage)(nil),              // 23: parley.v1.PartialMessage
+	(*OpenToolCall)(nil),                // 24: parley.v1.OpenToolCall
+	(*BatchDeleteSessionsRequest)(nil),  // 25: parley.v1.BatchDeleteSessionsRequest
+	(*BatchDeleteSessionsResponse)(nil), // 26: parley.v1.BatchDeleteSessionsResponse
+	(*DeleteFailure)(nil),               // 27: parley.v1.DeleteFailure
+	(*AppendMessageRequest)(nil),        // 28: parley.v1.AppendMessageRequest
+	(*AppendMessageResponse)(nil),       // 29: parley.v1.AppendMessageResponse
+	(*UpdateMessageRequest)(nil),        // 30: parley.v1.UpdateMessageRequest
+	(*UpdateMessageResponse)(nil),       // 31: parley.v1.UpdateMessageResponse
+	(*ClearHistoryRequest)(nil),         // 32: parley.v1.ClearHistoryRequest
+	(*ClearHistoryResponse)(nil),        // 33: parley.v1.ClearHistoryResponse
+	(*RewindSessionRequest)(nil),        // 34: parley.v1.RewindSessionRequest
+	(*RewindSessionResponse)(nil),       // 35: parley.v1.RewindSessionResponse
+	(*RevertFilesRequest)(nil),          // 36: parley.v1.RevertFilesRequest
+	(*RevertFilesResponse)(nil),         // 37: parley.v1.RevertFilesResponse
+	(*RevertedFile)(nil),                // 38: parley.v1.RevertedFile
+	(*ForkSessionRequest)(nil),          // 39: parley.v1.ForkSessionRequest
+	(*ForkSessionResponse)(nil),         // 40: parley.v1.ForkSessionResponse
+	(*SearchMessagesRequest)(nil),       // 41: parley.v1.SearchMessagesRequest
+	(*SearchMessagesResponse)(nil),      // 42: parley.v1.SearchMessagesResponse
+	(*SearchHit)(nil),                   // 43: parley.v1.SearchHit
+	(*SnippetPiece)(nil),                // 44: parley.v1.SnippetPiece
+	(*ExportSessionsRequest)(nil),       // 45: parley.v1.ExportSessionsRequest
+	(*ExportSessionsResponse)(nil),      // 46: parley.v1.ExportSessionsResponse
+	(*ImportSessionsRequest)(nil),       // 47: parley.v1.ImportSessionsRequest
+	(*ImportSessionsResponse)(nil),      // 48: parley.v1.ImportSessionsResponse
+	(*ImportedId)(nil),                  // 49: parley.v1.ImportedId
+	nil,                                 // 50: parley.v1.CreateSessionRequest.LabelsEntry
+	nil,                                 // 51: parley.v1.ListSessionsRequest.LabelsEntry
+	nil,                                 // 52: parley.v1.Labels.ValuesEntry
+	(*Limits)(nil),                      // 53: parley.v1.Limits
+	(ApprovalMode)(0),                   // 54: parley.v1.ApprovalMode
+	(*RuleDraft)(nil),                   // 55: parley.v1.RuleDraft
+	(*Session)(nil),                     // 56: parley.v1.Session
+	(SessionState)(0),                   // 57: parley.v1.SessionState
+	(*Message)(nil),                     // 58: parley.v1.Message
+	(*Turn)(nil),                        // 59: parley.v1.Turn
+	(*QueuedMessage)(nil),               // 60: parley.v1.QueuedMessage
+	(*Request)(nil),                     // 61: parley.v1.Request
+	(*TodoItem)(nil),                    // 62: parley.v1.TodoItem
+	(*structpb.Struct)(nil),             // 63: google.protobuf.Struct
+	(Role)(0),                           // 64: parley.v1.Role
+	(*timestamppb.Timestamp)(nil),       // 65: google.protobuf.Timestamp
+	(*Part)(nil),                        // 66: parley.v1.Part
 }
 var file_parley_v1_session_service_proto_depIdxs = []int32{
-	44, // 0: parley.v1.CreateSessionRequest.labels:type_name -> parley.v1.CreateSessionRequest.LabelsEntry
-	47, // 1: parley.v1.CreateSessionRequest.limits:type_name -> parley.v1.Limits
-	48, // 2: parley.v1.CreateSessionRequest.approval_mode:type_name -> parley.v1.ApprovalMode
-	49, // 3: parley.v1.CreateSessionRequest.rules:type_name -> parley.v1.RuleDraft
-	50, // 4: parley.v1.CreateSessionResponse.session:type_name -> parley.v1.Session
-	50, // 5: parley.v1.GetSessionResponse.session:type_name -> parley.v1.Session
-	45, // 6: parley.v1.ListSessionsRequest.labels:type_name -> parley.v1.ListSessionsRequest.LabelsEntry
-	51, // 7: parley.v1.ListSessionsRequest.states:type_name -> parley.v1.SessionState
+	50, // 0: parley.v1.CreateSessionRequest.labels:type_name -> parley.v1.CreateSessionRequest.LabelsEntry
+	53, // 1: parley.v1.CreateSessionRequest.limits:type_name -> parley.v1.Limits
+	54, // 2: parley.v1.CreateSessionRequest.approval_mode:type_name -> parley.v1.ApprovalMode
+	55, // 3: parley.v1.CreateSessionRequest.rules:type_name -> parley.v1.RuleDraft
+	56, // 4: parley.v1.CreateSessionResponse.session:type_name -> parley.v1.Session
+	56, // 5: parley.v1.GetSessionResponse.session:type_name -> parley.v1.Session
+	51, // 6: parley.v1.ListSessionsRequest.labels:type_name -> parley.v1.ListSessionsRequest.LabelsEntry
+	57, // 7: parley.v1.ListSessionsRequest.states:type_name -> parley.v1.SessionState
 	0,  // 8: parley.v1.ListSessionsRequest.order:type_name -> parley.v1.SessionOrder
-	50, // 9: parley.v1.ListSessionsResponse.sessions:type_name -> parley.v1.Session
-	46, // 10: parley.v1.Labels.values:type_name -> parley.v1.Labels.ValuesEntry
-	8,  // 11: parley.v1.UpdateSessionRequest.labels:type_name -> parley.v1.Labels
-	47, // 12: parley.v1.UpdateSessionRequest.limits:type_name -> parley.v1.Limits
-	48, // 13: parley.v1.UpdateSessionRequest.approval_mode:type_name -> parley.v1.ApprovalMode
-	50, // 14: parley.v1.UpdateSessionResponse.session:type_name -> parley.v1.Session
-	52, // 15: parley.v1.ListMessagesResponse.messages:type_name -> parley.v1.Message
-	50, // 16: parley.v1.GetSnapshotResponse.session:type_name -> parley.v1.Session
-	52, // 17: parley.v1.GetSnapshotResponse.messages:type_name -> parley.v1.Message
-	17, // 18: parley.v1.GetSnapshotResponse.partial_message:type_name -> parley.v1.PartialMessage
-	18, // 19: parley.v1.GetSnapshotResponse.tool_calls:type_name -> parley.v1.OpenToolCall
-	53, // 20: parley.v1.GetSnapshotResponse.running_turn:type_name -> parley.v1.Turn
-	54, // 21: parley.v1.GetSnapshotResponse.queue:type_name -> parley.v1.QueuedMessage
-	55, // 22: parley.v1.GetSnapshotResponse.requests:type_name -> parley.v1.Request
-	56, // 23: parley.v1.PartialMessage.role:type_name -> parley.v1.Role
-	57, // 24: parley.v1.PartialMessage.create_time:type_name -> google.protobuf.Timestamp
-	58, // 25: parley.v1.OpenToolCall.arguments:type_name -> google.protobuf.Struct
-	21, // 26: parley.v1.BatchDeleteSessionsResponse.failures:type_name -> parley.v1.DeleteFailure
-	56, // 27: parley.v1.AppendMessageRequest.role:type_name -> parley.v1.Role
-	59, // 28: parley.v1.AppendMessageRequest.parts:type_name -> parley.v1.Part
-	52, // 29: parley.v1.AppendMessageResponse.message:type_name -> parley.v1.Message
-	59, // 30: parley.v1.UpdateMessageRequest.parts:type_name -> parley.v1.Part
-	52, // 31: parley.v1.UpdateMessageResponse.message:type_name -> parley.v1.Message
-	50, // 32: parley.v1.ClearHistoryResponse.session:type_name -> parley.v1.Session
-	50, // 33: parley.v1.RewindSessionResponse.session:type_name -> parley.v1.Session
-	32, // 34: parley.v1.RevertFilesResponse.files:type_name -> parley.v1.RevertedFile
-	1,  // 35: parley.v1.RevertedFile.outcome:type_name -> parley.v1.RevertOutcome
-	50, // 36: parley.v1.ForkSessionResponse.session:type_name -> parley.v1.Session
-	56, // 37: parley.v1.SearchMessagesRequest.roles:type_name -> parley.v1.Role
-	37, // 38: parley.v1.SearchMessagesResponse.hits:type_name -> parley.v1.SearchHit
-	56, // 39: parley.v1.SearchHit.role:type_name -> parley.v1.Role
-	57, // 40: parley.v1.SearchHit.create_time:type_name -> google.protobuf.Timestamp
-	38, // 41: parley.v1.SearchHit.snippet:type_name -> parley.v1.SnippetPiece
-	43, // 42: parley.v1.ImportSessionsResponse.renamed:type_name -> parley.v1.ImportedId
-	2,  // 43: parley.v1.SessionService.CreateSession:input_type -> parley.v1.CreateSessionRequest
-	4,  // 44: parley.v1.SessionService.GetSession:input_type -> parley.v1.GetSessionRequest
-	6,  // 45: parley.v1.SessionService.ListSessions:input_type -> parley.v1.ListSessionsRequest
-	9,  // 46: parley.v1.SessionService.UpdateSession:input_type -> parley.v1.UpdateSessionRequest
-	11, // 47: parley.v1.SessionService.DeleteSession:input_type -> parley.v1.DeleteSessionRequest
-	13, // 48: parley.v1.SessionService.ListMessages:input_type -> parley.v1.ListMessagesRequest
-	15, // 49: parley.v1.SessionService.GetSnapshot:input_type -> parley.v1.GetSnapshotRequest
-	19, // 50: parley.v1.SessionService.BatchDeleteSessions:input_type -> parley.v1.BatchDeleteSessionsRequest
-	22, // 51: parley.v1.SessionService.AppendMessage:input_type -> parley.v1.AppendMessageRequest
-	24, // 52: parley.v1.SessionService.UpdateMessage:input_type -> parley.v1.UpdateMessageRequest
-	26, // 53: parley.v1.SessionService.ClearHistory:input_type -> parley.v1.ClearHistoryRequest
-	28, // 54: parley.v1.SessionService.RewindSession:input_type -> parley.v1.RewindSessionRequest
-	30, // 55: parley.v1.SessionService.RevertFiles:input_type -> parley.v1.RevertFilesRequest
-	33, // 56: parley.v1.SessionService.ForkSession:input_type -> parley.v1.ForkSessionRequest
-	35, // 57: parley.v1.SessionService.SearchMessages:input_type -> parley.v1.SearchMessagesRequest
-	39, // 58: parley.v1.SessionService.ExportSessions:input_type -> parley.v1.ExportSessionsRequest
-	41, // 59: parley.v1.SessionService.ImportSessions:input_type -> parley.v1.ImportSessionsRequest
-	3,  // 60: parley.v1.SessionService.CreateSession:output_type -> parley.v1.CreateSessionResponse
-	5,  // 61: parley.v1.SessionService.GetSession:output_type -> parley.v1.GetSessionResponse
-	7,  // 62: parley.v1.SessionService.ListSessions:output_type -> parley.v1.ListSessionsResponse
-	10, // 63: parley.v1.SessionService.UpdateSession:output_type -> parley.v1.UpdateSessionResponse
-	12, // 64: parley.v1.SessionService.DeleteSession:output_type -> parley.v1.DeleteSessionResponse
-	14, // 65: parley.v1.SessionService.ListMessages:output_type -> parley.v1.ListMessagesResponse
-	16, // 66: parley.v1.SessionService.GetSnapshot:output_type -> parley.v1.GetSnapshotResponse
-	20, // 67: parley.v1.SessionService.BatchDeleteSessions:output_type -> parley.v1.BatchDeleteSessionsResponse
-	23, // 68: parley.v1.SessionService.AppendMessage:output_type -> parley.v1.AppendMessageResponse
-	25, // 69: parley.v1.SessionService.UpdateMessage:output_type -> parley.v1.UpdateMessageResponse
-	27, // 70: parley.v1.SessionService.ClearHistory:output_type -> parley.v1.ClearHistoryResponse
-	29, // 71: parley.v1.SessionService.RewindSession:output_type -> parley.v1.RewindSessionResponse
-	31, // 72: parley.v1.SessionService.RevertFiles:output_type -> parley.v1.RevertFilesResponse
-	34, // 73: parley.v1.SessionService.ForkSession:output_type -> parley.v1.ForkSessionResponse
-	36, // 74: parley.v1.SessionService.SearchMessages:output_type -> parley.v1.SearchMessagesResponse
-	40, // 75: parley.v1.SessionService.ExportSessions:output_type -> parley.v1.ExportSessionsResponse
-	42, // 76: parley.v1.SessionService.ImportSessions:output_type -> parley.v1.ImportSessionsResponse
-	60, // [60:77] is the sub-list for method output_type
-	43, // [43:60] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	56, // 9: parley.v1.ListSessionsResponse.sessions:type_name -> parley.v1.Session
+	52, // 10: parley.v1.Labels.values:type_name -> parley.v1.Labels.ValuesEntry
+	9,  // 11: parley.v1.UpdateSessionRequest.labels:type_name -> parley.v1.Labels
+	53, // 12: parley.v1.UpdateSessionRequest.limits:type_name -> parley.v1.Limits
+	54, // 13: parley.v1.UpdateSessionRequest.approval_mode:type_name -> parley.v1.ApprovalMode
+	56, // 14: parley.v1.UpdateSessionResponse.session:type_name -> parley.v1.Session
+	58, // 15: parley.v1.ListMessagesResponse.messages:type_name -> parley.v1.Message
+	56, // 16: parley.v1.GetSnapshotResponse.session:type_name -> parley.v1.Session
+	58, // 17: parley.v1.GetSnapshotResponse.messages:type_name -> parley.v1.Message
+	23, // 18: parley.v1.GetSnapshotResponse.partial_message:type_name -> parley.v1.PartialMessage
+	24, // 19: parley.v1.GetSnapshotResponse.tool_calls:type_name -> parley.v1.OpenToolCall
+	59, // 20: parley.v1.GetSnapshotResponse.running_turn:type_name -> parley.v1.Turn
+	60, // 21: parley.v1.GetSnapshotResponse.queue:type_name -> parley.v1.QueuedMessage
+	61, // 22: parley.v1.GetSnapshotResponse.requests:type_name -> parley.v1.Request
+	62, // 23: parley.v1.GetSnapshotResponse.todos:type_name -> parley.v1.TodoItem
+	20, // 24: parley.v1.GetContextResponse.instructions:type_name -> parley.v1.ContextInstructions
+	21, // 25: parley.v1.GetContextResponse.tools:type_name -> parley.v1.ContextTool
+	22, // 26: parley.v1.GetContextResponse.messages:type_name -> parley.v1.ContextMessage
+	1,  // 27: parley.v1.ContextInstructions.source:type_name -> parley.v1.InstructionSource
+	63, // 28: parley.v1.ContextTool.parameters:type_name -> google.protobuf.Struct
+	64, // 29: parley.v1.ContextMessage.role:type_name -> parley.v1.Role
+	64, // 30: parley.v1.PartialMessage.role:type_name -> parley.v1.Role
+	65, // 31: parley.v1.PartialMessage.create_time:type_name -> google.protobuf.Timestamp
+	63, // 32: parley.v1.OpenToolCall.arguments:type_name -> google.protobuf.Struct
+	27, // 33: parley.v1.BatchDeleteSessionsResponse.failures:type_name -> parley.v1.DeleteFailure
+	64, // 34: parley.v1.AppendMessageRequest.role:type_name -> parley.v1.Role
+	66, // 35: parley.v1.AppendMessageRequest.parts:type_name -> parley.v1.Part
+	58, // 36: parley.v1.AppendMessageResponse.message:type_name -> parley.v1.Message
+	66, // 37: parley.v1.UpdateMessageRequest.parts:type_name -> parley.v1.Part
+	58, // 38: parley.v1.UpdateMessageResponse.message:type_name -> parley.v1.Message
+	56, // 39: parley.v1.ClearHistoryResponse.session:type_name -> parley.v1.Session
+	56, // 40: parley.v1.RewindSessionResponse.session:type_name -> parley.v1.Session
+	38, // 41: parley.v1.RevertFilesResponse.files:type_name -> parley.v1.RevertedFile
+	2,  // 42: parley.v1.RevertedFile.outcome:type_name -> parley.v1.RevertOutcome
+	56, // 43: parley.v1.ForkSessionResponse.session:type_name -> parley.v1.Session
+	64, // 44: parley.v1.SearchMessagesRequest.roles:type_name -> parley.v1.Role
+	43, // 45: parley.v1.SearchMessagesResponse.hits:type_name -> parley.v1.SearchHit
+	64, // 46: parley.v1.SearchHit.role:type_name -> parley.v1.Role
+	65, // 47: parley.v1.SearchHit.create_time:type_name -> google.protobuf.Timestamp
+	44, // 48: parley.v1.SearchHit.snippet:type_name -> parley.v1.SnippetPiece
+	49, // 49: parley.v1.ImportSessionsResponse.renamed:type_name -> parley.v1.ImportedId
+	3,  // 50: parley.v1.SessionService.CreateSession:input_type -> parley.v1.CreateSessionRequest
+	5,  // 51: parley.v1.SessionService.GetSession:input_type -> parley.v1.GetSessionRequest
+	7,  // 52: parley.v1.SessionService.ListSessions:input_type -> parley.v1.ListSessionsRequest
+	10, // 53: parley.v1.SessionService.UpdateSession:input_type -> parley.v1.UpdateSessionRequest
+	12, // 54: parley.v1.SessionService.DeleteSession:input_type -> parley.v1.DeleteSessionRequest
+	14, // 55: parley.v1.SessionService.ListMessages:input_type -> parley.v1.ListMessagesRequest
+	16, // 56: parley.v1.SessionService.GetSnapshot:input_type -> parley.v1.GetSnapshotRequest
+	18, // 57: parley.v1.SessionService.GetContext:input_type -> parley.v1.GetContextRequest
+	25, // 58: parley.v1.SessionService.BatchDeleteSessions:input_type -> parley.v1.BatchDeleteSessionsRequest
+	28, // 59: parley.v1.SessionService.AppendMessage:input_type -> parley.v1.AppendMessageRequest
+	30, // 60: parley.v1.SessionService.UpdateMessage:input_type -> parley.v1.UpdateMessageRequest
+	32, // 61: parley.v1.SessionService.ClearHistory:input_type -> parley.v1.ClearHistoryRequest
+	34, // 62: parley.v1.SessionService.RewindSession:input_type -> parley.v1.RewindSessionRequest
+	36, // 63: parley.v1.SessionService.RevertFiles:input_type -> parley.v1.RevertFilesRequest
+	39, // 64: parley.v1.SessionService.ForkSession:input_type -> parley.v1.ForkSessionRequest
+	41, // 65: parley.v1.SessionService.SearchMessages:input_type -> parley.v1.SearchMessagesRequest
+	45, // 66: parley.v1.SessionService.ExportSessions:input_type -> parley.v1.ExportSessionsRequest
+	47, // 67: parley.v1.SessionService.ImportSessions:input_type -> parley.v1.ImportSessionsRequest
+	4,  // 68: parley.v1.SessionService.CreateSession:output_type -> parley.v1.CreateSessionResponse
+	6,  // 69: parley.v1.SessionService.GetSession:output_type -> parley.v1.GetSessionResponse
+	8,  // 70: parley.v1.SessionService.ListSessions:output_type -> parley.v1.ListSessionsResponse
+	11, // 71: parley.v1.SessionService.UpdateSession:output_type -> parley.v1.UpdateSessionResponse
+	13, // 72: parley.v1.SessionService.DeleteSession:output_type -> parley.v1.DeleteSessionResponse
+	15, // 73: parley.v1.SessionService.ListMessages:output_type -> parley.v1.ListMessagesResponse
+	17, // 74: parley.v1.SessionService.GetSnapshot:output_type -> parley.v1.GetSnapshotResponse
+	19, // 75: parley.v1.SessionService.GetContext:output_type -> parley.v1.GetContextResponse
+	26, // 76: parley.v1.SessionService.BatchDeleteSessions:output_type -> parley.v1.BatchDeleteSessionsResponse
+	29, // 77: parley.v1.SessionService.AppendMessage:output_type -> parley.v1.AppendMessageResponse
+	31, // 78: parley.v1.SessionService.UpdateMessage:output_type -> parley.v1.UpdateMessageResponse
+	33, // 79: parley.v1.SessionService.ClearHistory:output_type -> parley.v1.ClearHistoryResponse
+	35, // 80: parley.v1.SessionService.RewindSession:output_type -> parley.v1.RewindSessionResponse
+	37, // 81: parley.v1.SessionService.RevertFiles:output_type -> parley.v1.RevertFilesResponse
+	40, // 82: parley.v1.SessionService.ForkSession:output_type -> parley.v1.ForkSessionResponse
+	42, // 83: parley.v1.SessionService.SearchMessages:output_type -> parley.v1.SearchMessagesResponse
+	46, // 84: parley.v1.SessionService.ExportSessions:output_type -> parley.v1.ExportSessionsResponse
+	48, // 85: parley.v1.SessionService.ImportSessions:output_type -> parley.v1.ImportSessionsResponse
+	68, // [68:86] is the sub-list for method output_type
+	50, // [50:68] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_session_service_proto_init() }
@@ -3380,17 +3902,18 @@ func file_parley_v1_session_service_proto_init() {
 	file_parley_v1_queue_proto_init()
 	file_parley_v1_request_proto_init()
 	file_parley_v1_session_proto_init()
+	file_parley_v1_todo_proto_init()
 	file_parley_v1_turn_proto_init()
 	file_parley_v1_session_service_proto_msgTypes[4].OneofWrappers = []any{}
 	file_parley_v1_session_service_proto_msgTypes[7].OneofWrappers = []any{}
-	file_parley_v1_session_service_proto_msgTypes[31].OneofWrappers = []any{}
+	file_parley_v1_session_service_proto_msgTypes[36].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_session_service_proto_rawDesc), len(file_parley_v1_session_service_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   45,
+			NumEnums:      3,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -899,9 +899,10 @@ export const MessageService: GenService<{
   },
   /**
    * Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, every process that its calls
-   * have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
-   * is. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named
-   * and none runs.
+   * have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED.
+   * Answers when all of it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it is. Fails
+   * with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named and none
+   * runs.
    *
    * @generated from rpc parley.v1.MessageService.CancelTurn
    */

@@ -18,6 +18,8 @@ import type { Request } from "./request_pb.ts";
 import { file_parley_v1_request } from "./request_pb.ts";
 import type { Session, SessionState } from "./session_pb.ts";
 import { file_parley_v1_session } from "./session_pb.ts";
+import type { TodoItem } from "./todo_pb.ts";
+import { file_parley_v1_todo } from "./todo_pb.ts";
 import type { Limits, Turn } from "./turn_pb.ts";
 import { file_parley_v1_turn } from "./turn_pb.ts";
 import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -26,7 +28,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file parley/v1/session_service.proto.
  */
 export const file_parley_v1_session_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wYXJsZXkvdjEvc2Vzc2lvbl9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEiqQQKFENyZWF0ZVNlc3Npb25SZXF1ZXN0EiEKD2lkZW1wb3RlbmN5X2tleRgBIAEoCUIIukgFcgMYgAESFwoFdGl0bGUYAiABKAlCCLpIBXIDGPQDEhkKB3Byb2ZpbGUYAyABKAlCCLpIBXIDGIABEhcKBW1vZGVsGAQgASgJQgi6SAVyAxiAAhIgCg1zeXN0ZW1fcHJvbXB0GAYgASgJQgm6SAZyBCiAgBASVAoGbGFiZWxzGAsgAygLMisucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXF1ZXN0LkxhYmVsc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhIhCgZsaW1pdHMYDCABKAsyES5wYXJsZXkudjEuTGltaXRzEhwKFHJlc3VtZV9hZnRlcl9yZXN0YXJ0GA0gASgIEhUKDXJldHJ5X3BhcnRpYWwYDiABKAgSGwoJd29ya3NwYWNlGAUgASgJQgi6SAVyAxiAIBI4Cg1hcHByb3ZhbF9tb2RlGAcgASgOMhcucGFybGV5LnYxLkFwcHJvdmFsTW9kZUIIukgFggECEAESLQoFcnVsZXMYCCADKAsyFC5wYXJsZXkudjEuUnVsZURyYWZ0Qgi6SAWSAQIQZBIWCgVhZ2VudBgJIAEoCUIHukgEcgIYQBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIChALIjwKFUNyZWF0ZVNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iMgoRR2V0U2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAIjkKEkdldFNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iugMKE0xpc3RTZXNzaW9uc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhcKBXF1ZXJ5GAMgASgJQgi6SAVyAxjoBxJTCgZsYWJlbHMYBCADKAsyKi5wYXJsZXkudjEuTGlzdFNlc3Npb25zUmVxdWVzdC5MYWJlbHNFbnRyeUIXukgUmgEREEAiBnIEEAEYQCoFcgMYgAISOgoGc3RhdGVzGAUgAygOMhcucGFybGV5LnYxLlNlc3Npb25TdGF0ZUIRukgOkgELEAgiB4IBBBABIAASFAoHc3RhcnJlZBgGIAEoCEgAiAEBEhsKCXdvcmtzcGFjZRgHIAEoCUIIukgFcgMYgCASGQoHcHJvZmlsZRgIIAEoCUIIukgFcgMYgAESMAoFb3JkZXIYCSABKA4yFy5wYXJsZXkudjEuU2Vzc2lvbk9yZGVyQgi6SAWCAQIQARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgoKCF9zdGFycmVkSgQIChAQIlUKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEiQKCHNlc3Npb25zGAEgAygLMhIucGFybGV5LnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIn8KBkxhYmVscxJGCgZ2YWx1ZXMYASADKAsyHS5wYXJsZXkudjEuTGFiZWxzLlZhbHVlc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpkEChRVcGRhdGVTZXNzaW9uUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASHAoFdGl0bGUYAiABKAlCCLpIBXIDGPQDSACIAQESHgoHcHJvZmlsZRgDIAEoCUIIukgFcgMYgAFIAYgBARIcCgVtb2RlbBgEIAEoCUIIukgFcgMYgAJIAogBARIlCg1zeXN0ZW1fcHJvbXB0GAYgASgJQgm6SAZyBCiAgBBIA4gBARIhCgZsYWJlbHMYCyABKAsyES5wYXJsZXkudjEuTGFiZWxzEiEKBmxpbWl0cxgMIAEoCzIRLnBhcmxleS52MS5MaW1pdHMSIQoUcmVzdW1lX2FmdGVyX3Jlc3RhcnQYDSABKAhIBIgBARIaCg1yZXRyeV9wYXJ0aWFsGA4gASgISAWIAQESFAoHc3RhcnJlZBgPIAEoCEgGiAEBEj0KDWFwcHJvdmFsX21vZGUYByABKA4yFy5wYXJsZXkudjEuQXBwcm92YWxNb2RlQgi6SAWCAQIQAUgHiAEBQggKBl90aXRsZUIKCghfcHJvZmlsZUIICgZfbW9kZWxCEAoOX3N5c3RlbV9wcm9tcHRCFwoVX3Jlc3VtZV9hZnRlcl9yZXN0YXJ0QhAKDl9yZXRyeV9wYXJ0aWFsQgoKCF9zdGFycmVkQhAKDl9hcHByb3ZhbF9tb2RlSgQIBRAGSgQICBALIjwKFVVwZGF0ZVNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iNQoURGVsZXRlU2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAIhcKFURlbGV0ZVNlc3Npb25SZXNwb25zZSJuChNMaXN0TWVzc2FnZXNSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiVQoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USJAoIbWVzc2FnZXMYASADKAsyEi5wYXJsZXkudjEuTWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTwoSR2V0U25hcHNob3RSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAAi9QIKE0dldFNuYXBzaG90UmVzcG9uc2USIwoHc2Vzc2lvbhgBIAEoCzISLnBhcmxleS52MS5TZXNzaW9uEiQKCG1lc3NhZ2VzGAIgAygLMhIucGFybGV5LnYxLk1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJEjIKD3BhcnRpYWxfbWVzc2FnZRgEIAEoCzIZLnBhcmxleS52MS5QYXJ0aWFsTWVzc2FnZRIrCgp0b29sX2NhbGxzGAUgAygLMhcucGFybGV5LnYxLk9wZW5Ub29sQ2FsbBIlCgxydW5uaW5nX3R1cm4YBiABKAsyDy5wYXJsZXkudjEuVHVybhInCgVxdWV1ZRgIIAMoCzIYLnBhcmxleS52MS5RdWV1ZWRNZXNzYWdlEhAKCGxhc3Rfc2VxGAkgASgDEhEKCWxvZ19lcG9jaBgKIAEoCRIkCghyZXF1ZXN0cxgHIAMoCzISLnBhcmxleS52MS5SZXF1ZXN0IrUBCg5QYXJ0aWFsTWVzc2FnZRISCgptZXNzYWdlX2lkGAEgASgJEg8KB3R1cm5faWQYAiABKAkSHQoEcm9sZRgDIAEoDjIPLnBhcmxleS52MS5Sb2xlEg0KBW1vZGVsGAQgASgJEgwKBHRleHQYBSABKAkSEQoJcmVhc29uaW5nGAYgASgJEi8KC2NyZWF0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKeAQoMT3BlblRvb2xDYWxsEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCm1lc3NhZ2VfaWQYBCABKAkSDwoHc3RhcnRlZBgFIAEoCBIOCgZzdGRvdXQYBiABKAkSDgoGc3RkZXJyGAcgASgJIkgKGkJhdGNoRGVsZXRlU2Vzc2lvbnNSZXF1ZXN0EioKC3Nlc3Npb25faWRzGAEgAygJQhW6SBKSAQ8IARDoBxgBIgZyBBABGEAiXgobQmF0Y2hEZWxldGVTZXNzaW9uc1Jlc3BvbnNlEhMKC2RlbGV0ZWRfaWRzGAEgAygJEioKCGZhaWx1cmVzGAIgAygLMhgucGFybGV5LnYxLkRlbGV0ZUZhaWx1cmUiRAoNRGVsZXRlRmFpbHVyZRISCgpzZXNzaW9uX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIrEBChRBcHBlbmRNZXNzYWdlUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAARIrCgRyb2xlGAMgASgOMg8ucGFybGV5LnYxLlJvbGVCDLpICYIBBhgBGAIYAxIqCgVwYXJ0cxgEIAMoCzIPLnBhcmxleS52MS5QYXJ0Qgq6SAeSAQQIARBkIjwKFUFwcGVuZE1lc3NhZ2VSZXNwb25zZRIjCgdtZXNzYWdlGAEgASgLMhIucGFybGV5LnYxLk1lc3NhZ2UigAEKFFVwZGF0ZU1lc3NhZ2VSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIdCgptZXNzYWdlX2lkGAIgASgJQgm6SAZyBBABGEASKgoFcGFydHMYAyADKAsyDy5wYXJsZXkudjEuUGFydEIKukgHkgEECAEQZCI8ChVVcGRhdGVNZXNzYWdlUmVzcG9uc2USIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlIjQKE0NsZWFySGlzdG9yeVJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAIjsKFENsZWFySGlzdG9yeVJlc3BvbnNlEiMKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbiJUChRSZXdpbmRTZXNzaW9uUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASHQoKbWVzc2FnZV9pZBgCIAEoCUIJukgGcgQQARhAIlYKFVJld2luZFNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24SGAoQZmlyc3RfbWVzc2FnZV9pZBgCIAEoCSKDAQoSUmV2ZXJ0RmlsZXNSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCgd0dXJuX2lkGAIgASgJQgm6SAZyBBABGEASDwoHcHJldmlldxgDIAEoCBIhCg9pZGVtcG90ZW5jeV9rZXkYBCABKAlCCLpIBXIDGIABIk8KE1JldmVydEZpbGVzUmVzcG9uc2USJgoFZmlsZXMYASADKAsyFy5wYXJsZXkudjEuUmV2ZXJ0ZWRGaWxlEhAKCGhhc19tb3JlGAIgASgIIpIBCgxSZXZlcnRlZEZpbGUSDAoEcGF0aBgBIAEoCRIpCgdvdXRjb21lGAIgASgOMhgucGFybGV5LnYxLlJldmVydE91dGNvbWUSDAoEZGlmZhgDIAEoCRITCgthZGRlZF9saW5lcxgEIAEoBRIVCg1yZW1vdmVkX2xpbmVzGAUgASgFEg8KB21lc3NhZ2UYBiABKAkiogEKEkZvcmtTZXNzaW9uUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAARIiChFiZWZvcmVfbWVzc2FnZV9pZBgDIAEoCUIHukgEcgIYQBIcCgV0aXRsZRgEIAEoCUIIukgFcgMY9ANIAIgBAUIICgZfdGl0bGUiOgoTRm9ya1Nlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24ivAEKFVNlYXJjaE1lc3NhZ2VzUmVxdWVzdBIZCgVxdWVyeRgBIAEoCUIKukgHcgUQARjoBxIbCgpzZXNzaW9uX2lkGAIgASgJQge6SARyAhhAEjEKBXJvbGVzGAMgAygOMg8ucGFybGV5LnYxLlJvbGVCEbpIDpIBCxAEIgeCAQQQASAAEhoKCXBhZ2Vfc2l6ZRgEIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAUgASgJQgi6SAVyAxiACCJVChZTZWFyY2hNZXNzYWdlc1Jlc3BvbnNlEiIKBGhpdHMYASADKAsyFC5wYXJsZXkudjEuU2VhcmNoSGl0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLEAQoJU2VhcmNoSGl0EhIKCnNlc3Npb25faWQYASABKAkSFQoNc2Vzc2lvbl90aXRsZRgCIAEoCRISCgptZXNzYWdlX2lkGAMgASgJEh0KBHJvbGUYBCABKA4yDy5wYXJsZXkudjEuUm9sZRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoHc25pcHBldBgGIAMoCzIXLnBhcmxleS52MS5TbmlwcGV0UGllY2UiLgoMU25pcHBldFBpZWNlEgwKBHRleHQYASABKAkSEAoIaXNfbWF0Y2gYAiABKAgiQQoVRXhwb3J0U2Vzc2lvbnNSZXF1ZXN0EigKC3Nlc3Npb25faWRzGAEgAygJQhO6SBCSAQ0Q6AcYASIGcgQQARhAIiYKFkV4cG9ydFNlc3Npb25zUmVzcG9uc2USDAoEZGF0YRgBIAEoDCJqChVJbXBvcnRTZXNzaW9uc1JlcXVlc3QSIQoPaWRlbXBvdGVuY3lfa2V5GAEgASgJQgi6SAVyAxiAARIuCgVibG9icxgCIAMoCUIfukgckgEZCAEQ6AciEnIQMg5eWzAtOWEtZl17NjR9JCKDAQoWSW1wb3J0U2Vzc2lvbnNSZXNwb25zZRIVCg1zZXNzaW9uX2NvdW50GAEgASgDEhUKDW1lc3NhZ2VfY291bnQYAiABKAMSJgoHcmVuYW1lZBgDIAMoCzIVLnBhcmxleS52MS5JbXBvcnRlZElkEhMKC3Nlc3Npb25faWRzGAQgAygJIiYKCkltcG9ydGVkSWQSDAoEZnJvbRgBIAEoCRIKCgJ0bxgCIAEoCSq1AQoMU2Vzc2lvbk9yZGVyEh0KGVNFU1NJT05fT1JERVJfVU5TUEVDSUZJRUQQABIiCh5TRVNTSU9OX09SREVSX0NSRUFURV9USU1FX0RFU0MQARIhCh1TRVNTSU9OX09SREVSX0NSRUFURV9USU1FX0FTQxACEiIKHlNFU1NJT05fT1JERVJfVVBEQVRFX1RJTUVfREVTQxADEhsKF1NFU1NJT05fT1JERVJfVElUTEVfQVNDEAQq4wEKDVJldmVydE91dGNvbWUSHgoaUkVWRVJUX09VVENPTUVfVU5TUEVDSUZJRUQQABIbChdSRVZFUlRfT1VUQ09NRV9SRVZFUlRFRBABEh4KGlJFVkVSVF9PVVRDT01FX05PVF9BU19MRUZUEAISFwoTUkVWRVJUX09VVENPTUVfR09ORRADEhwKGFJFVkVSVF9PVVRDT01FX0FTX0JFRk9SRRAEEiIKHlJFVkVSVF9PVVRDT01FX0NIQU5HRURfQkVUV0VFThAFEhoKFlJFVkVSVF9PVVRDT01FX1JFRlVTRUQQBjK9DAoOU2Vzc2lvblNlcnZpY2USWgoNQ3JlYXRlU2Vzc2lvbhIfLnBhcmxleS52MS5DcmVhdGVTZXNzaW9uUmVxdWVzdBogLnBhcmxleS52MS5DcmVhdGVTZXNzaW9uUmVzcG9uc2UiBqqhGQIIAhJWCgpHZXRTZXNzaW9uEhwucGFybGV5LnYxLkdldFNlc3Npb25SZXF1ZXN0Gh0ucGFybGV5LnYxLkdldFNlc3Npb25SZXNwb25zZSILkAIBqqEZBAgBEAESWgoMTGlzdFNlc3Npb25zEh4ucGFybGV5LnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaHy5wYXJsZXkudjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiCZACAaqhGQIIARJaCg1VcGRhdGVTZXNzaW9uEh8ucGFybGV5LnYxLlVwZGF0ZVNlc3Npb25SZXF1ZXN0GiAucGFybGV5LnYxLlVwZGF0ZVNlc3Npb25SZXNwb25zZSIGqqEZAggCEloKDURlbGV0ZVNlc3Npb24SHy5wYXJsZXkudjEuRGVsZXRlU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuRGVsZXRlU2Vzc2lvblJlc3BvbnNlIgaqoRkCCAISXAoMTGlzdE1lc3NhZ2VzEh4ucGFybGV5LnYxLkxpc3RNZXNzYWdlc1JlcXVlc3QaHy5wYXJsZXkudjEuTGlzdE1lc3NhZ2VzUmVzcG9uc2UiC5ACAaqhGQQIARABElkKC0dldFNuYXBzaG90Eh0ucGFybGV5LnYxLkdldFNuYXBzaG90UmVxdWVzdBoeLnBhcmxleS52MS5HZXRTbmFwc2hvdFJlc3BvbnNlIguQAgGqoRkECAEQARJsChNCYXRjaERlbGV0ZVNlc3Npb25zEiUucGFybGV5LnYxLkJhdGNoRGVsZXRlU2Vzc2lvbnNSZXF1ZXN0GiYucGFybGV5LnYxLkJhdGNoRGVsZXRlU2Vzc2lvbnNSZXNwb25zZSIGqqEZAggCEloKDUFwcGVuZE1lc3NhZ2USHy5wYXJsZXkudjEuQXBwZW5kTWVzc2FnZVJlcXVlc3QaIC5wYXJsZXkudjEuQXBwZW5kTWVzc2FnZVJlc3BvbnNlIgaqoRkCCAISWgoNVXBkYXRlTWVzc2FnZRIfLnBhcmxleS52MS5VcGRhdGVNZXNzYWdlUmVxdWVzdBogLnBhcmxleS52MS5VcGRhdGVNZXNzYWdlUmVzcG9uc2UiBqqhGQIIAhJXCgxDbGVhckhpc3RvcnkSHi5wYXJsZXkudjEuQ2xlYXJIaXN0b3J5UmVxdWVzdBofLnBhcmxleS52MS5DbGVhckhpc3RvcnlSZXNwb25zZSIGqqEZAggCEloKDVJld2luZFNlc3Npb24SHy5wYXJsZXkudjEuUmV3aW5kU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuUmV3aW5kU2Vzc2lvblJlc3BvbnNlIgaqoRkCCAISVAoLUmV2ZXJ0RmlsZXMSHS5wYXJsZXkudjEuUmV2ZXJ0RmlsZXNSZXF1ZXN0Gh4ucGFybGV5LnYxLlJldmVydEZpbGVzUmVzcG9uc2UiBqqhGQIIAhJUCgtGb3JrU2Vzc2lvbhIdLnBhcmxleS52MS5Gb3JrU2Vzc2lvblJlcXVlc3QaHi5wYXJsZXkudjEuRm9ya1Nlc3Npb25SZXNwb25zZSIGqqEZAggCEmAKDlNlYXJjaE1lc3NhZ2VzEiAucGFybGV5LnYxLlNlYXJjaE1lc3NhZ2VzUmVxdWVzdBohLnBhcmxleS52MS5TZWFyY2hNZXNzYWdlc1Jlc3BvbnNlIgmQAgGqoRkCCAESYgoORXhwb3J0U2Vzc2lvbnMSIC5wYXJsZXkudjEuRXhwb3J0U2Vzc2lvbnNSZXF1ZXN0GiEucGFybGV5LnYxLkV4cG9ydFNlc3Npb25zUmVzcG9uc2UiCZACAaqhGQIIATABEl0KDkltcG9ydFNlc3Npb25zEiAucGFybGV5LnYxLkltcG9ydFNlc3Npb25zUmVxdWVzdBohLnBhcmxleS52MS5JbXBvcnRTZXNzaW9uc1Jlc3BvbnNlIgaqoRkCCAJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_access, file_parley_v1_message, file_parley_v1_permission, file_parley_v1_queue, file_parley_v1_request, file_parley_v1_session, file_parley_v1_turn]);
+  fileDesc("Ch9wYXJsZXkvdjEvc2Vzc2lvbl9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEiqQQKFENyZWF0ZVNlc3Npb25SZXF1ZXN0EiEKD2lkZW1wb3RlbmN5X2tleRgBIAEoCUIIukgFcgMYgAESFwoFdGl0bGUYAiABKAlCCLpIBXIDGPQDEhkKB3Byb2ZpbGUYAyABKAlCCLpIBXIDGIABEhcKBW1vZGVsGAQgASgJQgi6SAVyAxiAAhIgCg1zeXN0ZW1fcHJvbXB0GAYgASgJQgm6SAZyBCiAgBASVAoGbGFiZWxzGAsgAygLMisucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXF1ZXN0LkxhYmVsc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhIhCgZsaW1pdHMYDCABKAsyES5wYXJsZXkudjEuTGltaXRzEhwKFHJlc3VtZV9hZnRlcl9yZXN0YXJ0GA0gASgIEhUKDXJldHJ5X3BhcnRpYWwYDiABKAgSGwoJd29ya3NwYWNlGAUgASgJQgi6SAVyAxiAIBI4Cg1hcHByb3ZhbF9tb2RlGAcgASgOMhcucGFybGV5LnYxLkFwcHJvdmFsTW9kZUIIukgFggECEAESLQoFcnVsZXMYCCADKAsyFC5wYXJsZXkudjEuUnVsZURyYWZ0Qgi6SAWSAQIQZBIWCgVhZ2VudBgJIAEoCUIHukgEcgIYQBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIChALIjwKFUNyZWF0ZVNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iMgoRR2V0U2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAIjkKEkdldFNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iugMKE0xpc3RTZXNzaW9uc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhcKBXF1ZXJ5GAMgASgJQgi6SAVyAxjoBxJTCgZsYWJlbHMYBCADKAsyKi5wYXJsZXkudjEuTGlzdFNlc3Npb25zUmVxdWVzdC5MYWJlbHNFbnRyeUIXukgUmgEREEAiBnIEEAEYQCoFcgMYgAISOgoGc3RhdGVzGAUgAygOMhcucGFybGV5LnYxLlNlc3Npb25TdGF0ZUIRukgOkgELEAgiB4IBBBABIAASFAoHc3RhcnJlZBgGIAEoCEgAiAEBEhsKCXdvcmtzcGFjZRgHIAEoCUIIukgFcgMYgCASGQoHcHJvZmlsZRgIIAEoCUIIukgFcgMYgAESMAoFb3JkZXIYCSABKA4yFy5wYXJsZXkudjEuU2Vzc2lvbk9yZGVyQgi6SAWCAQIQARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgoKCF9zdGFycmVkSgQIChAQIlUKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEiQKCHNlc3Npb25zGAEgAygLMhIucGFybGV5LnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIn8KBkxhYmVscxJGCgZ2YWx1ZXMYASADKAsyHS5wYXJsZXkudjEuTGFiZWxzLlZhbHVlc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpkEChRVcGRhdGVTZXNzaW9uUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASHAoFdGl0bGUYAiABKAlCCLpIBXIDGPQDSACIAQESHgoHcHJvZmlsZRgDIAEoCUIIukgFcgMYgAFIAYgBARIcCgVtb2RlbBgEIAEoCUIIukgFcgMYgAJIAogBARIlCg1zeXN0ZW1fcHJvbXB0GAYgASgJQgm6SAZyBCiAgBBIA4gBARIhCgZsYWJlbHMYCyABKAsyES5wYXJsZXkudjEuTGFiZWxzEiEKBmxpbWl0cxgMIAEoCzIRLnBhcmxleS52MS5MaW1pdHMSIQoUcmVzdW1lX2FmdGVyX3Jlc3RhcnQYDSABKAhIBIgBARIaCg1yZXRyeV9wYXJ0aWFsGA4gASgISAWIAQESFAoHc3RhcnJlZBgPIAEoCEgGiAEBEj0KDWFwcHJvdmFsX21vZGUYByABKA4yFy5wYXJsZXkudjEuQXBwcm92YWxNb2RlQgi6SAWCAQIQAUgHiAEBQggKBl90aXRsZUIKCghfcHJvZmlsZUIICgZfbW9kZWxCEAoOX3N5c3RlbV9wcm9tcHRCFwoVX3Jlc3VtZV9hZnRlcl9yZXN0YXJ0QhAKDl9yZXRyeV9wYXJ0aWFsQgoKCF9zdGFycmVkQhAKDl9hcHByb3ZhbF9tb2RlSgQIBRAGSgQICBALIjwKFVVwZGF0ZVNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24iNQoURGVsZXRlU2Vzc2lvblJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAIhcKFURlbGV0ZVNlc3Npb25SZXNwb25zZSJuChNMaXN0TWVzc2FnZXNSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiVQoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USJAoIbWVzc2FnZXMYASADKAsyEi5wYXJsZXkudjEuTWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTwoSR2V0U25hcHNob3RSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAAimQMKE0dldFNuYXBzaG90UmVzcG9uc2USIwoHc2Vzc2lvbhgBIAEoCzISLnBhcmxleS52MS5TZXNzaW9uEiQKCG1lc3NhZ2VzGAIgAygLMhIucGFybGV5LnYxLk1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJEjIKD3BhcnRpYWxfbWVzc2FnZRgEIAEoCzIZLnBhcmxleS52MS5QYXJ0aWFsTWVzc2FnZRIrCgp0b29sX2NhbGxzGAUgAygLMhcucGFybGV5LnYxLk9wZW5Ub29sQ2FsbBIlCgxydW5uaW5nX3R1cm4YBiABKAsyDy5wYXJsZXkudjEuVHVybhInCgVxdWV1ZRgIIAMoCzIYLnBhcmxleS52MS5RdWV1ZWRNZXNzYWdlEhAKCGxhc3Rfc2VxGAkgASgDEhEKCWxvZ19lcG9jaBgKIAEoCRIkCghyZXF1ZXN0cxgHIAMoCzISLnBhcmxleS52MS5SZXF1ZXN0EiIKBXRvZG9zGAsgAygLMhMucGFybGV5LnYxLlRvZG9JdGVtImwKEUdldENvbnRleHRSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiiAIKEkdldENvbnRleHRSZXNwb25zZRI0CgxpbnN0cnVjdGlvbnMYASADKAsyHi5wYXJsZXkudjEuQ29udGV4dEluc3RydWN0aW9ucxIlCgV0b29scxgCIAMoCzIWLnBhcmxleS52MS5Db250ZXh0VG9vbBIrCghtZXNzYWdlcxgDIAMoCzIZLnBhcmxleS52MS5Db250ZXh0TWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkSFQoNbWVzc2FnZV9jb3VudBgFIAEoBRIYChBlc3RpbWF0ZWRfdG9rZW5zGAYgASgDEg8KB3Byb2ZpbGUYByABKAkSDQoFbW9kZWwYCCABKAkiewoTQ29udGV4dEluc3RydWN0aW9ucxIsCgZzb3VyY2UYASABKA4yHC5wYXJsZXkudjEuSW5zdHJ1Y3Rpb25Tb3VyY2USDgoGb3JpZ2luGAIgASgJEgwKBHRleHQYAyABKAkSGAoQZXN0aW1hdGVkX3Rva2VucxgEIAEoAyKHAQoLQ29udGV4dFRvb2wSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIrCgpwYXJhbWV0ZXJzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIOCgZvcmlnaW4YBCABKAkSGAoQZXN0aW1hdGVkX3Rva2VucxgFIAEoAyJdCg5Db250ZXh0TWVzc2FnZRISCgptZXNzYWdlX2lkGAEgASgJEh0KBHJvbGUYAiABKA4yDy5wYXJsZXkudjEuUm9sZRIYChBlc3RpbWF0ZWRfdG9rZW5zGAMgASgDIrUBCg5QYXJ0aWFsTWVzc2FnZRISCgptZXNzYWdlX2lkGAEgASgJEg8KB3R1cm5faWQYAiABKAkSHQoEcm9sZRgDIAEoDjIPLnBhcmxleS52MS5Sb2xlEg0KBW1vZGVsGAQgASgJEgwKBHRleHQYBSABKAkSEQoJcmVhc29uaW5nGAYgASgJEi8KC2NyZWF0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKeAQoMT3BlblRvb2xDYWxsEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCm1lc3NhZ2VfaWQYBCABKAkSDwoHc3RhcnRlZBgFIAEoCBIOCgZzdGRvdXQYBiABKAkSDgoGc3RkZXJyGAcgASgJIkgKGkJhdGNoRGVsZXRlU2Vzc2lvbnNSZXF1ZXN0EioKC3Nlc3Npb25faWRzGAEgAygJQhW6SBKSAQ8IARDoBxgBIgZyBBABGEAiXgobQmF0Y2hEZWxldGVTZXNzaW9uc1Jlc3BvbnNlEhMKC2RlbGV0ZWRfaWRzGAEgAygJEioKCGZhaWx1cmVzGAIgAygLMhgucGFybGV5LnYxLkRlbGV0ZUZhaWx1cmUiRAoNRGVsZXRlRmFpbHVyZRISCgpzZXNzaW9uX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIrEBChRBcHBlbmRNZXNzYWdlUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAARIrCgRyb2xlGAMgASgOMg8ucGFybGV5LnYxLlJvbGVCDLpICYIBBhgBGAIYAxIqCgVwYXJ0cxgEIAMoCzIPLnBhcmxleS52MS5QYXJ0Qgq6SAeSAQQIARBkIjwKFUFwcGVuZE1lc3NhZ2VSZXNwb25zZRIjCgdtZXNzYWdlGAEgASgLMhIucGFybGV5LnYxLk1lc3NhZ2UigAEKFFVwZGF0ZU1lc3NhZ2VSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIdCgptZXNzYWdlX2lkGAIgASgJQgm6SAZyBBABGEASKgoFcGFydHMYAyADKAsyDy5wYXJsZXkudjEuUGFydEIKukgHkgEECAEQZCI8ChVVcGRhdGVNZXNzYWdlUmVzcG9uc2USIwoHbWVzc2FnZRgBIAEoCzISLnBhcmxleS52MS5NZXNzYWdlIjQKE0NsZWFySGlzdG9yeVJlcXVlc3QSHQoKc2Vzc2lvbl9pZBgBIAEoCUIJukgGcgQQARhAIjsKFENsZWFySGlzdG9yeVJlc3BvbnNlEiMKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbiJUChRSZXdpbmRTZXNzaW9uUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASHQoKbWVzc2FnZV9pZBgCIAEoCUIJukgGcgQQARhAIlYKFVJld2luZFNlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24SGAoQZmlyc3RfbWVzc2FnZV9pZBgCIAEoCSKDAQoSUmV2ZXJ0RmlsZXNSZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIaCgd0dXJuX2lkGAIgASgJQgm6SAZyBBABGEASDwoHcHJldmlldxgDIAEoCBIhCg9pZGVtcG90ZW5jeV9rZXkYBCABKAlCCLpIBXIDGIABIk8KE1JldmVydEZpbGVzUmVzcG9uc2USJgoFZmlsZXMYASADKAsyFy5wYXJsZXkudjEuUmV2ZXJ0ZWRGaWxlEhAKCGhhc19tb3JlGAIgASgIIpIBCgxSZXZlcnRlZEZpbGUSDAoEcGF0aBgBIAEoCRIpCgdvdXRjb21lGAIgASgOMhgucGFybGV5LnYxLlJldmVydE91dGNvbWUSDAoEZGlmZhgDIAEoCRITCgthZGRlZF9saW5lcxgEIAEoBRIVCg1yZW1vdmVkX2xpbmVzGAUgASgFEg8KB21lc3NhZ2UYBiABKAkiogEKEkZvcmtTZXNzaW9uUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASIQoPaWRlbXBvdGVuY3lfa2V5GAIgASgJQgi6SAVyAxiAARIiChFiZWZvcmVfbWVzc2FnZV9pZBgDIAEoCUIHukgEcgIYQBIcCgV0aXRsZRgEIAEoCUIIukgFcgMY9ANIAIgBAUIICgZfdGl0bGUiOgoTRm9ya1Nlc3Npb25SZXNwb25zZRIjCgdzZXNzaW9uGAEgASgLMhIucGFybGV5LnYxLlNlc3Npb24ivAEKFVNlYXJjaE1lc3NhZ2VzUmVxdWVzdBIZCgVxdWVyeRgBIAEoCUIKukgHcgUQARjoBxIbCgpzZXNzaW9uX2lkGAIgASgJQge6SARyAhhAEjEKBXJvbGVzGAMgAygOMg8ucGFybGV5LnYxLlJvbGVCEbpIDpIBCxAEIgeCAQQQASAAEhoKCXBhZ2Vfc2l6ZRgEIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAUgASgJQgi6SAVyAxiACCJVChZTZWFyY2hNZXNzYWdlc1Jlc3BvbnNlEiIKBGhpdHMYASADKAsyFC5wYXJsZXkudjEuU2VhcmNoSGl0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLEAQoJU2VhcmNoSGl0EhIKCnNlc3Npb25faWQYASABKAkSFQoNc2Vzc2lvbl90aXRsZRgCIAEoCRISCgptZXNzYWdlX2lkGAMgASgJEh0KBHJvbGUYBCABKA4yDy5wYXJsZXkudjEuUm9sZRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoHc25pcHBldBgGIAMoCzIXLnBhcmxleS52MS5TbmlwcGV0UGllY2UiLgoMU25pcHBldFBpZWNlEgwKBHRleHQYASABKAkSEAoIaXNfbWF0Y2gYAiABKAgiQQoVRXhwb3J0U2Vzc2lvbnNSZXF1ZXN0EigKC3Nlc3Npb25faWRzGAEgAygJQhO6SBCSAQ0Q6AcYASIGcgQQARhAIiYKFkV4cG9ydFNlc3Npb25zUmVzcG9uc2USDAoEZGF0YRgBIAEoDCJqChVJbXBvcnRTZXNzaW9uc1JlcXVlc3QSIQoPaWRlbXBvdGVuY3lfa2V5GAEgASgJQgi6SAVyAxiAARIuCgVibG9icxgCIAMoCUIfukgckgEZCAEQ6AciEnIQMg5eWzAtOWEtZl17NjR9JCKDAQoWSW1wb3J0U2Vzc2lvbnNSZXNwb25zZRIVCg1zZXNzaW9uX2NvdW50GAEgASgDEhUKDW1lc3NhZ2VfY291bnQYAiABKAMSJgoHcmVuYW1lZBgDIAMoCzIVLnBhcmxleS52MS5JbXBvcnRlZElkEhMKC3Nlc3Npb25faWRzGAQgAygJIiYKCkltcG9ydGVkSWQSDAoEZnJvbRgBIAEoCRIKCgJ0bxgCIAEoCSq1AQoMU2Vzc2lvbk9yZGVyEh0KGVNFU1NJT05fT1JERVJfVU5TUEVDSUZJRUQQABIiCh5TRVNTSU9OX09SREVSX0NSRUFURV9USU1FX0RFU0MQARIhCh1TRVNTSU9OX09SREVSX0NSRUFURV9USU1FX0FTQxACEiIKHlNFU1NJT05fT1JERVJfVVBEQVRFX1RJTUVfREVTQxADEhsKF1NFU1NJT05fT1JERVJfVElUTEVfQVNDEAQqtgEKEUluc3RydWN0aW9uU291cmNlEiIKHklOU1RSVUNUSU9OX1NPVVJDRV9VTlNQRUNJRklFRBAAEh0KGUlOU1RSVUNUSU9OX1NPVVJDRV9FTkdJTkUQARIeChpJTlNUUlVDVElPTl9TT1VSQ0VfU0VTU0lPThACEiAKHElOU1RSVUNUSU9OX1NPVVJDRV9XT1JLU1BBQ0UQAxIcChhJTlNUUlVDVElPTl9TT1VSQ0VfQUdFTlQQBCrjAQoNUmV2ZXJ0T3V0Y29tZRIeChpSRVZFUlRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhsKF1JFVkVSVF9PVVRDT01FX1JFVkVSVEVEEAESHgoaUkVWRVJUX09VVENPTUVfTk9UX0FTX0xFRlQQAhIXChNSRVZFUlRfT1VUQ09NRV9HT05FEAMSHAoYUkVWRVJUX09VVENPTUVfQVNfQkVGT1JFEAQSIgoeUkVWRVJUX09VVENPTUVfQ0hBTkdFRF9CRVRXRUVOEAUSGgoWUkVWRVJUX09VVENPTUVfUkVGVVNFRBAGMpUNCg5TZXNzaW9uU2VydmljZRJaCg1DcmVhdGVTZXNzaW9uEh8ucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXF1ZXN0GiAucGFybGV5LnYxLkNyZWF0ZVNlc3Npb25SZXNwb25zZSIGqqEZAggCElYKCkdldFNlc3Npb24SHC5wYXJsZXkudjEuR2V0U2Vzc2lvblJlcXVlc3QaHS5wYXJsZXkudjEuR2V0U2Vzc2lvblJlc3BvbnNlIguQAgGqoRkECAEQARJaCgxMaXN0U2Vzc2lvbnMSHi5wYXJsZXkudjEuTGlzdFNlc3Npb25zUmVxdWVzdBofLnBhcmxleS52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIJkAIBqqEZAggBEloKDVVwZGF0ZVNlc3Npb24SHy5wYXJsZXkudjEuVXBkYXRlU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuVXBkYXRlU2Vzc2lvblJlc3BvbnNlIgaqoRkCCAISWgoNRGVsZXRlU2Vzc2lvbhIfLnBhcmxleS52MS5EZWxldGVTZXNzaW9uUmVxdWVzdBogLnBhcmxleS52MS5EZWxldGVTZXNzaW9uUmVzcG9uc2UiBqqhGQIIAhJcCgxMaXN0TWVzc2FnZXMSHi5wYXJsZXkudjEuTGlzdE1lc3NhZ2VzUmVxdWVzdBofLnBhcmxleS52MS5MaXN0TWVzc2FnZXNSZXNwb25zZSILkAIBqqEZBAgBEAESWQoLR2V0U25hcHNob3QSHS5wYXJsZXkudjEuR2V0U25hcHNob3RSZXF1ZXN0Gh4ucGFybGV5LnYxLkdldFNuYXBzaG90UmVzcG9uc2UiC5ACAaqhGQQIARABElYKCkdldENvbnRleHQSHC5wYXJsZXkudjEuR2V0Q29udGV4dFJlcXVlc3QaHS5wYXJsZXkudjEuR2V0Q29udGV4dFJlc3BvbnNlIguQAgGqoRkECAEQARJsChNCYXRjaERlbGV0ZVNlc3Npb25zEiUucGFybGV5LnYxLkJhdGNoRGVsZXRlU2Vzc2lvbnNSZXF1ZXN0GiYucGFybGV5LnYxLkJhdGNoRGVsZXRlU2Vzc2lvbnNSZXNwb25zZSIGqqEZAggCEloKDUFwcGVuZE1lc3NhZ2USHy5wYXJsZXkudjEuQXBwZW5kTWVzc2FnZVJlcXVlc3QaIC5wYXJsZXkudjEuQXBwZW5kTWVzc2FnZVJlc3BvbnNlIgaqoRkCCAISWgoNVXBkYXRlTWVzc2FnZRIfLnBhcmxleS52MS5VcGRhdGVNZXNzYWdlUmVxdWVzdBogLnBhcmxleS52MS5VcGRhdGVNZXNzYWdlUmVzcG9uc2UiBqqhGQIIAhJXCgxDbGVhckhpc3RvcnkSHi5wYXJsZXkudjEuQ2xlYXJIaXN0b3J5UmVxdWVzdBofLnBhcmxleS52MS5DbGVhckhpc3RvcnlSZXNwb25zZSIGqqEZAggCEloKDVJld2luZFNlc3Npb24SHy5wYXJsZXkudjEuUmV3aW5kU2Vzc2lvblJlcXVlc3QaIC5wYXJsZXkudjEuUmV3aW5kU2Vzc2lvblJlc3BvbnNlIgaqoRkCCAISVAoLUmV2ZXJ0RmlsZXMSHS5wYXJsZXkudjEuUmV2ZXJ0RmlsZXNSZXF1ZXN0Gh4ucGFybGV5LnYxLlJldmVydEZpbGVzUmVzcG9uc2UiBqqhGQIIAhJUCgtGb3JrU2Vzc2lvbhIdLnBhcmxleS52MS5Gb3JrU2Vzc2lvblJlcXVlc3QaHi5wYXJsZXkudjEuRm9ya1Nlc3Npb25SZXNwb25zZSIGqqEZAggCEmAKDlNlYXJjaE1lc3NhZ2VzEiAucGFybGV5LnYxLlNlYXJjaE1lc3NhZ2VzUmVxdWVzdBohLnBhcmxleS52MS5TZWFyY2hNZXNzYWdlc1Jlc3BvbnNlIgmQAgGqoRkCCAESYgoORXhwb3J0U2Vzc2lvbnMSIC5wYXJsZXkudjEuRXhwb3J0U2Vzc2lvbnNSZXF1ZXN0GiEucGFybGV5LnYxLkV4cG9ydFNlc3Npb25zUmVzcG9uc2UiCZACAaqhGQIIATABEl0KDkltcG9ydFNlc3Npb25zEiAucGFybGV5LnYxLkltcG9ydFNlc3Npb25zUmVxdWVzdBohLnBhcmxleS52MS5JbXBvcnRTZXNzaW9uc1Jlc3BvbnNlIgaqoRkCCAJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_access, file_parley_v1_message, file_parley_v1_permission, file_parley_v1_queue, file_parley_v1_request, file_parley_v1_session, file_parley_v1_todo, file_parley_v1_turn]);
 
 /**
  * What a new session is to be.
@@ -640,6 +642,13 @@ export type GetSnapshotResponse = Message<"parley.v1.GetSnapshotResponse"> & {
    * @generated from field: repeated parley.v1.Request requests = 7;
    */
   requests: Request[];
+
+  /**
+   * What its agent means to do, in the order in which it listed it.
+   *
+   * @generated from field: repeated parley.v1.TodoItem todos = 11;
+   */
+  todos: TodoItem[];
 };
 
 /**
@@ -648,6 +657,239 @@ export type GetSnapshotResponse = Message<"parley.v1.GetSnapshotResponse"> & {
  */
 export const GetSnapshotResponseSchema: GenMessage<GetSnapshotResponse> = /*@__PURE__*/
   messageDesc(file_parley_v1_session_service, 14);
+
+/**
+ * Whose context to return.
+ *
+ * @generated from message parley.v1.GetContextRequest
+ */
+export type GetContextRequest = Message<"parley.v1.GetContextRequest"> & {
+  /**
+   * The session's id.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * How many messages at most; 0 = 100, more than 1,000 = 1,000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before. Empty = the newest page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message parley.v1.GetContextRequest.
+ * Use `create(GetContextRequestSchema)` to create a new message.
+ */
+export const GetContextRequestSchema: GenMessage<GetContextRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 15);
+
+/**
+ * What a model would be sent. All but the messages is the same on every page.
+ *
+ * @generated from message parley.v1.GetContextResponse
+ */
+export type GetContextResponse = Message<"parley.v1.GetContextResponse"> & {
+  /**
+   * What precedes the conversation, in the order in which it is sent, with an empty line between one and the next.
+   *
+   * @generated from field: repeated parley.v1.ContextInstructions instructions = 1;
+   */
+  instructions: ContextInstructions[];
+
+  /**
+   * The tools that it is offered.
+   *
+   * @generated from field: repeated parley.v1.ContextTool tools = 2;
+   */
+  tools: ContextTool[];
+
+  /**
+   * A page of the messages: the newest page first, the oldest message first within it.
+   *
+   * @generated from field: repeated parley.v1.ContextMessage messages = 3;
+   */
+  messages: ContextMessage[];
+
+  /**
+   * Token of the page before these messages; empty where there are none.
+   *
+   * @generated from field: string next_page_token = 4;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many messages there are on all pages.
+   *
+   * @generated from field: int32 message_count = 5;
+   */
+  messageCount: number;
+
+  /**
+   * About how many tokens all of it is, messages of other pages included: a fourth of its bytes, and 1,000 for each picture.
+   * What it really is the provider says, in `Usage`.
+   *
+   * @generated from field: int64 estimated_tokens = 6;
+   */
+  estimatedTokens: bigint;
+
+  /**
+   * The profile in force.
+   *
+   * @generated from field: string profile = 7;
+   */
+  profile: string;
+
+  /**
+   * The model in force; of a running turn, the one that it was started with.
+   *
+   * @generated from field: string model = 8;
+   */
+  model: string;
+};
+
+/**
+ * Describes the message parley.v1.GetContextResponse.
+ * Use `create(GetContextResponseSchema)` to create a new message.
+ */
+export const GetContextResponseSchema: GenMessage<GetContextResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 16);
+
+/**
+ * Instructions of one source.
+ *
+ * @generated from message parley.v1.ContextInstructions
+ */
+export type ContextInstructions = Message<"parley.v1.ContextInstructions"> & {
+  /**
+   * Who says them.
+   *
+   * @generated from field: parley.v1.InstructionSource source = 1;
+   */
+  source: InstructionSource;
+
+  /**
+   * The name of the agent, or the path of the file; empty for the others.
+   *
+   * @generated from field: string origin = 2;
+   */
+  origin: string;
+
+  /**
+   * The words as they are sent.
+   *
+   * @generated from field: string text = 3;
+   */
+  text: string;
+
+  /**
+   * About how many tokens they are.
+   *
+   * @generated from field: int64 estimated_tokens = 4;
+   */
+  estimatedTokens: bigint;
+};
+
+/**
+ * Describes the message parley.v1.ContextInstructions.
+ * Use `create(ContextInstructionsSchema)` to create a new message.
+ */
+export const ContextInstructionsSchema: GenMessage<ContextInstructions> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 17);
+
+/**
+ * A tool as the model is told of it.
+ *
+ * @generated from message parley.v1.ContextTool
+ */
+export type ContextTool = Message<"parley.v1.ContextTool"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What it does.
+   *
+   * @generated from field: string description = 2;
+   */
+  description: string;
+
+  /**
+   * JSON Schema of its arguments.
+   *
+   * @generated from field: google.protobuf.Struct parameters = 3;
+   */
+  parameters?: JsonObject | undefined;
+
+  /**
+   * Who brings it; `engine` = the engine itself.
+   *
+   * @generated from field: string origin = 4;
+   */
+  origin: string;
+
+  /**
+   * About how many tokens all of that is.
+   *
+   * @generated from field: int64 estimated_tokens = 5;
+   */
+  estimatedTokens: bigint;
+};
+
+/**
+ * Describes the message parley.v1.ContextTool.
+ * Use `create(ContextToolSchema)` to create a new message.
+ */
+export const ContextToolSchema: GenMessage<ContextTool> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 18);
+
+/**
+ * A message as it is sent.
+ *
+ * @generated from message parley.v1.ContextMessage
+ */
+export type ContextMessage = Message<"parley.v1.ContextMessage"> & {
+  /**
+   * Its id. The word for a call that has no result, which is made up for the model, has the id of the call's message and of
+   * the call with a colon between them.
+   *
+   * @generated from field: string message_id = 1;
+   */
+  messageId: string;
+
+  /**
+   * Who said it.
+   *
+   * @generated from field: parley.v1.Role role = 2;
+   */
+  role: Role;
+
+  /**
+   * About how many tokens it is, with its pictures and the text of its files.
+   *
+   * @generated from field: int64 estimated_tokens = 3;
+   */
+  estimatedTokens: bigint;
+};
+
+/**
+ * Describes the message parley.v1.ContextMessage.
+ * Use `create(ContextMessageSchema)` to create a new message.
+ */
+export const ContextMessageSchema: GenMessage<ContextMessage> = /*@__PURE__*/
+  messageDesc(file_parley_v1_session_service, 19);
 
 /**
  * A message that is being made.
@@ -710,7 +952,7 @@ export type PartialMessage = Message<"parley.v1.PartialMessage"> & {
  * Use `create(PartialMessageSchema)` to create a new message.
  */
 export const PartialMessageSchema: GenMessage<PartialMessage> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 15);
+  messageDesc(file_parley_v1_session_service, 20);
 
 /**
  * A tool call without a result.
@@ -773,7 +1015,7 @@ export type OpenToolCall = Message<"parley.v1.OpenToolCall"> & {
  * Use `create(OpenToolCallSchema)` to create a new message.
  */
 export const OpenToolCallSchema: GenMessage<OpenToolCall> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 16);
+  messageDesc(file_parley_v1_session_service, 21);
 
 /**
  * Which sessions to remove.
@@ -794,7 +1036,7 @@ export type BatchDeleteSessionsRequest = Message<"parley.v1.BatchDeleteSessionsR
  * Use `create(BatchDeleteSessionsRequestSchema)` to create a new message.
  */
 export const BatchDeleteSessionsRequestSchema: GenMessage<BatchDeleteSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 17);
+  messageDesc(file_parley_v1_session_service, 22);
 
 /**
  * What became of them.
@@ -822,7 +1064,7 @@ export type BatchDeleteSessionsResponse = Message<"parley.v1.BatchDeleteSessions
  * Use `create(BatchDeleteSessionsResponseSchema)` to create a new message.
  */
 export const BatchDeleteSessionsResponseSchema: GenMessage<BatchDeleteSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 18);
+  messageDesc(file_parley_v1_session_service, 23);
 
 /**
  * A session that was not removed.
@@ -857,7 +1099,7 @@ export type DeleteFailure = Message<"parley.v1.DeleteFailure"> & {
  * Use `create(DeleteFailureSchema)` to create a new message.
  */
 export const DeleteFailureSchema: GenMessage<DeleteFailure> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 19);
+  messageDesc(file_parley_v1_session_service, 24);
 
 /**
  * What to add.
@@ -899,7 +1141,7 @@ export type AppendMessageRequest = Message<"parley.v1.AppendMessageRequest"> & {
  * Use `create(AppendMessageRequestSchema)` to create a new message.
  */
 export const AppendMessageRequestSchema: GenMessage<AppendMessageRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 20);
+  messageDesc(file_parley_v1_session_service, 25);
 
 /**
  * It is in the history.
@@ -920,7 +1162,7 @@ export type AppendMessageResponse = Message<"parley.v1.AppendMessageResponse"> &
  * Use `create(AppendMessageResponseSchema)` to create a new message.
  */
 export const AppendMessageResponseSchema: GenMessage<AppendMessageResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 21);
+  messageDesc(file_parley_v1_session_service, 26);
 
 /**
  * What to replace.
@@ -956,7 +1198,7 @@ export type UpdateMessageRequest = Message<"parley.v1.UpdateMessageRequest"> & {
  * Use `create(UpdateMessageRequestSchema)` to create a new message.
  */
 export const UpdateMessageRequestSchema: GenMessage<UpdateMessageRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 22);
+  messageDesc(file_parley_v1_session_service, 27);
 
 /**
  * It is replaced.
@@ -977,7 +1219,7 @@ export type UpdateMessageResponse = Message<"parley.v1.UpdateMessageResponse"> &
  * Use `create(UpdateMessageResponseSchema)` to create a new message.
  */
 export const UpdateMessageResponseSchema: GenMessage<UpdateMessageResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 23);
+  messageDesc(file_parley_v1_session_service, 28);
 
 /**
  * Whose history to remove.
@@ -998,7 +1240,7 @@ export type ClearHistoryRequest = Message<"parley.v1.ClearHistoryRequest"> & {
  * Use `create(ClearHistoryRequestSchema)` to create a new message.
  */
 export const ClearHistoryRequestSchema: GenMessage<ClearHistoryRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 24);
+  messageDesc(file_parley_v1_session_service, 29);
 
 /**
  * It is gone.
@@ -1019,7 +1261,7 @@ export type ClearHistoryResponse = Message<"parley.v1.ClearHistoryResponse"> & {
  * Use `create(ClearHistoryResponseSchema)` to create a new message.
  */
 export const ClearHistoryResponseSchema: GenMessage<ClearHistoryResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 25);
+  messageDesc(file_parley_v1_session_service, 30);
 
 /**
  * Where to go back to.
@@ -1047,7 +1289,7 @@ export type RewindSessionRequest = Message<"parley.v1.RewindSessionRequest"> & {
  * Use `create(RewindSessionRequestSchema)` to create a new message.
  */
 export const RewindSessionRequestSchema: GenMessage<RewindSessionRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 26);
+  messageDesc(file_parley_v1_session_service, 31);
 
 /**
  * It is rewound.
@@ -1075,7 +1317,7 @@ export type RewindSessionResponse = Message<"parley.v1.RewindSessionResponse"> &
  * Use `create(RewindSessionResponseSchema)` to create a new message.
  */
 export const RewindSessionResponseSchema: GenMessage<RewindSessionResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 27);
+  messageDesc(file_parley_v1_session_service, 32);
 
 /**
  * What to take back.
@@ -1117,7 +1359,7 @@ export type RevertFilesRequest = Message<"parley.v1.RevertFilesRequest"> & {
  * Use `create(RevertFilesRequestSchema)` to create a new message.
  */
 export const RevertFilesRequestSchema: GenMessage<RevertFilesRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 28);
+  messageDesc(file_parley_v1_session_service, 33);
 
 /**
  * What became of the files.
@@ -1146,7 +1388,7 @@ export type RevertFilesResponse = Message<"parley.v1.RevertFilesResponse"> & {
  * Use `create(RevertFilesResponseSchema)` to create a new message.
  */
 export const RevertFilesResponseSchema: GenMessage<RevertFilesResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 29);
+  messageDesc(file_parley_v1_session_service, 34);
 
 /**
  * A file whose changes were to be taken back.
@@ -1203,7 +1445,7 @@ export type RevertedFile = Message<"parley.v1.RevertedFile"> & {
  * Use `create(RevertedFileSchema)` to create a new message.
  */
 export const RevertedFileSchema: GenMessage<RevertedFile> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 30);
+  messageDesc(file_parley_v1_session_service, 35);
 
 /**
  * What to fork.
@@ -1245,7 +1487,7 @@ export type ForkSessionRequest = Message<"parley.v1.ForkSessionRequest"> & {
  * Use `create(ForkSessionRequestSchema)` to create a new message.
  */
 export const ForkSessionRequestSchema: GenMessage<ForkSessionRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 31);
+  messageDesc(file_parley_v1_session_service, 36);
 
 /**
  * The session that was made.
@@ -1266,7 +1508,7 @@ export type ForkSessionResponse = Message<"parley.v1.ForkSessionResponse"> & {
  * Use `create(ForkSessionResponseSchema)` to create a new message.
  */
 export const ForkSessionResponseSchema: GenMessage<ForkSessionResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 32);
+  messageDesc(file_parley_v1_session_service, 37);
 
 /**
  * What to find.
@@ -1316,7 +1558,7 @@ export type SearchMessagesRequest = Message<"parley.v1.SearchMessagesRequest"> &
  * Use `create(SearchMessagesRequestSchema)` to create a new message.
  */
 export const SearchMessagesRequestSchema: GenMessage<SearchMessagesRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 33);
+  messageDesc(file_parley_v1_session_service, 38);
 
 /**
  * One page of what was found.
@@ -1344,7 +1586,7 @@ export type SearchMessagesResponse = Message<"parley.v1.SearchMessagesResponse">
  * Use `create(SearchMessagesResponseSchema)` to create a new message.
  */
 export const SearchMessagesResponseSchema: GenMessage<SearchMessagesResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 34);
+  messageDesc(file_parley_v1_session_service, 39);
 
 /**
  * A message that was found.
@@ -1400,7 +1642,7 @@ export type SearchHit = Message<"parley.v1.SearchHit"> & {
  * Use `create(SearchHitSchema)` to create a new message.
  */
 export const SearchHitSchema: GenMessage<SearchHit> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 35);
+  messageDesc(file_parley_v1_session_service, 40);
 
 /**
  * A piece of a snippet.
@@ -1428,7 +1670,7 @@ export type SnippetPiece = Message<"parley.v1.SnippetPiece"> & {
  * Use `create(SnippetPieceSchema)` to create a new message.
  */
 export const SnippetPieceSchema: GenMessage<SnippetPiece> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 36);
+  messageDesc(file_parley_v1_session_service, 41);
 
 /**
  * What to export.
@@ -1449,7 +1691,7 @@ export type ExportSessionsRequest = Message<"parley.v1.ExportSessionsRequest"> &
  * Use `create(ExportSessionsRequestSchema)` to create a new message.
  */
 export const ExportSessionsRequestSchema: GenMessage<ExportSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 37);
+  messageDesc(file_parley_v1_session_service, 42);
 
 /**
  * A piece of the export.
@@ -1470,7 +1712,7 @@ export type ExportSessionsResponse = Message<"parley.v1.ExportSessionsResponse">
  * Use `create(ExportSessionsResponseSchema)` to create a new message.
  */
 export const ExportSessionsResponseSchema: GenMessage<ExportSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 38);
+  messageDesc(file_parley_v1_session_service, 43);
 
 /**
  * What to import.
@@ -1498,7 +1740,7 @@ export type ImportSessionsRequest = Message<"parley.v1.ImportSessionsRequest"> &
  * Use `create(ImportSessionsRequestSchema)` to create a new message.
  */
 export const ImportSessionsRequestSchema: GenMessage<ImportSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 39);
+  messageDesc(file_parley_v1_session_service, 44);
 
 /**
  * They are here.
@@ -1540,7 +1782,7 @@ export type ImportSessionsResponse = Message<"parley.v1.ImportSessionsResponse">
  * Use `create(ImportSessionsResponseSchema)` to create a new message.
  */
 export const ImportSessionsResponseSchema: GenMessage<ImportSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 40);
+  messageDesc(file_parley_v1_session_service, 45);
 
 /**
  * An id that was taken.
@@ -1568,7 +1810,7 @@ export type ImportedId = Message<"parley.v1.ImportedId"> & {
  * Use `create(ImportedIdSchema)` to create a new message.
  */
 export const ImportedIdSchema: GenMessage<ImportedId> = /*@__PURE__*/
-  messageDesc(file_parley_v1_session_service, 41);
+  messageDesc(file_parley_v1_session_service, 46);
 
 /**
  * An order of sessions.
@@ -1624,6 +1866,61 @@ export type SessionOrder = (typeof SessionOrder)[keyof typeof SessionOrder] | Un
  */
 export const SessionOrderSchema: GenEnum<SessionOrder> = /*@__PURE__*/
   enumDesc(file_parley_v1_session_service, 0);
+
+/**
+ * Who says what precedes a conversation.
+ *
+ * @generated from enum parley.v1.InstructionSource
+ */
+export const InstructionSource = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: INSTRUCTION_SOURCE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The engine itself.
+   *
+   * @generated from enum value: INSTRUCTION_SOURCE_ENGINE = 1;
+   */
+  ENGINE: 1,
+
+  /**
+   * The session's `system_prompt`.
+   *
+   * @generated from enum value: INSTRUCTION_SOURCE_SESSION = 2;
+   */
+  SESSION: 2,
+
+  /**
+   * `AGENTS.md` of the session's workspace: its first 64 KiB, as it is when the model is called, or why it is not used.
+   *
+   * @generated from enum value: INSTRUCTION_SOURCE_WORKSPACE = 3;
+   */
+  WORKSPACE: 3,
+
+  /**
+   * The definition that the session was made by.
+   *
+   * @generated from enum value: INSTRUCTION_SOURCE_AGENT = 4;
+   */
+  AGENT: 4,
+} as const;
+
+/**
+ * Who says what precedes a conversation.
+ *
+ * @generated from enum parley.v1.InstructionSource
+ */
+export type InstructionSource = (typeof InstructionSource)[keyof typeof InstructionSource] | UnknownEnum;
+
+/**
+ * Describes the enum parley.v1.InstructionSource.
+ */
+export const InstructionSourceSchema: GenEnum<InstructionSource> = /*@__PURE__*/
+  enumDesc(file_parley_v1_session_service, 1);
 
 /**
  * What became of a file whose changes were to be taken back.
@@ -1692,7 +1989,7 @@ export type RevertOutcome = (typeof RevertOutcome)[keyof typeof RevertOutcome] |
  * Describes the enum parley.v1.RevertOutcome.
  */
 export const RevertOutcomeSchema: GenEnum<RevertOutcome> = /*@__PURE__*/
-  enumDesc(file_parley_v1_session_service, 1);
+  enumDesc(file_parley_v1_session_service, 2);
 
 /**
  * Sessions: made, found, changed, removed, and read.
@@ -1775,6 +2072,18 @@ export const SessionService: GenService<{
     methodKind: "unary";
     input: typeof GetSnapshotRequestSchema;
     output: typeof GetSnapshotResponseSchema;
+  },
+  /**
+   * Returns what the model would be sent by a call that began now: instructions by who says them, tools, and the messages of
+   * the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet. Fails
+   * with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`, INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+   *
+   * @generated from rpc parley.v1.SessionService.GetContext
+   */
+  getContext: {
+    methodKind: "unary";
+    input: typeof GetContextRequestSchema;
+    output: typeof GetContextResponseSchema;
   },
   /**
    * Removes several sessions, each as DeleteSession does, and tells which could not be removed and why. Never fails for

@@ -85,9 +85,10 @@ type MessageServiceClient interface {
 	// Lists a session's turns, the newest first.
 	ListTurns(context.Context, *connect.Request[v1.ListTurnsRequest]) (*connect.Response[v1.ListTurnsResponse], error)
 	// Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, every process that its calls
-	// have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
-	// is. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named
-	// and none runs.
+	// have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED.
+	// Answers when all of it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it is. Fails
+	// with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named and none
+	// runs.
 	CancelTurn(context.Context, *connect.Request[v1.CancelTurnRequest]) (*connect.Response[v1.CancelTurnResponse], error)
 	// Starts a new turn without a user message, going on from where the last one stopped. Fails as StartTurn does, and
 	// with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED, or there is none, and the last message is an
@@ -283,9 +284,10 @@ type MessageServiceHandler interface {
 	// Lists a session's turns, the newest first.
 	ListTurns(context.Context, *connect.Request[v1.ListTurnsRequest]) (*connect.Response[v1.ListTurnsResponse], error)
 	// Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, every process that its calls
-	// have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
-	// is. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named
-	// and none runs.
+	// have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED.
+	// Answers when all of it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it is. Fails
+	// with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named and none
+	// runs.
 	CancelTurn(context.Context, *connect.Request[v1.CancelTurnRequest]) (*connect.Response[v1.CancelTurnResponse], error)
 	// Starts a new turn without a user message, going on from where the last one stopped. Fails as StartTurn does, and
 	// with FAILED_PRECONDITION `NOTHING_TO_RETRY` where the last turn COMPLETED, or there is none, and the last message is an

@@ -54,6 +54,9 @@ const (
 	// SessionServiceGetSnapshotProcedure is the fully-qualified name of the SessionService's
 	// GetSnapshot RPC.
 	SessionServiceGetSnapshotProcedure = "/parley.v1.SessionService/GetSnapshot"
+	// SessionServiceGetContextProcedure is the fully-qualified name of the SessionService's GetContext
+	// RPC.
+	SessionServiceGetContextProcedure = "/parley.v1.SessionService/GetContext"
 	// SessionServiceBatchDeleteSessionsProcedure is the fully-qualified name of the SessionService's
 	// BatchDeleteSessions RPC.
 	SessionServiceBatchDeleteSessionsProcedure = "/parley.v1.SessionService/BatchDeleteSessions"
@@ -108,6 +111,10 @@ type SessionServiceClient interface {
 	// Returns, read at one moment, all that a client needs to show a session that may be running: watch from `last_seq`
 	// afterwards, and nothing is missed and nothing comes twice. Fails with NOT_FOUND `SESSION_NOT_FOUND`.
 	GetSnapshot(context.Context, *connect.Request[v1.GetSnapshotRequest]) (*connect.Response[v1.GetSnapshotResponse], error)
+	// Returns what the model would be sent by a call that began now: instructions by who says them, tools, and the messages of
+	// the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet. Fails
+	// with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`, INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+	GetContext(context.Context, *connect.Request[v1.GetContextRequest]) (*connect.Response[v1.GetContextResponse], error)
 	// Removes several sessions, each as DeleteSession does, and tells which could not be removed and why. Never fails for
 	// one of them.
 	BatchDeleteSessions(context.Context, *connect.Request[v1.BatchDeleteSessionsRequest]) (*connect.Response[v1.BatchDeleteSessionsResponse], error)
@@ -210,6 +217,13 @@ func NewSessionServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		getContext: connect.NewClient[v1.GetContextRequest, v1.GetContextResponse](
+			httpClient,
+			baseURL+SessionServiceGetContextProcedure,
+			connect.WithSchema(sessionServiceMethods.ByName("GetContext")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		batchDeleteSessions: connect.NewClient[v1.BatchDeleteSessionsRequest, v1.BatchDeleteSessionsResponse](
 			httpClient,
 			baseURL+SessionServiceBatchDeleteSessionsProcedure,
@@ -284,6 +298,7 @@ type sessionServiceClient struct {
 	deleteSession       *connect.Client[v1.DeleteSessionRequest, v1.DeleteSessionResponse]
 	listMessages        *connect.Client[v1.ListMessagesRequest, v1.ListMessagesResponse]
 	getSnapshot         *connect.Client[v1.GetSnapshotRequest, v1.GetSnapshotResponse]
+	getContext          *connect.Client[v1.GetContextRequest, v1.GetContextResponse]
 	batchDeleteSessions *connect.Client[v1.BatchDeleteSessionsRequest, v1.BatchDeleteSessionsResponse]
 	appendMessage       *connect.Client[v1.AppendMessageRequest, v1.AppendMessageResponse]
 	updateMessage       *connect.Client[v1.UpdateMessageRequest, v1.UpdateMessageResponse]
@@ -329,6 +344,11 @@ func (c *sessionServiceClient) ListMessages(ctx context.Context, req *connect.Re
 // GetSnapshot calls parley.v1.SessionService.GetSnapshot.
 func (c *sessionServiceClient) GetSnapshot(ctx context.Context, req *connect.Request[v1.GetSnapshotRequest]) (*connect.Response[v1.GetSnapshotResponse], error) {
 	return c.getSnapshot.CallUnary(ctx, req)
+}
+
+// GetContext calls parley.v1.SessionService.GetContext.
+func (c *sessionServiceClient) GetContext(ctx context.Context, req *connect.Request[v1.GetContextRequest]) (*connect.Response[v1.GetContextResponse], error) {
+	return c.getContext.CallUnary(ctx, req)
 }
 
 // BatchDeleteSessions calls parley.v1.SessionService.BatchDeleteSessions.
@@ -403,6 +423,10 @@ type SessionServiceHandler interface {
 	// Returns, read at one moment, all that a client needs to show a session that may be running: watch from `last_seq`
 	// afterwards, and nothing is missed and nothing comes twice. Fails with NOT_FOUND `SESSION_NOT_FOUND`.
 	GetSnapshot(context.Context, *connect.Request[v1.GetSnapshotRequest]) (*connect.Response[v1.GetSnapshotResponse], error)
+	// Returns what the model would be sent by a call that began now: instructions by who says them, tools, and the messages of
+	// the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet. Fails
+	// with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`, INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+	GetContext(context.Context, *connect.Request[v1.GetContextRequest]) (*connect.Response[v1.GetContextResponse], error)
 	// Removes several sessions, each as DeleteSession does, and tells which could not be removed and why. Never fails for
 	// one of them.
 	BatchDeleteSessions(context.Context, *connect.Request[v1.BatchDeleteSessionsRequest]) (*connect.Response[v1.BatchDeleteSessionsResponse], error)
@@ -501,6 +525,13 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	sessionServiceGetContextHandler := connect.NewUnaryHandler(
+		SessionServiceGetContextProcedure,
+		svc.GetContext,
+		connect.WithSchema(sessionServiceMethods.ByName("GetContext")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	sessionServiceBatchDeleteSessionsHandler := connect.NewUnaryHandler(
 		SessionServiceBatchDeleteSessionsProcedure,
 		svc.BatchDeleteSessions,
@@ -579,6 +610,8 @@ func NewSessionServiceHandler(svc SessionServiceHandler, opts ...connect.Handler
 			sessionServiceListMessagesHandler.ServeHTTP(w, r)
 		case SessionServiceGetSnapshotProcedure:
 			sessionServiceGetSnapshotHandler.ServeHTTP(w, r)
+		case SessionServiceGetContextProcedure:
+			sessionServiceGetContextHandler.ServeHTTP(w, r)
 		case SessionServiceBatchDeleteSessionsProcedure:
 			sessionServiceBatchDeleteSessionsHandler.ServeHTTP(w, r)
 		case SessionServiceAppendMessageProcedure:
@@ -634,6 +667,10 @@ func (UnimplementedSessionServiceHandler) ListMessages(context.Context, *connect
 
 func (UnimplementedSessionServiceHandler) GetSnapshot(context.Context, *connect.Request[v1.GetSnapshotRequest]) (*connect.Response[v1.GetSnapshotResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.SessionService.GetSnapshot is not implemented"))
+}
+
+func (UnimplementedSessionServiceHandler) GetContext(context.Context, *connect.Request[v1.GetContextRequest]) (*connect.Response[v1.GetContextResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.SessionService.GetContext is not implemented"))
 }
 
 func (UnimplementedSessionServiceHandler) BatchDeleteSessions(context.Context, *connect.Request[v1.BatchDeleteSessionsRequest]) (*connect.Response[v1.BatchDeleteSessionsResponse], error) {

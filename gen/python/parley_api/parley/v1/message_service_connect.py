@@ -74,9 +74,10 @@ class MessageService(Protocol):
     async def cancel_turn(self, request: CancelTurnRequest, ctx: RequestContext[CancelTurnRequest, CancelTurnResponse], /) -> CancelTurnResponse:
         """
         Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, every process that its calls
-        have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
-        is. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named
-        and none runs.
+        have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED.
+        Answers when all of it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it is. Fails
+        with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named and none
+        runs.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -408,9 +409,10 @@ class MessageServiceClient(ConnectClient):
     ) -> CancelTurnResponse:
         """
         Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, every process that its calls
-        have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
-        is. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named
-        and none runs.
+        have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED.
+        Answers when all of it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it is. Fails
+        with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named and none
+        runs.
         """
         return await self.execute_unary(
             request=request,
@@ -594,9 +596,10 @@ class MessageServiceSync(Protocol):
     def cancel_turn(self, request: CancelTurnRequest, ctx: RequestContext[CancelTurnRequest, CancelTurnResponse], /) -> CancelTurnResponse:
         """
         Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, every process that its calls
-        have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
-        is. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named
-        and none runs.
+        have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED.
+        Answers when all of it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it is. Fails
+        with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named and none
+        runs.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -926,9 +929,10 @@ class MessageServiceClientSync(ConnectClientSync):
     ) -> CancelTurnResponse:
         """
         Stops a turn: the model call is aborted, open tool calls are closed with a "cancelled" result, every process that its calls
-        have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED. Answers when it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it
-        is. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named
-        and none runs.
+        have started is ended, also what detached itself and what was to run on in the background, then the turn ends CANCELLED.
+        Answers when all of it has ended, or after `wait` with state CANCELLING. A turn that has ended is returned as it is. Fails
+        with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` where no turn is named and none
+        runs.
         """
         return self.execute_unary(
             request=request,

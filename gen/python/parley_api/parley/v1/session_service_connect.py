@@ -19,7 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import session_service_pb
-from .session_service_pb import AppendMessageRequest, AppendMessageResponse, BatchDeleteSessionsRequest, BatchDeleteSessionsResponse, ClearHistoryRequest, ClearHistoryResponse, CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest, DeleteSessionResponse, ExportSessionsRequest, ExportSessionsResponse, ForkSessionRequest, ForkSessionResponse, GetSessionRequest, GetSessionResponse, GetSnapshotRequest, GetSnapshotResponse, ImportSessionsRequest, ImportSessionsResponse, ListMessagesRequest, ListMessagesResponse, ListSessionsRequest, ListSessionsResponse, RevertFilesRequest, RevertFilesResponse, RewindSessionRequest, RewindSessionResponse, SearchMessagesRequest, SearchMessagesResponse, UpdateMessageRequest, UpdateMessageResponse, UpdateSessionRequest, UpdateSessionResponse
+from .session_service_pb import AppendMessageRequest, AppendMessageResponse, BatchDeleteSessionsRequest, BatchDeleteSessionsResponse, ClearHistoryRequest, ClearHistoryResponse, CreateSessionRequest, CreateSessionResponse, DeleteSessionRequest, DeleteSessionResponse, ExportSessionsRequest, ExportSessionsResponse, ForkSessionRequest, ForkSessionResponse, GetContextRequest, GetContextResponse, GetSessionRequest, GetSessionResponse, GetSnapshotRequest, GetSnapshotResponse, ImportSessionsRequest, ImportSessionsResponse, ListMessagesRequest, ListMessagesResponse, ListSessionsRequest, ListSessionsResponse, RevertFilesRequest, RevertFilesResponse, RewindSessionRequest, RewindSessionResponse, SearchMessagesRequest, SearchMessagesResponse, UpdateMessageRequest, UpdateMessageResponse, UpdateSessionRequest, UpdateSessionResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
@@ -79,6 +79,14 @@ class SessionService(Protocol):
         """
         Returns, read at one moment, all that a client needs to show a session that may be running: watch from `last_seq`
         afterwards, and nothing is missed and nothing comes twice. Fails with NOT_FOUND `SESSION_NOT_FOUND`.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def get_context(self, request: GetContextRequest, ctx: RequestContext[GetContextRequest, GetContextResponse], /) -> GetContextResponse:
+        """
+        Returns what the model would be sent by a call that began now: instructions by who says them, tools, and the messages of
+        the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet. Fails
+        with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`, INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -259,6 +267,17 @@ class SessionServiceASGIApplication(ConnectASGIApplication[SessionService]):
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.get_snapshot,
+                ),
+                "/parley.v1.SessionService/GetContext": Endpoint.unary(
+                    method=MethodInfo(
+                        name="GetContext",
+                        service_name="parley.v1.SessionService",
+                        input=GetContextRequest,
+                        output=GetContextResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.get_context,
                 ),
                 "/parley.v1.SessionService/BatchDeleteSessions": Endpoint.unary(
                     method=MethodInfo(
@@ -555,6 +574,33 @@ class SessionServiceClient(ConnectClient):
                 service_name="parley.v1.SessionService",
                 input=GetSnapshotRequest,
                 output=GetSnapshotResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
+    async def get_context(
+        self,
+        request: GetContextRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetContextResponse:
+        """
+        Returns what the model would be sent by a call that began now: instructions by who says them, tools, and the messages of
+        the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet. Fails
+        with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`, INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetContext",
+                service_name="parley.v1.SessionService",
+                input=GetContextRequest,
+                output=GetContextResponse,
                 idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
                 stream_type=StreamType.UNARY,
             ),
@@ -870,6 +916,14 @@ class SessionServiceSync(Protocol):
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
+    def get_context(self, request: GetContextRequest, ctx: RequestContext[GetContextRequest, GetContextResponse], /) -> GetContextResponse:
+        """
+        Returns what the model would be sent by a call that began now: instructions by who says them, tools, and the messages of
+        the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet. Fails
+        with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`, INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
     def batch_delete_sessions(self, request: BatchDeleteSessionsRequest, ctx: RequestContext[BatchDeleteSessionsRequest, BatchDeleteSessionsResponse], /) -> BatchDeleteSessionsResponse:
         """
         Removes several sessions, each as DeleteSession does, and tells which could not be removed and why. Never fails for
@@ -1045,6 +1099,17 @@ class SessionServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.get_snapshot,
+                ),
+                "/parley.v1.SessionService/GetContext": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="GetContext",
+                        service_name="parley.v1.SessionService",
+                        input=GetContextRequest,
+                        output=GetContextResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.get_context,
                 ),
                 "/parley.v1.SessionService/BatchDeleteSessions": EndpointSync.unary(
                     method=MethodInfo(
@@ -1341,6 +1406,33 @@ class SessionServiceClientSync(ConnectClientSync):
                 service_name="parley.v1.SessionService",
                 input=GetSnapshotRequest,
                 output=GetSnapshotResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
+    def get_context(
+        self,
+        request: GetContextRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetContextResponse:
+        """
+        Returns what the model would be sent by a call that began now: instructions by who says them, tools, and the messages of
+        the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet. Fails
+        with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`, INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetContext",
+                service_name="parley.v1.SessionService",
+                input=GetContextRequest,
+                output=GetContextResponse,
                 idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
                 stream_type=StreamType.UNARY,
             ),

@@ -15,7 +15,7 @@ from protobuf import Enum, Message
 from protobuf._codegen import file_desc
 from protobuf.wkt.google.protobuf import struct_pb, timestamp_pb
 
-from . import access_pb, message_pb, permission_pb, queue_pb, request_pb, session_pb, turn_pb
+from . import access_pb, message_pb, permission_pb, queue_pb, request_pb, session_pb, todo_pb, turn_pb
 from ...buf.validate import validate_pb
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .queue_pb import QueuedMessage
     from .request_pb import Request
     from .session_pb import Session, SessionState
+    from .todo_pb import TodoItem
     from .turn_pb import Limits, Turn
 
 
@@ -751,7 +752,7 @@ class GetSnapshotRequest(Message[_GetSnapshotRequestFields]):
         session_id: str
         page_size: int
 
-_GetSnapshotResponseFields: TypeAlias = Literal["session", "messages", "next_page_token", "partial_message", "tool_calls", "running_turn", "queue", "last_seq", "log_epoch", "requests"]
+_GetSnapshotResponseFields: TypeAlias = Literal["session", "messages", "next_page_token", "partial_message", "tool_calls", "running_turn", "queue", "last_seq", "log_epoch", "requests", "todos"]
 
 class GetSnapshotResponse(Message[_GetSnapshotResponseFields]):
     """
@@ -822,9 +823,15 @@ class GetSnapshotResponse(Message[_GetSnapshotResponseFields]):
             ```proto
             repeated parley.v1.Request requests = 7;
             ```
+        todos:
+            What its agent means to do, in the order in which it listed it.
+
+            ```proto
+            repeated parley.v1.TodoItem todos = 11;
+            ```
     """
 
-    __slots__ = ("session", "messages", "next_page_token", "partial_message", "tool_calls", "running_turn", "queue", "last_seq", "log_epoch", "requests")
+    __slots__ = ("session", "messages", "next_page_token", "partial_message", "tool_calls", "running_turn", "queue", "last_seq", "log_epoch", "requests", "todos")
 
     if TYPE_CHECKING:
 
@@ -841,6 +848,7 @@ class GetSnapshotResponse(Message[_GetSnapshotResponseFields]):
             last_seq: int = 0,
             log_epoch: str = "",
             requests: list[Request] | None = None,
+            todos: list[TodoItem] | None = None,
         ) -> None:
             pass
 
@@ -854,6 +862,313 @@ class GetSnapshotResponse(Message[_GetSnapshotResponseFields]):
         last_seq: int
         log_epoch: str
         requests: list[Request]
+        todos: list[TodoItem]
+
+_GetContextRequestFields: TypeAlias = Literal["session_id", "page_size", "page_token"]
+
+class GetContextRequest(Message[_GetContextRequestFields]):
+    """
+    Whose context to return.
+
+    ```proto
+    message parley.v1.GetContextRequest
+    ```
+
+    Attributes:
+        session_id:
+            The session's id.
+
+            ```proto
+            string session_id = 1;
+            ```
+        page_size:
+            How many messages at most; 0 = 100, more than 1,000 = 1,000.
+
+            ```proto
+            int32 page_size = 2;
+            ```
+        page_token:
+            `next_page_token` of the page before. Empty = the newest page.
+
+            ```proto
+            string page_token = 3;
+            ```
+    """
+
+    __slots__ = ("session_id", "page_size", "page_token")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            session_id: str = "",
+            page_size: int = 0,
+            page_token: str = "",
+        ) -> None:
+            pass
+
+        session_id: str
+        page_size: int
+        page_token: str
+
+_GetContextResponseFields: TypeAlias = Literal["instructions", "tools", "messages", "next_page_token", "message_count", "estimated_tokens", "profile", "model"]
+
+class GetContextResponse(Message[_GetContextResponseFields]):
+    """
+    What a model would be sent. All but the messages is the same on every page.
+
+    ```proto
+    message parley.v1.GetContextResponse
+    ```
+
+    Attributes:
+        instructions:
+            What precedes the conversation, in the order in which it is sent, with an empty line between one and the next.
+
+            ```proto
+            repeated parley.v1.ContextInstructions instructions = 1;
+            ```
+        tools:
+            The tools that it is offered.
+
+            ```proto
+            repeated parley.v1.ContextTool tools = 2;
+            ```
+        messages:
+            A page of the messages: the newest page first, the oldest message first within it.
+
+            ```proto
+            repeated parley.v1.ContextMessage messages = 3;
+            ```
+        next_page_token:
+            Token of the page before these messages; empty where there are none.
+
+            ```proto
+            string next_page_token = 4;
+            ```
+        message_count:
+            How many messages there are on all pages.
+
+            ```proto
+            int32 message_count = 5;
+            ```
+        estimated_tokens:
+            About how many tokens all of it is, messages of other pages included: a fourth of its bytes, and 1,000 for each picture.
+            What it really is the provider says, in `Usage`.
+
+            ```proto
+            int64 estimated_tokens = 6;
+            ```
+        profile:
+            The profile in force.
+
+            ```proto
+            string profile = 7;
+            ```
+        model:
+            The model in force; of a running turn, the one that it was started with.
+
+            ```proto
+            string model = 8;
+            ```
+    """
+
+    __slots__ = ("instructions", "tools", "messages", "next_page_token", "message_count", "estimated_tokens", "profile", "model")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            instructions: list[ContextInstructions] | None = None,
+            tools: list[ContextTool] | None = None,
+            messages: list[ContextMessage] | None = None,
+            next_page_token: str = "",
+            message_count: int = 0,
+            estimated_tokens: int = 0,
+            profile: str = "",
+            model: str = "",
+        ) -> None:
+            pass
+
+        instructions: list[ContextInstructions]
+        tools: list[ContextTool]
+        messages: list[ContextMessage]
+        next_page_token: str
+        message_count: int
+        estimated_tokens: int
+        profile: str
+        model: str
+
+_ContextInstructionsFields: TypeAlias = Literal["source", "origin", "text", "estimated_tokens"]
+
+class ContextInstructions(Message[_ContextInstructionsFields]):
+    """
+    Instructions of one source.
+
+    ```proto
+    message parley.v1.ContextInstructions
+    ```
+
+    Attributes:
+        source:
+            Who says them.
+
+            ```proto
+            parley.v1.InstructionSource source = 1;
+            ```
+        origin:
+            The name of the agent, or the path of the file; empty for the others.
+
+            ```proto
+            string origin = 2;
+            ```
+        text:
+            The words as they are sent.
+
+            ```proto
+            string text = 3;
+            ```
+        estimated_tokens:
+            About how many tokens they are.
+
+            ```proto
+            int64 estimated_tokens = 4;
+            ```
+    """
+
+    __slots__ = ("source", "origin", "text", "estimated_tokens")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            source: InstructionSource | None = None,
+            origin: str = "",
+            text: str = "",
+            estimated_tokens: int = 0,
+        ) -> None:
+            pass
+
+        source: InstructionSource
+        origin: str
+        text: str
+        estimated_tokens: int
+
+_ContextToolFields: TypeAlias = Literal["name", "description", "parameters", "origin", "estimated_tokens"]
+
+class ContextTool(Message[_ContextToolFields]):
+    """
+    A tool as the model is told of it.
+
+    ```proto
+    message parley.v1.ContextTool
+    ```
+
+    Attributes:
+        name:
+            Its name.
+
+            ```proto
+            string name = 1;
+            ```
+        description:
+            What it does.
+
+            ```proto
+            string description = 2;
+            ```
+        parameters:
+            JSON Schema of its arguments.
+
+            ```proto
+            optional google.protobuf.Struct parameters = 3;
+            ```
+        origin:
+            Who brings it; `engine` = the engine itself.
+
+            ```proto
+            string origin = 4;
+            ```
+        estimated_tokens:
+            About how many tokens all of that is.
+
+            ```proto
+            int64 estimated_tokens = 5;
+            ```
+    """
+
+    __slots__ = ("name", "description", "parameters", "origin", "estimated_tokens")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            name: str = "",
+            description: str = "",
+            parameters: Struct | None = None,
+            origin: str = "",
+            estimated_tokens: int = 0,
+        ) -> None:
+            pass
+
+        name: str
+        description: str
+        parameters: Struct | None
+        origin: str
+        estimated_tokens: int
+
+_ContextMessageFields: TypeAlias = Literal["message_id", "role", "estimated_tokens"]
+
+class ContextMessage(Message[_ContextMessageFields]):
+    """
+    A message as it is sent.
+
+    ```proto
+    message parley.v1.ContextMessage
+    ```
+
+    Attributes:
+        message_id:
+            Its id. The word for a call that has no result, which is made up for the model, has the id of the call's message and of
+            the call with a colon between them.
+
+            ```proto
+            string message_id = 1;
+            ```
+        role:
+            Who said it.
+
+            ```proto
+            parley.v1.Role role = 2;
+            ```
+        estimated_tokens:
+            About how many tokens it is, with its pictures and the text of its files.
+
+            ```proto
+            int64 estimated_tokens = 3;
+            ```
+    """
+
+    __slots__ = ("message_id", "role", "estimated_tokens")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            message_id: str = "",
+            role: Role | None = None,
+            estimated_tokens: int = 0,
+        ) -> None:
+            pass
+
+        message_id: str
+        role: Role
+        estimated_tokens: int
 
 _PartialMessageFields: TypeAlias = Literal["message_id", "turn_id", "role", "model", "text", "reasoning", "create_time"]
 
@@ -2170,6 +2485,53 @@ class SessionOrder(Enum):
     UPDATE_TIME_DESC = 3
     TITLE_ASC = 4
 
+class InstructionSource(Enum):
+    """
+    Who says what precedes a conversation.
+
+    ```proto
+    enum parley.v1.InstructionSource
+    ```
+
+    Attributes:
+        UNSPECIFIED:
+            Not set.
+
+            ```proto
+            INSTRUCTION_SOURCE_UNSPECIFIED = 0
+            ```
+        ENGINE:
+            The engine itself.
+
+            ```proto
+            INSTRUCTION_SOURCE_ENGINE = 1
+            ```
+        SESSION:
+            The session's `system_prompt`.
+
+            ```proto
+            INSTRUCTION_SOURCE_SESSION = 2
+            ```
+        WORKSPACE:
+            `AGENTS.md` of the session's workspace: its first 64 KiB, as it is when the model is called, or why it is not used.
+
+            ```proto
+            INSTRUCTION_SOURCE_WORKSPACE = 3
+            ```
+        AGENT:
+            The definition that the session was made by.
+
+            ```proto
+            INSTRUCTION_SOURCE_AGENT = 4
+            ```
+    """
+
+    UNSPECIFIED = 0
+    ENGINE = 1
+    SESSION = 2
+    WORKSPACE = 3
+    AGENT = 4
+
 class RevertOutcome(Enum):
     """
     What became of a file whose changes were to be taken back.
@@ -2233,7 +2595,7 @@ class RevertOutcome(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x1fparley/v1/session_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/message.proto\x1a\x1aparley/v1/permission.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/turn.proto"\xc3\x05\n\x14CreateSessionRequest\x121\n\x0fidempotency_key\x18\x01 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1e\n\x05title\x18\x02 \x01(\tR\x05titleB\x08\xbaH\x05r\x03\x18\xf4\x03\x12"\n\x07profile\x18\x03 \x01(\tR\x07profileB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1e\n\x05model\x18\x04 \x01(\tR\x05modelB\x08\xbaH\x05r\x03\x18\x80\x02\x12.\n\rsystem_prompt\x18\x06 \x01(\tR\x0csystemPromptB\t\xbaH\x06r\x04(\x80\x80\x10\x12\\\n\x06labels\x18\x0b \x03(\x0b2+.parley.v1.CreateSessionRequest.LabelsEntryR\x06labelsB\x17\xbaH\x14\x9a\x01\x11\x10@"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02\x12)\n\x06limits\x18\x0c \x01(\x0b2\x11.parley.v1.LimitsR\x06limits\x120\n\x14resume_after_restart\x18\r \x01(\x08R\x12resumeAfterRestart\x12#\n\rretry_partial\x18\x0e \x01(\x08R\x0cretryPartial\x12&\n\tworkspace\x18\x05 \x01(\tR\tworkspaceB\x08\xbaH\x05r\x03\x18\x80 \x12F\n\rapproval_mode\x18\x07 \x01(\x0e2\x17.parley.v1.ApprovalModeR\x0capprovalModeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x124\n\x05rules\x18\x08 \x03(\x0b2\x14.parley.v1.RuleDraftR\x05rulesB\x08\xbaH\x05\x92\x01\x02\x10d\x12\x1d\n\x05agent\x18\t \x01(\tR\x05agentB\x07\xbaH\x04r\x02\x18@\x1a9\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\x08\n\x10\x0b"E\n\x15CreateSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session"=\n\x11GetSessionRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@"B\n\x12GetSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session"\x96\x04\n\x13ListSessionsRequest\x12$\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1e\n\x05query\x18\x03 \x01(\tR\x05queryB\x08\xbaH\x05r\x03\x18\xe8\x07\x12[\n\x06labels\x18\x04 \x03(\x0b2*.parley.v1.ListSessionsRequest.LabelsEntryR\x06labelsB\x17\xbaH\x14\x9a\x01\x11\x10@"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02\x12B\n\x06states\x18\x05 \x03(\x0e2\x17.parley.v1.SessionStateR\x06statesB\x11\xbaH\x0e\x92\x01\x0b\x10\x08"\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x07starred\x18\x06 \x01(\x08H\x00R\x07starred\x88\x01\x01\x12&\n\tworkspace\x18\x07 \x01(\tR\tworkspaceB\x08\xbaH\x05r\x03\x18\x80 \x12"\n\x07profile\x18\x08 \x01(\tR\x07profileB\x08\xbaH\x05r\x03\x18\x80\x01\x127\n\x05order\x18\t \x01(\x0e2\x17.parley.v1.SessionOrderR\x05orderB\x08\xbaH\x05\x82\x01\x02\x10\x01\x1a9\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n\n\x08_starredJ\x04\x08\n\x10\x10"n\n\x14ListSessionsResponse\x12.\n\x08sessions\x18\x01 \x03(\x0b2\x12.parley.v1.SessionR\x08sessions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\x93\x01\n\x06Labels\x12N\n\x06values\x18\x01 \x03(\x0b2\x1d.parley.v1.Labels.ValuesEntryR\x06valuesB\x17\xbaH\x14\x9a\x01\x11\x10@"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02\x1a9\n\x0bValuesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01"\x92\x05\n\x14UpdateSessionRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12#\n\x05title\x18\x02 \x01(\tH\x00R\x05titleB\x08\xbaH\x05r\x03\x18\xf4\x03\x88\x01\x01\x12\'\n\x07profile\x18\x03 \x01(\tH\x01R\x07profileB\x08\xbaH\x05r\x03\x18\x80\x01\x88\x01\x01\x12#\n\x05model\x18\x04 \x01(\tH\x02R\x05modelB\x08\xbaH\x05r\x03\x18\x80\x02\x88\x01\x01\x123\n\rsystem_prompt\x18\x06 \x01(\tH\x03R\x0csystemPromptB\t\xbaH\x06r\x04(\x80\x80\x10\x88\x01\x01\x12)\n\x06labels\x18\x0b \x01(\x0b2\x11.parley.v1.LabelsR\x06labels\x12)\n\x06limits\x18\x0c \x01(\x0b2\x11.parley.v1.LimitsR\x06limits\x125\n\x14resume_after_restart\x18\r \x01(\x08H\x04R\x12resumeAfterRestart\x88\x01\x01\x12(\n\rretry_partial\x18\x0e \x01(\x08H\x05R\x0cretryPartial\x88\x01\x01\x12\x1d\n\x07starred\x18\x0f \x01(\x08H\x06R\x07starred\x88\x01\x01\x12K\n\rapproval_mode\x18\x07 \x01(\x0e2\x17.parley.v1.ApprovalModeH\x07R\x0capprovalModeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x88\x01\x01B\x08\n\x06_titleB\n\n\x08_profileB\x08\n\x06_modelB\x10\n\x0e_system_promptB\x17\n\x15_resume_after_restartB\x10\n\x0e_retry_partialB\n\n\x08_starredB\x10\n\x0e_approval_modeJ\x04\x08\x05\x10\x06J\x04\x08\x08\x10\x0b"E\n\x15UpdateSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session"@\n\x14DeleteSessionRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@"\x17\n\x15DeleteSessionResponse"\x8e\x01\n\x13ListMessagesRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12$\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x03 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"n\n\x14ListMessagesResponse\x12.\n\x08messages\x18\x01 \x03(\x0b2\x12.parley.v1.MessageR\x08messages\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"d\n\x12GetSnapshotRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12$\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00"\xe3\x03\n\x13GetSnapshotResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session\x12.\n\x08messages\x18\x02 \x03(\x0b2\x12.parley.v1.MessageR\x08messages\x12&\n\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\x12B\n\x0fpartial_message\x18\x04 \x01(\x0b2\x19.parley.v1.PartialMessageR\x0epartialMessage\x126\n\ntool_calls\x18\x05 \x03(\x0b2\x17.parley.v1.OpenToolCallR\ttoolCalls\x122\n\x0crunning_turn\x18\x06 \x01(\x0b2\x0f.parley.v1.TurnR\x0brunningTurn\x12.\n\x05queue\x18\x08 \x03(\x0b2\x18.parley.v1.QueuedMessageR\x05queue\x12\x19\n\x08last_seq\x18\t \x01(\x03R\x07lastSeq\x12\x1b\n\tlog_epoch\x18\n \x01(\tR\x08logEpoch\x12.\n\x08requests\x18\x07 \x03(\x0b2\x12.parley.v1.RequestR\x08requests"\xf2\x01\n\x0ePartialMessage\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12\x17\n\x07turn_id\x18\x02 \x01(\tR\x06turnId\x12#\n\x04role\x18\x03 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x12\x14\n\x05model\x18\x04 \x01(\tR\x05model\x12\x12\n\x04text\x18\x05 \x01(\tR\x04text\x12\x1c\n\treasoning\x18\x06 \x01(\tR\treasoning\x12;\n\x0bcreate_time\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xdb\x01\n\x0cOpenToolCall\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments\x12\x1d\n\nmessage_id\x18\x04 \x01(\tR\tmessageId\x12\x18\n\x07started\x18\x05 \x01(\x08R\x07started\x12\x16\n\x06stdout\x18\x06 \x01(\tR\x06stdout\x12\x16\n\x06stderr\x18\x07 \x01(\tR\x06stderr"T\n\x1aBatchDeleteSessionsRequest\x126\n\x0bsession_ids\x18\x01 \x03(\tR\nsessionIdsB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\xe8\x07\x18\x01"\x06r\x04\x10\x01\x18@"t\n\x1bBatchDeleteSessionsResponse\x12\x1f\n\x0bdeleted_ids\x18\x01 \x03(\tR\ndeletedIds\x124\n\x08failures\x18\x02 \x03(\x0b2\x18.parley.v1.DeleteFailureR\x08failures"`\n\rDeleteFailure\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message"\xd9\x01\n\x14AppendMessageRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x121\n\x0fidempotency_key\x18\x02 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\x80\x01\x121\n\x04role\x18\x03 \x01(\x0e2\x0f.parley.v1.RoleR\x04roleB\x0c\xbaH\t\x82\x01\x06\x18\x01\x18\x02\x18\x03\x121\n\x05parts\x18\x04 \x03(\x0b2\x0f.parley.v1.PartR\x05partsB\n\xbaH\x07\x92\x01\x04\x08\x01\x10d"E\n\x15AppendMessageResponse\x12,\n\x07message\x18\x01 \x01(\x0b2\x12.parley.v1.MessageR\x07message"\x9d\x01\n\x14UpdateMessageRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12(\n\nmessage_id\x18\x02 \x01(\tR\tmessageIdB\t\xbaH\x06r\x04\x10\x01\x18@\x121\n\x05parts\x18\x03 \x03(\x0b2\x0f.parley.v1.PartR\x05partsB\n\xbaH\x07\x92\x01\x04\x08\x01\x10d"E\n\x15UpdateMessageResponse\x12,\n\x07message\x18\x01 \x01(\x0b2\x12.parley.v1.MessageR\x07message"?\n\x13ClearHistoryRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@"D\n\x14ClearHistoryResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session"j\n\x14RewindSessionRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12(\n\nmessage_id\x18\x02 \x01(\tR\tmessageIdB\t\xbaH\x06r\x04\x10\x01\x18@"o\n\x15RewindSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session\x12(\n\x10first_message_id\x18\x02 \x01(\tR\x0efirstMessageId"\xaf\x01\n\x12RevertFilesRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12"\n\x07turn_id\x18\x02 \x01(\tR\x06turnIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x07preview\x18\x03 \x01(\x08R\x07preview\x121\n\x0fidempotency_key\x18\x04 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\x80\x01"_\n\x13RevertFilesResponse\x12-\n\x05files\x18\x01 \x03(\x0b2\x17.parley.v1.RevertedFileR\x05files\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore"\xca\x01\n\x0cRevertedFile\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x122\n\x07outcome\x18\x02 \x01(\x0e2\x18.parley.v1.RevertOutcomeR\x07outcome\x12\x12\n\x04diff\x18\x03 \x01(\tR\x04diff\x12\x1f\n\x0badded_lines\x18\x04 \x01(\x05R\naddedLines\x12#\n\rremoved_lines\x18\x05 \x01(\x05R\x0cremovedLines\x12\x18\n\x07message\x18\x06 \x01(\tR\x07message"\xd5\x01\n\x12ForkSessionRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x121\n\x0fidempotency_key\x18\x02 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\x80\x01\x123\n\x11before_message_id\x18\x03 \x01(\tR\x0fbeforeMessageIdB\x07\xbaH\x04r\x02\x18@\x12#\n\x05title\x18\x04 \x01(\tH\x00R\x05titleB\x08\xbaH\x05r\x03\x18\xf4\x03\x88\x01\x01B\x08\n\x06_title"C\n\x13ForkSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session"\xea\x01\n\x15SearchMessagesRequest\x12 \n\x05query\x18\x01 \x01(\tR\x05queryB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12&\n\nsession_id\x18\x02 \x01(\tR\tsessionIdB\x07\xbaH\x04r\x02\x18@\x128\n\x05roles\x18\x03 \x03(\x0e2\x0f.parley.v1.RoleR\x05rolesB\x11\xbaH\x0e\x92\x01\x0b\x10\x04"\x07\x82\x01\x04\x10\x01 \x00\x12$\n\tpage_size\x18\x04 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x05 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"j\n\x16SearchMessagesResponse\x12(\n\x04hits\x18\x01 \x03(\x0b2\x14.parley.v1.SearchHitR\x04hits\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\x83\x02\n\tSearchHit\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12#\n\rsession_title\x18\x02 \x01(\tR\x0csessionTitle\x12\x1d\n\nmessage_id\x18\x03 \x01(\tR\tmessageId\x12#\n\x04role\x18\x04 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x12;\n\x0bcreate_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x121\n\x07snippet\x18\x06 \x03(\x0b2\x17.parley.v1.SnippetPieceR\x07snippet"=\n\x0cSnippetPiece\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12\x19\n\x08is_match\x18\x02 \x01(\x08R\x07isMatch"M\n\x15ExportSessionsRequest\x124\n\x0bsession_ids\x18\x01 \x03(\tR\nsessionIdsB\x13\xbaH\x10\x92\x01\r\x10\xe8\x07\x18\x01"\x06r\x04\x10\x01\x18@",\n\x16ExportSessionsResponse\x12\x12\n\x04data\x18\x01 \x01(\x0cR\x04data"\x81\x01\n\x15ImportSessionsRequest\x121\n\x0fidempotency_key\x18\x01 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\x80\x01\x125\n\x05blobs\x18\x02 \x03(\tR\x05blobsB\x1f\xbaH\x1c\x92\x01\x19\x08\x01\x10\xe8\x07"\x12r\x102\x0e^[0-9a-f]{64}$"\xb4\x01\n\x16ImportSessionsResponse\x12#\n\rsession_count\x18\x01 \x01(\x03R\x0csessionCount\x12#\n\rmessage_count\x18\x02 \x01(\x03R\x0cmessageCount\x12/\n\x07renamed\x18\x03 \x03(\x0b2\x15.parley.v1.ImportedIdR\x07renamed\x12\x1f\n\x0bsession_ids\x18\x04 \x03(\tR\nsessionIds"0\n\nImportedId\x12\x12\n\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n\x02to\x18\x02 \x01(\tR\x02to*\xb5\x01\n\x0cSessionOrder\x12\x1d\n\x19SESSION_ORDER_UNSPECIFIED\x10\x00\x12"\n\x1eSESSION_ORDER_CREATE_TIME_DESC\x10\x01\x12!\n\x1dSESSION_ORDER_CREATE_TIME_ASC\x10\x02\x12"\n\x1eSESSION_ORDER_UPDATE_TIME_DESC\x10\x03\x12\x1b\n\x17SESSION_ORDER_TITLE_ASC\x10\x04*\xe3\x01\n\rRevertOutcome\x12\x1e\n\x1aREVERT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVERT_OUTCOME_REVERTED\x10\x01\x12\x1e\n\x1aREVERT_OUTCOME_NOT_AS_LEFT\x10\x02\x12\x17\n\x13REVERT_OUTCOME_GONE\x10\x03\x12\x1c\n\x18REVERT_OUTCOME_AS_BEFORE\x10\x04\x12"\n\x1eREVERT_OUTCOME_CHANGED_BETWEEN\x10\x05\x12\x1a\n\x16REVERT_OUTCOME_REFUSED\x10\x062\xbd\x0c\n\x0eSessionService\x12Z\n\rCreateSession\x12\x1f.parley.v1.CreateSessionRequest\x1a .parley.v1.CreateSessionResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12V\n\nGetSession\x12\x1c.parley.v1.GetSessionRequest\x1a\x1d.parley.v1.GetSessionResponse"\x0b\x90\x02\x01\xaa\xa1\x19\x04\x08\x01\x10\x01\x12Z\n\x0cListSessions\x12\x1e.parley.v1.ListSessionsRequest\x1a\x1f.parley.v1.ListSessionsResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Z\n\rUpdateSession\x12\x1f.parley.v1.UpdateSessionRequest\x1a .parley.v1.UpdateSessionResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12Z\n\rDeleteSession\x12\x1f.parley.v1.DeleteSessionRequest\x1a .parley.v1.DeleteSessionResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12\\\n\x0cListMessages\x12\x1e.parley.v1.ListMessagesRequest\x1a\x1f.parley.v1.ListMessagesResponse"\x0b\x90\x02\x01\xaa\xa1\x19\x04\x08\x01\x10\x01\x12Y\n\x0bGetSnapshot\x12\x1d.parley.v1.GetSnapshotRequest\x1a\x1e.parley.v1.GetSnapshotResponse"\x0b\x90\x02\x01\xaa\xa1\x19\x04\x08\x01\x10\x01\x12l\n\x13BatchDeleteSessions\x12%.parley.v1.BatchDeleteSessionsRequest\x1a&.parley.v1.BatchDeleteSessionsResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12Z\n\rAppendMessage\x12\x1f.parley.v1.AppendMessageRequest\x1a .parley.v1.AppendMessageResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12Z\n\rUpdateMessage\x12\x1f.parley.v1.UpdateMessageRequest\x1a .parley.v1.UpdateMessageResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12W\n\x0cClearHistory\x12\x1e.parley.v1.ClearHistoryRequest\x1a\x1f.parley.v1.ClearHistoryResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12Z\n\rRewindSession\x12\x1f.parley.v1.RewindSessionRequest\x1a .parley.v1.RewindSessionResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12T\n\x0bRevertFiles\x12\x1d.parley.v1.RevertFilesRequest\x1a\x1e.parley.v1.RevertFilesResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12T\n\x0bForkSession\x12\x1d.parley.v1.ForkSessionRequest\x1a\x1e.parley.v1.ForkSessionResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12`\n\x0eSearchMessages\x12 .parley.v1.SearchMessagesRequest\x1a!.parley.v1.SearchMessagesResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12b\n\x0eExportSessions\x12 .parley.v1.ExportSessionsRequest\x1a!.parley.v1.ExportSessionsResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x010\x01\x12]\n\x0eImportSessions\x12 .parley.v1.ImportSessionsRequest\x1a!.parley.v1.ImportSessionsResponse"\x06\xaa\xa1\x19\x02\x08\x02b\x06proto3',
+    b'\n\x1fparley/v1/session_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/message.proto\x1a\x1aparley/v1/permission.proto\x1a\x15parley/v1/queue.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\x1a\x14parley/v1/todo.proto\x1a\x14parley/v1/turn.proto"\xc3\x05\n\x14CreateSessionRequest\x121\n\x0fidempotency_key\x18\x01 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1e\n\x05title\x18\x02 \x01(\tR\x05titleB\x08\xbaH\x05r\x03\x18\xf4\x03\x12"\n\x07profile\x18\x03 \x01(\tR\x07profileB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1e\n\x05model\x18\x04 \x01(\tR\x05modelB\x08\xbaH\x05r\x03\x18\x80\x02\x12.\n\rsystem_prompt\x18\x06 \x01(\tR\x0csystemPromptB\t\xbaH\x06r\x04(\x80\x80\x10\x12\\\n\x06labels\x18\x0b \x03(\x0b2+.parley.v1.CreateSessionRequest.LabelsEntryR\x06labelsB\x17\xbaH\x14\x9a\x01\x11\x10@"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02\x12)\n\x06limits\x18\x0c \x01(\x0b2\x11.parley.v1.LimitsR\x06limits\x120\n\x14resume_after_restart\x18\r \x01(\x08R\x12resumeAfterRestart\x12#\n\rretry_partial\x18\x0e \x01(\x08R\x0cretryPartial\x12&\n\tworkspace\x18\x05 \x01(\tR\tworkspaceB\x08\xbaH\x05r\x03\x18\x80 \x12F\n\rapproval_mode\x18\x07 \x01(\x0e2\x17.parley.v1.ApprovalModeR\x0capprovalModeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x124\n\x05rules\x18\x08 \x03(\x0b2\x14.parley.v1.RuleDraftR\x05rulesB\x08\xbaH\x05\x92\x01\x02\x10d\x12\x1d\n\x05agent\x18\t \x01(\tR\x05agentB\x07\xbaH\x04r\x02\x18@\x1a9\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\x08\n\x10\x0b"E\n\x15CreateSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session"=\n\x11GetSessionRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@"B\n\x12GetSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session"\x96\x04\n\x13ListSessionsRequest\x12$\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1e\n\x05query\x18\x03 \x01(\tR\x05queryB\x08\xbaH\x05r\x03\x18\xe8\x07\x12[\n\x06labels\x18\x04 \x03(\x0b2*.parley.v1.ListSessionsRequest.LabelsEntryR\x06labelsB\x17\xbaH\x14\x9a\x01\x11\x10@"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02\x12B\n\x06states\x18\x05 \x03(\x0e2\x17.parley.v1.SessionStateR\x06statesB\x11\xbaH\x0e\x92\x01\x0b\x10\x08"\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x07starred\x18\x06 \x01(\x08H\x00R\x07starred\x88\x01\x01\x12&\n\tworkspace\x18\x07 \x01(\tR\tworkspaceB\x08\xbaH\x05r\x03\x18\x80 \x12"\n\x07profile\x18\x08 \x01(\tR\x07profileB\x08\xbaH\x05r\x03\x18\x80\x01\x127\n\x05order\x18\t \x01(\x0e2\x17.parley.v1.SessionOrderR\x05orderB\x08\xbaH\x05\x82\x01\x02\x10\x01\x1a9\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n\n\x08_starredJ\x04\x08\n\x10\x10"n\n\x14ListSessionsResponse\x12.\n\x08sessions\x18\x01 \x03(\x0b2\x12.parley.v1.SessionR\x08sessions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\x93\x01\n\x06Labels\x12N\n\x06values\x18\x01 \x03(\x0b2\x1d.parley.v1.Labels.ValuesEntryR\x06valuesB\x17\xbaH\x14\x9a\x01\x11\x10@"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02\x1a9\n\x0bValuesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01"\x92\x05\n\x14UpdateSessionRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12#\n\x05title\x18\x02 \x01(\tH\x00R\x05titleB\x08\xbaH\x05r\x03\x18\xf4\x03\x88\x01\x01\x12\'\n\x07profile\x18\x03 \x01(\tH\x01R\x07profileB\x08\xbaH\x05r\x03\x18\x80\x01\x88\x01\x01\x12#\n\x05model\x18\x04 \x01(\tH\x02R\x05modelB\x08\xbaH\x05r\x03\x18\x80\x02\x88\x01\x01\x123\n\rsystem_prompt\x18\x06 \x01(\tH\x03R\x0csystemPromptB\t\xbaH\x06r\x04(\x80\x80\x10\x88\x01\x01\x12)\n\x06labels\x18\x0b \x01(\x0b2\x11.parley.v1.LabelsR\x06labels\x12)\n\x06limits\x18\x0c \x01(\x0b2\x11.parley.v1.LimitsR\x06limits\x125\n\x14resume_after_restart\x18\r \x01(\x08H\x04R\x12resumeAfterRestart\x88\x01\x01\x12(\n\rretry_partial\x18\x0e \x01(\x08H\x05R\x0cretryPartial\x88\x01\x01\x12\x1d\n\x07starred\x18\x0f \x01(\x08H\x06R\x07starred\x88\x01\x01\x12K\n\rapproval_mode\x18\x07 \x01(\x0e2\x17.parley.v1.ApprovalModeH\x07R\x0capprovalModeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x88\x01\x01B\x08\n\x06_titleB\n\n\x08_profileB\x08\n\x06_modelB\x10\n\x0e_system_promptB\x17\n\x15_resume_after_restartB\x10\n\x0e_retry_partialB\n\n\x08_starredB\x10\n\x0e_approval_modeJ\x04\x08\x05\x10\x06J\x04\x08\x08\x10\x0b"E\n\x15UpdateSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session"@\n\x14DeleteSessionRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@"\x17\n\x15DeleteSessionResponse"\x8e\x01\n\x13ListMessagesRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12$\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x03 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"n\n\x14ListMessagesResponse\x12.\n\x08messages\x18\x01 \x03(\x0b2\x12.parley.v1.MessageR\x08messages\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"d\n\x12GetSnapshotRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12$\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00"\x8e\x04\n\x13GetSnapshotResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session\x12.\n\x08messages\x18\x02 \x03(\x0b2\x12.parley.v1.MessageR\x08messages\x12&\n\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\x12B\n\x0fpartial_message\x18\x04 \x01(\x0b2\x19.parley.v1.PartialMessageR\x0epartialMessage\x126\n\ntool_calls\x18\x05 \x03(\x0b2\x17.parley.v1.OpenToolCallR\ttoolCalls\x122\n\x0crunning_turn\x18\x06 \x01(\x0b2\x0f.parley.v1.TurnR\x0brunningTurn\x12.\n\x05queue\x18\x08 \x03(\x0b2\x18.parley.v1.QueuedMessageR\x05queue\x12\x19\n\x08last_seq\x18\t \x01(\x03R\x07lastSeq\x12\x1b\n\tlog_epoch\x18\n \x01(\tR\x08logEpoch\x12.\n\x08requests\x18\x07 \x03(\x0b2\x12.parley.v1.RequestR\x08requests\x12)\n\x05todos\x18\x0b \x03(\x0b2\x13.parley.v1.TodoItemR\x05todos"\x8c\x01\n\x11GetContextRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12$\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x03 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"\xe5\x02\n\x12GetContextResponse\x12B\n\x0cinstructions\x18\x01 \x03(\x0b2\x1e.parley.v1.ContextInstructionsR\x0cinstructions\x12,\n\x05tools\x18\x02 \x03(\x0b2\x16.parley.v1.ContextToolR\x05tools\x125\n\x08messages\x18\x03 \x03(\x0b2\x19.parley.v1.ContextMessageR\x08messages\x12&\n\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\x12#\n\rmessage_count\x18\x05 \x01(\x05R\x0cmessageCount\x12)\n\x10estimated_tokens\x18\x06 \x01(\x03R\x0festimatedTokens\x12\x18\n\x07profile\x18\x07 \x01(\tR\x07profile\x12\x14\n\x05model\x18\x08 \x01(\tR\x05model"\xa2\x01\n\x13ContextInstructions\x124\n\x06source\x18\x01 \x01(\x0e2\x1c.parley.v1.InstructionSourceR\x06source\x12\x16\n\x06origin\x18\x02 \x01(\tR\x06origin\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text\x12)\n\x10estimated_tokens\x18\x04 \x01(\x03R\x0festimatedTokens"\xbf\x01\n\x0bContextTool\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0bdescription\x18\x02 \x01(\tR\x0bdescription\x127\n\nparameters\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\nparameters\x12\x16\n\x06origin\x18\x04 \x01(\tR\x06origin\x12)\n\x10estimated_tokens\x18\x05 \x01(\x03R\x0festimatedTokens"\x7f\n\x0eContextMessage\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12#\n\x04role\x18\x02 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x12)\n\x10estimated_tokens\x18\x03 \x01(\x03R\x0festimatedTokens"\xf2\x01\n\x0ePartialMessage\x12\x1d\n\nmessage_id\x18\x01 \x01(\tR\tmessageId\x12\x17\n\x07turn_id\x18\x02 \x01(\tR\x06turnId\x12#\n\x04role\x18\x03 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x12\x14\n\x05model\x18\x04 \x01(\tR\x05model\x12\x12\n\x04text\x18\x05 \x01(\tR\x04text\x12\x1c\n\treasoning\x18\x06 \x01(\tR\treasoning\x12;\n\x0bcreate_time\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xdb\x01\n\x0cOpenToolCall\x12\x17\n\x07call_id\x18\x01 \x01(\tR\x06callId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments\x12\x1d\n\nmessage_id\x18\x04 \x01(\tR\tmessageId\x12\x18\n\x07started\x18\x05 \x01(\x08R\x07started\x12\x16\n\x06stdout\x18\x06 \x01(\tR\x06stdout\x12\x16\n\x06stderr\x18\x07 \x01(\tR\x06stderr"T\n\x1aBatchDeleteSessionsRequest\x126\n\x0bsession_ids\x18\x01 \x03(\tR\nsessionIdsB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\xe8\x07\x18\x01"\x06r\x04\x10\x01\x18@"t\n\x1bBatchDeleteSessionsResponse\x12\x1f\n\x0bdeleted_ids\x18\x01 \x03(\tR\ndeletedIds\x124\n\x08failures\x18\x02 \x03(\x0b2\x18.parley.v1.DeleteFailureR\x08failures"`\n\rDeleteFailure\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message"\xd9\x01\n\x14AppendMessageRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x121\n\x0fidempotency_key\x18\x02 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\x80\x01\x121\n\x04role\x18\x03 \x01(\x0e2\x0f.parley.v1.RoleR\x04roleB\x0c\xbaH\t\x82\x01\x06\x18\x01\x18\x02\x18\x03\x121\n\x05parts\x18\x04 \x03(\x0b2\x0f.parley.v1.PartR\x05partsB\n\xbaH\x07\x92\x01\x04\x08\x01\x10d"E\n\x15AppendMessageResponse\x12,\n\x07message\x18\x01 \x01(\x0b2\x12.parley.v1.MessageR\x07message"\x9d\x01\n\x14UpdateMessageRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12(\n\nmessage_id\x18\x02 \x01(\tR\tmessageIdB\t\xbaH\x06r\x04\x10\x01\x18@\x121\n\x05parts\x18\x03 \x03(\x0b2\x0f.parley.v1.PartR\x05partsB\n\xbaH\x07\x92\x01\x04\x08\x01\x10d"E\n\x15UpdateMessageResponse\x12,\n\x07message\x18\x01 \x01(\x0b2\x12.parley.v1.MessageR\x07message"?\n\x13ClearHistoryRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@"D\n\x14ClearHistoryResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session"j\n\x14RewindSessionRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12(\n\nmessage_id\x18\x02 \x01(\tR\tmessageIdB\t\xbaH\x06r\x04\x10\x01\x18@"o\n\x15RewindSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session\x12(\n\x10first_message_id\x18\x02 \x01(\tR\x0efirstMessageId"\xaf\x01\n\x12RevertFilesRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12"\n\x07turn_id\x18\x02 \x01(\tR\x06turnIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x07preview\x18\x03 \x01(\x08R\x07preview\x121\n\x0fidempotency_key\x18\x04 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\x80\x01"_\n\x13RevertFilesResponse\x12-\n\x05files\x18\x01 \x03(\x0b2\x17.parley.v1.RevertedFileR\x05files\x12\x19\n\x08has_more\x18\x02 \x01(\x08R\x07hasMore"\xca\x01\n\x0cRevertedFile\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x122\n\x07outcome\x18\x02 \x01(\x0e2\x18.parley.v1.RevertOutcomeR\x07outcome\x12\x12\n\x04diff\x18\x03 \x01(\tR\x04diff\x12\x1f\n\x0badded_lines\x18\x04 \x01(\x05R\naddedLines\x12#\n\rremoved_lines\x18\x05 \x01(\x05R\x0cremovedLines\x12\x18\n\x07message\x18\x06 \x01(\tR\x07message"\xd5\x01\n\x12ForkSessionRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x121\n\x0fidempotency_key\x18\x02 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\x80\x01\x123\n\x11before_message_id\x18\x03 \x01(\tR\x0fbeforeMessageIdB\x07\xbaH\x04r\x02\x18@\x12#\n\x05title\x18\x04 \x01(\tH\x00R\x05titleB\x08\xbaH\x05r\x03\x18\xf4\x03\x88\x01\x01B\x08\n\x06_title"C\n\x13ForkSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session"\xea\x01\n\x15SearchMessagesRequest\x12 \n\x05query\x18\x01 \x01(\tR\x05queryB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12&\n\nsession_id\x18\x02 \x01(\tR\tsessionIdB\x07\xbaH\x04r\x02\x18@\x128\n\x05roles\x18\x03 \x03(\x0e2\x0f.parley.v1.RoleR\x05rolesB\x11\xbaH\x0e\x92\x01\x0b\x10\x04"\x07\x82\x01\x04\x10\x01 \x00\x12$\n\tpage_size\x18\x04 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x05 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"j\n\x16SearchMessagesResponse\x12(\n\x04hits\x18\x01 \x03(\x0b2\x14.parley.v1.SearchHitR\x04hits\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\x83\x02\n\tSearchHit\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12#\n\rsession_title\x18\x02 \x01(\tR\x0csessionTitle\x12\x1d\n\nmessage_id\x18\x03 \x01(\tR\tmessageId\x12#\n\x04role\x18\x04 \x01(\x0e2\x0f.parley.v1.RoleR\x04role\x12;\n\x0bcreate_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x121\n\x07snippet\x18\x06 \x03(\x0b2\x17.parley.v1.SnippetPieceR\x07snippet"=\n\x0cSnippetPiece\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\x12\x19\n\x08is_match\x18\x02 \x01(\x08R\x07isMatch"M\n\x15ExportSessionsRequest\x124\n\x0bsession_ids\x18\x01 \x03(\tR\nsessionIdsB\x13\xbaH\x10\x92\x01\r\x10\xe8\x07\x18\x01"\x06r\x04\x10\x01\x18@",\n\x16ExportSessionsResponse\x12\x12\n\x04data\x18\x01 \x01(\x0cR\x04data"\x81\x01\n\x15ImportSessionsRequest\x121\n\x0fidempotency_key\x18\x01 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\x80\x01\x125\n\x05blobs\x18\x02 \x03(\tR\x05blobsB\x1f\xbaH\x1c\x92\x01\x19\x08\x01\x10\xe8\x07"\x12r\x102\x0e^[0-9a-f]{64}$"\xb4\x01\n\x16ImportSessionsResponse\x12#\n\rsession_count\x18\x01 \x01(\x03R\x0csessionCount\x12#\n\rmessage_count\x18\x02 \x01(\x03R\x0cmessageCount\x12/\n\x07renamed\x18\x03 \x03(\x0b2\x15.parley.v1.ImportedIdR\x07renamed\x12\x1f\n\x0bsession_ids\x18\x04 \x03(\tR\nsessionIds"0\n\nImportedId\x12\x12\n\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n\x02to\x18\x02 \x01(\tR\x02to*\xb5\x01\n\x0cSessionOrder\x12\x1d\n\x19SESSION_ORDER_UNSPECIFIED\x10\x00\x12"\n\x1eSESSION_ORDER_CREATE_TIME_DESC\x10\x01\x12!\n\x1dSESSION_ORDER_CREATE_TIME_ASC\x10\x02\x12"\n\x1eSESSION_ORDER_UPDATE_TIME_DESC\x10\x03\x12\x1b\n\x17SESSION_ORDER_TITLE_ASC\x10\x04*\xb6\x01\n\x11InstructionSource\x12"\n\x1eINSTRUCTION_SOURCE_UNSPECIFIED\x10\x00\x12\x1d\n\x19INSTRUCTION_SOURCE_ENGINE\x10\x01\x12\x1e\n\x1aINSTRUCTION_SOURCE_SESSION\x10\x02\x12 \n\x1cINSTRUCTION_SOURCE_WORKSPACE\x10\x03\x12\x1c\n\x18INSTRUCTION_SOURCE_AGENT\x10\x04*\xe3\x01\n\rRevertOutcome\x12\x1e\n\x1aREVERT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVERT_OUTCOME_REVERTED\x10\x01\x12\x1e\n\x1aREVERT_OUTCOME_NOT_AS_LEFT\x10\x02\x12\x17\n\x13REVERT_OUTCOME_GONE\x10\x03\x12\x1c\n\x18REVERT_OUTCOME_AS_BEFORE\x10\x04\x12"\n\x1eREVERT_OUTCOME_CHANGED_BETWEEN\x10\x05\x12\x1a\n\x16REVERT_OUTCOME_REFUSED\x10\x062\x95\r\n\x0eSessionService\x12Z\n\rCreateSession\x12\x1f.parley.v1.CreateSessionRequest\x1a .parley.v1.CreateSessionResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12V\n\nGetSession\x12\x1c.parley.v1.GetSessionRequest\x1a\x1d.parley.v1.GetSessionResponse"\x0b\x90\x02\x01\xaa\xa1\x19\x04\x08\x01\x10\x01\x12Z\n\x0cListSessions\x12\x1e.parley.v1.ListSessionsRequest\x1a\x1f.parley.v1.ListSessionsResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Z\n\rUpdateSession\x12\x1f.parley.v1.UpdateSessionRequest\x1a .parley.v1.UpdateSessionResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12Z\n\rDeleteSession\x12\x1f.parley.v1.DeleteSessionRequest\x1a .parley.v1.DeleteSessionResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12\\\n\x0cListMessages\x12\x1e.parley.v1.ListMessagesRequest\x1a\x1f.parley.v1.ListMessagesResponse"\x0b\x90\x02\x01\xaa\xa1\x19\x04\x08\x01\x10\x01\x12Y\n\x0bGetSnapshot\x12\x1d.parley.v1.GetSnapshotRequest\x1a\x1e.parley.v1.GetSnapshotResponse"\x0b\x90\x02\x01\xaa\xa1\x19\x04\x08\x01\x10\x01\x12V\n\nGetContext\x12\x1c.parley.v1.GetContextRequest\x1a\x1d.parley.v1.GetContextResponse"\x0b\x90\x02\x01\xaa\xa1\x19\x04\x08\x01\x10\x01\x12l\n\x13BatchDeleteSessions\x12%.parley.v1.BatchDeleteSessionsRequest\x1a&.parley.v1.BatchDeleteSessionsResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12Z\n\rAppendMessage\x12\x1f.parley.v1.AppendMessageRequest\x1a .parley.v1.AppendMessageResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12Z\n\rUpdateMessage\x12\x1f.parley.v1.UpdateMessageRequest\x1a .parley.v1.UpdateMessageResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12W\n\x0cClearHistory\x12\x1e.parley.v1.ClearHistoryRequest\x1a\x1f.parley.v1.ClearHistoryResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12Z\n\rRewindSession\x12\x1f.parley.v1.RewindSessionRequest\x1a .parley.v1.RewindSessionResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12T\n\x0bRevertFiles\x12\x1d.parley.v1.RevertFilesRequest\x1a\x1e.parley.v1.RevertFilesResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12T\n\x0bForkSession\x12\x1d.parley.v1.ForkSessionRequest\x1a\x1e.parley.v1.ForkSessionResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12`\n\x0eSearchMessages\x12 .parley.v1.SearchMessagesRequest\x1a!.parley.v1.SearchMessagesResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12b\n\x0eExportSessions\x12 .parley.v1.ExportSessionsRequest\x1a!.parley.v1.ExportSessionsResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x010\x01\x12]\n\x0eImportSessions\x12 .parley.v1.ImportSessionsRequest\x1a!.parley.v1.ImportSessionsResponse"\x06\xaa\xa1\x19\x02\x08\x02b\x06proto3',
     [
         validate_pb.desc(),
         struct_pb.desc(),
@@ -2244,6 +2606,7 @@ _DESC = file_desc(
         queue_pb.desc(),
         request_pb.desc(),
         session_pb.desc(),
+        todo_pb.desc(),
         turn_pb.desc(),
     ],
     {
@@ -2262,6 +2625,11 @@ _DESC = file_desc(
         "ListMessagesResponse": ListMessagesResponse,
         "GetSnapshotRequest": GetSnapshotRequest,
         "GetSnapshotResponse": GetSnapshotResponse,
+        "GetContextRequest": GetContextRequest,
+        "GetContextResponse": GetContextResponse,
+        "ContextInstructions": ContextInstructions,
+        "ContextTool": ContextTool,
+        "ContextMessage": ContextMessage,
         "PartialMessage": PartialMessage,
         "OpenToolCall": OpenToolCall,
         "BatchDeleteSessionsRequest": BatchDeleteSessionsRequest,
@@ -2290,6 +2658,7 @@ _DESC = file_desc(
         "ImportSessionsResponse": ImportSessionsResponse,
         "ImportedId": ImportedId,
         "SessionOrder": SessionOrder,
+        "InstructionSource": InstructionSource,
         "RevertOutcome": RevertOutcome,
     },
 )
