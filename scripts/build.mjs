@@ -47,8 +47,8 @@ const { outputFiles } = await build({
   format: "esm",
   platform: "node",
   target: "node22.18",
-  // They find their binaries from where their packages lie: a native addon, and a parser that few engines load.
-  external: ["better-sqlite3", "web-tree-sitter"],
+  // They find their binaries from where their packages lie: native addons, a parser, and what sandboxes are made with.
+  external: ["better-sqlite3", "web-tree-sitter", "mdream", "@anthropic-ai/sandbox-runtime"],
   plugins: [lazyBuiltins],
   sourcemap: "linked",
   sourcesContent: false,
