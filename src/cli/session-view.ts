@@ -7,6 +7,7 @@ import {
   type OpenToolCall,
   type Part,
   QueuedKind,
+  type Request,
   Role,
   type ToolOutputDelta,
   type ToolResult,
@@ -14,21 +15,13 @@ import {
   type TranscriptMessage,
 } from "../client/client.ts";
 import { wholeMessage } from "../client/transcript.ts";
+import { callLines, changeLines, type ShownCall } from "./call-view.ts";
 import type { Output } from "./output.ts";
 import { createPage, type Page } from "./page.ts";
 import { requestLine } from "./requests/lines.ts";
 import { shorten } from "./terminal/width.ts";
 import { createShownAnswer, type ShownAnswer } from "./shown-answer.ts";
-import {
-  callLine,
-  clearedText,
-  CUT_OFF,
-  fileChangedText,
-  retryText,
-  revertedText,
-  type ShownCall,
-  turnEndLine,
-} from "./session-lines.ts";
+import { clearedText, CUT_OFF, retryText, revertedText, turnEndLine } from "./session-lines.ts";
 
 /** Of what a call prints, so much is shown while it runs. */
 const MAX_OUTPUT_LINES = 6;
@@ -51,6 +44,8 @@ export interface ViewOptions {
   readonly isMarkdown?: boolean;
   /** True: what waits is shown elsewhere. */
   readonly hidesQueue?: boolean;
+  /** Whether a request was answered by who looks on; given where requests come up for an answer, and are not told here too. */
+  readonly answeredHere?: (requestId: string) => boolean;
   /** What a human can do after a turn that did not complete. */
   readonly retryHint?: string;
 }
@@ -117,8 +112,13 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
   function showResult(result: ToolResult | undefined): void {
     if (result === undefined) return;
     if (printed.delete(result.callId)) page.preview("tool", "");
-    page.line("tool", callLine(output, calls.get(result.callId), result));
+    showLines(callLines(output, calls.get(result.callId), result));
     calls.delete(result.callId);
+  }
+
+  /** What tools do stands together. */
+  function showLines(lines: readonly string[]): void {
+    for (const line of lines) page.line("tool", line);
   }
 
   /** The last lines of what a call prints, until its result stands there. */
@@ -131,6 +131,16 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
       "tool",
       shown.map((line) => style.dim(shorten(output.foreignLine(line), output.columns - 2))).join("\n"),
     );
+  }
+
+  function showRequest(request: Request | undefined): void {
+    if (options.answeredHere !== undefined || request === undefined) return;
+    page.line("note", style.yellow(`? ${requestLine(output, request)}`));
+  }
+
+  function showAnswered(request: Request | undefined): void {
+    if (request === undefined) return;
+    page.line("note", style.dim(requestLine(output, request)));
   }
 
   function showFact({ payload }: Event): void {
@@ -149,9 +159,9 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
       case "toolCallEnded":
         return showResult(payload.value.result);
       case "requestOpened":
-        return page.line("note", style.yellow(`? ${requestLine(output, payload.value.request)}`));
+        return showRequest(payload.value.request);
       case "requestResolved":
-        return page.line("note", style.dim(requestLine(output, payload.value.request)));
+        return showAnswered(payload.value.request);
       case "retryScheduled": {
         page.line("note", style.yellow(`↻ ${output.foreignLine(retryText(payload.value))}`));
         return page.wait("waiting to try again");
@@ -171,7 +181,7 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
         }
         return undefined;
       case "fileChanged":
-        return page.line("note", style.dim(output.foreignLine(fileChangedText(payload.value))));
+        return showLines(changeLines(output, payload.value));
       case "filesReverted":
         return page.line("note", style.dim(output.foreignLine(revertedText(payload.value.paths))));
       case "warning":
@@ -223,7 +233,7 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
       transcript = known;
       if (runningTurn !== undefined && partial === undefined) page.wait("waiting for the model");
       for (const call of toolCalls) showOpenCall(call);
-      for (const request of requests) page.line("note", style.yellow(`? ${requestLine(output, request)}`));
+      for (const request of requests) showRequest(request);
     },
     show(event) {
       const { payload } = event;

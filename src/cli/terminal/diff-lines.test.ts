@@ -27,7 +27,7 @@ test("what is added is green, what is removed red, and the rest dim", () => {
 });
 
 test("the names can stand elsewhere; a removed line that looks like one stays", () => {
-  expect(diffLines(plain, DIFF, true)).toEqual(["@@ -1,2 +1,2 @@", " same", "--- old", "+new"]);
+  expect(diffLines(plain, DIFF, { hidesNames: true })).toEqual(["@@ -1,2 +1,2 @@", " same", "--- old", "+new"]);
 });
 
 test("what would steer a terminal or hide is shown, tabs have a width", () => {
@@ -36,6 +36,13 @@ test("what would steer a terminal or hide is shown, tabs have a width", () => {
     "+a␛[2Jb<U+202E>c␍",
     "+    d",
   ]);
+});
+
+test("a long line becomes rows of one colour", () => {
+  const { green } = output.style;
+  expect(diffLines(output, "@@ -0,0 +1 @@\n+日本語ab", { columns: 4 }).slice(-3)).toEqual(
+    ["+日", "本語", "ab"].map(green),
+  );
 });
 
 test("the names of each file are told, and what stands at its end", () => {

@@ -25,6 +25,9 @@ export interface Screen {
   clear(): void;
   /** Takes the last rows away, so that something else can be written; the next drawing brings them back. */
   hide(): void;
+  /** The same, and draws nothing until it is resumed; what is written meanwhile comes then. */
+  pause(): void;
+  resume(): void;
   /** The same for good: a line that is not whole is written as it is. */
   close(): void;
 }
@@ -48,6 +51,7 @@ export function createScreen({ output, stdout, footer }: ScreenOptions): Screen 
   let preview = "";
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
+  let isPaused = false;
   // What stands there now, to be found again: a terminal that was made narrower has wrapped it anew.
   let drawn: Drawn | undefined;
 
@@ -65,7 +69,7 @@ export function createScreen({ output, stdout, footer }: ScreenOptions): Screen 
   function draw(): void {
     clearTimeout(timer);
     timer = undefined;
-    if (isClosed) return;
+    if (isClosed || isPaused) return;
     const width = columns();
     const { lines, cursorAfter } = footer(width, rows());
     const footerRows = lines.reduce((sum, line) => sum + rowsOf(line, width), 0);
@@ -123,6 +127,14 @@ export function createScreen({ output, stdout, footer }: ScreenOptions): Screen 
       draw();
     },
     hide,
+    pause() {
+      hide();
+      isPaused = true;
+    },
+    resume() {
+      isPaused = false;
+      draw();
+    },
     close() {
       if (isClosed) return;
       hide();

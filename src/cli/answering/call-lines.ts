@@ -1,0 +1,77 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import type { Output } from "../output.ts";
+import { diffLines } from "../terminal/diff-lines.ts";
+import { wrapLine } from "../terminal/wrap.ts";
+
+/** A tool call that is to be shown. */
+export interface ShownArguments {
+  readonly tool: string;
+  readonly args: JsonObject;
+  /** A unified diff of what it would change; empty = none. */
+  readonly diff: string;
+}
+
+/** What stands in the head of a call, so that it needs not be told again. */
+const HEADS: Readonly<Record<string, { readonly key: string; readonly verb: string }>> = {
+  write_file: { key: "path", verb: "Write" },
+  edit_file: { key: "path", verb: "Change" },
+  read_file: { key: "path", verb: "Read" },
+  list_files: { key: "path", verb: "List" },
+  fetch_url: { key: "url", verb: "Fetch" },
+  run_agent: { key: "agent", verb: "Start the agent" },
+};
+
+/** What a call wants, in a few words of ours and its most telling argument, whole. */
+export function callHead({ foreignLine }: Output, { tool, args }: ShownArguments): string {
+  if (tool === "shell") return args["background"] === true ? "Run this in the background?" : "Run this command?";
+  if (tool === "apply_patch") return "Apply this patch?";
+  const { key, verb } = HEADS[tool] ?? {};
+  const told = key === undefined ? undefined : args[key];
+  return typeof told === "string" ? `${verb} ${foreignLine(told)}?` : `Call the tool ${foreignLine(tool)}?`;
+}
+
+/** All that a call would do, as rows: the command, the diff, or the arguments by name. */
+export function callRows(output: Output, call: ShownArguments, columns: number): string[] {
+  const { style } = output;
+  const bar = style.dim("│ ");
+  const width = Math.max(10, columns - 4);
+  return bodyRows(output, call, width).map((row) => `  ${bar}${row}`);
+}
+
+function bodyRows(output: Output, { tool, args, diff }: ShownArguments, columns: number): string[] {
+  const { foreign, style } = output;
+  const rest = new Map(Object.entries(args));
+  const rows: string[] = [];
+  if (tool === "shell" && typeof args["command"] === "string") {
+    rest.delete("command");
+    rest.delete("background");
+    const command = foreign(args["command"].replaceAll("\t", "    "));
+    rows.push(...command.split("\n").flatMap((line) => wrapLine(line, columns).map(style.bold)));
+  }
+  const head = HEADS[tool]?.key;
+  if (head !== undefined && typeof args[head] === "string") rest.delete(head);
+  if (diff !== "") {
+    rows.push(...diffLines(output, diff, { columns, hidesNames: head === "path" }));
+    // The diff tells them, as the file will be.
+    for (const key of ["content", "old_text", "new_text", "edits", "patch"]) rest.delete(key);
+  }
+  for (const [name, value] of rest) rows.push(...argumentRows(output, name, value, columns));
+  return rows;
+}
+
+function argumentRows({ foreign }: Output, name: string, value: unknown, columns: number): string[] {
+  const text = foreign(typeof value === "string" ? value : JSON.stringify(value)).replaceAll("\t", "    ");
+  if (!text.includes("\n")) return wrapLine(`${foreign(name)}: ${text}`, columns);
+  return [`${foreign(name)}:`, ...text.split("\n").flatMap((line) => wrapLine(`  ${line}`, columns))];
+}
+
+/** A call on one line: its name, and its most telling argument or all of them. */
+export function callText({ tool, args }: Omit<ShownArguments, "diff">): string {
+  const key =
+    tool === "shell"
+      ? "command"
+      : (HEADS[tool]?.key ?? ({ glob: "pattern", grep: "pattern" } as Record<string, string>)[tool]);
+  const told = key === undefined ? undefined : args[key];
+  if (typeof told === "string") return `${tool} ${told}`;
+  return Object.keys(args).length === 0 ? tool : `${tool}(${JSON.stringify(args)})`;
+}
