@@ -65,7 +65,7 @@ async function store(deps: RequestDeps, request: Request, also: readonly Stateme
     else
       await deps.log.append(session.id, {
         actor: request.createdBy,
-        events: [{ kind: "request_opened", request }],
+        events: [{ kind: "request_opened", request: { ...request, rootSessionId: session.rootSessionId } }],
         changes: () => [...changes, ...setWaitingOn(session.key, request.createTimeMs)],
       });
   } catch (error) {

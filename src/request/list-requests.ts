@@ -6,6 +6,8 @@ import { rankOf, requestFromRow, sizeOfRow, type RequestRow, type StoredRequest 
 export interface RequestFilter {
   /** Undefined = of any, and of none. */
   readonly sessionKey: number | undefined;
+  /** A session and those below it; absent = any. */
+  readonly root?: { readonly key: number; readonly id: string };
   /** At least one. */
   readonly states: readonly RequestState[];
   /** Empty = any. */
@@ -33,10 +35,11 @@ export async function listRequests(
   db: Database,
   { filter, after, limit, maxBytes }: ListRequests,
 ): Promise<readonly StoredRequest[]> {
-  const { sessionKey, states, kinds } = filter;
+  const { sessionKey, root, states, kinds } = filter;
   const conditions: (readonly [condition: string, ...params: SqlValue[]])[] = [
     [`state IN (${states.map(() => "?").join(", ")})`, ...states],
     ...(sessionKey === undefined ? [] : [["session_key = ?", sessionKey] as const]),
+    ...(root === undefined ? [] : [["(session_key = ? OR root_session_id = ?)", root.key, root.id] as const]),
     ...(kinds.length === 0 ? [] : [[`kind IN (${kinds.map(() => "?").join(", ")})`, ...kinds] as const]),
     ...(after === undefined ? [] : [["(priority < ? OR (priority = ? AND key > ?))", after[0], ...after] as const]),
   ];

@@ -18,6 +18,7 @@ export interface RequestRow extends Row {
   key: number;
   id: string;
   session_id: string;
+  root_session_id: string;
   kind: RequestKind;
   title: string;
   body: string;
@@ -59,6 +60,7 @@ export function requestFromRow(row: RequestRow): StoredRequest {
     revision: row.revision,
     id: row.id,
     sessionId: row.session_id,
+    rootSessionId: row.root_session_id || row.session_id,
     kind: row.kind,
     title: row.title,
     body: row.body,
@@ -101,17 +103,22 @@ export async function getRequest(db: Database, id: string): Promise<StoredReques
   return requestFromRow(row);
 }
 
-/** Answers `RequestRow`s, the oldest first; ends with the one by which they exceed `maxBytes`. */
+/** Answers `RequestRow`s, of a session and of those below it, the oldest first; ends with the one by which they exceed `maxBytes`. */
 export function selectOpenOfSession(sessionKey: number, maxBytes: number): Query {
   let bytes = 0;
   return {
-    sql: "SELECT * FROM requests WHERE session_key = ? AND state = 'open' ORDER BY key",
-    params: [sessionKey],
+    sql: `SELECT * FROM requests WHERE key IN (
+        SELECT key FROM requests WHERE session_key = ? AND state = 'open'
+        UNION ALL
+        SELECT key FROM requests WHERE root_session_id = (SELECT id FROM sessions WHERE key = ?)
+          AND root_session_id <> '' AND state = 'open'
+      ) ORDER BY key`,
+    params: [sessionKey, sessionKey],
     stop: (row) => (bytes += sizeOfRow(row)) > maxBytes,
   };
 }
 
-/** The open ones of a session, the oldest first. */
+/** The open ones of a session and of those below it, the oldest first. */
 export async function listOpenOfSession(db: Database, sessionKey: number): Promise<StoredRequest[]> {
   return (await db.all<RequestRow>(selectOpenOfSession(sessionKey, Infinity))).map(requestFromRow);
 }

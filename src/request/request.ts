@@ -46,6 +46,8 @@ export interface Question {
 /** One thing that waits for a human, or did. */
 export interface Request extends Question {
   readonly id: string;
+  /** The session at the root of the asking one; absent = that one itself. */
+  readonly rootSessionId?: string;
   readonly state: RequestState;
   readonly answer: Answer | undefined;
   /** The name of the token that ended it; empty = nobody has, or the engine. */

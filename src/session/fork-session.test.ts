@@ -201,7 +201,15 @@ test("a draft keeps every column of a session", async () => {
       ({ name }) => name,
     );
   // What only a session that is there has.
-  const own = ["revision", "history_edits", "waiting_on", "parent_session_id", "parent_turn_id", "parent_call_id"];
+  const own = [
+    "revision",
+    "history_edits",
+    "waiting_on",
+    "parent_session_id",
+    "parent_turn_id",
+    "parent_call_id",
+    "root_session_id",
+  ];
   expect((await columnsOf("draft_sessions")).filter((name) => name !== "draft").toSorted()).toEqual(
     (await columnsOf("sessions")).filter((name) => !own.includes(name)).toSorted(),
   );

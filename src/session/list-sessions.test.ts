@@ -52,11 +52,15 @@ beforeAll(async () => {
       createTimeMs: 1_000_000 + Math.floor(i / 2),
       updateTimeMs: 2_000_000 + ((i * 7919) % COUNT),
       running: i % 900 === 0,
+      // A family: many have no parent, few the same one, all of the last ones another.
+      parentSessionId: i >= COUNT - 1200 ? "ses_00001" : i % 400 === 7 ? "ses_00000" : "",
     };
     model.push(entry);
-    const { createTimeMs, updateTimeMs } = entry;
+    const { createTimeMs, updateTimeMs, parentSessionId: sessionId } = entry;
+    const parent = { sessionId, turnId: "turn_1", callId: "call_1", rootSessionId: sessionId };
+    const origin = { createTimeMs, updateTimeMs, ...(sessionId !== "" && { parent }) };
     statements.push(
-      ...insertSession(entry.id, settings, clock.now(), { createTimeMs, updateTimeMs }),
+      ...insertSession(entry.id, settings, clock.now(), origin),
       ...(entry.running ? setRunning(entry.id, "turn_1", "", 0) : []),
     );
     if (entry.running) entry.updateTimeMs++;
@@ -114,6 +118,30 @@ const FILTERS: readonly [string, Partial<SessionFilter>, (entry: Entry) => boole
   ["a label's name as another's value", { labels: { old: "half" } }, () => false],
   ["idle ones", { states: ["idle"] }, ({ running }) => !running],
   ["running ones", { states: ["running"] }, ({ running }) => running],
+  ["no parent", { parentSessionId: "" }, ({ parentSessionId }) => parentSessionId === ""],
+  ["a parent of few", { parentSessionId: "ses_00000" }, ({ parentSessionId }) => parentSessionId === "ses_00000"],
+  ["a parent of many", { parentSessionId: "ses_00001" }, ({ parentSessionId }) => parentSessionId === "ses_00001"],
+  ["a parent of none", { parentSessionId: "ses_00002" }, () => false],
+  [
+    "running children",
+    { parentSessionId: "ses_00001", states: ["running"] },
+    ({ parentSessionId, running }) => parentSessionId === "ses_00001" && running,
+  ],
+  [
+    "no parent and a common word",
+    { parentSessionId: "", query: "the" },
+    ({ parentSessionId }) => parentSessionId === "",
+  ],
+  [
+    "a parent of few and a common label",
+    { parentSessionId: "ses_00000", labels: { half: "old" } },
+    ({ parentSessionId, settings }) => parentSessionId === "ses_00000" && settings.labels["half"] === "old",
+  ],
+  [
+    "no parent and a rare label",
+    { parentSessionId: "", labels: { team: "t7" } },
+    ({ parentSessionId, settings }) => parentSessionId === "" && settings.labels["team"] === "t7",
+  ],
   ["any state", { states: ["idle", "running"] }, () => true],
   [
     "running ones with a common word",

@@ -16,6 +16,8 @@ export interface SessionFilter {
   readonly workspace: string;
   /** Empty = any. */
   readonly profile: string;
+  /** Started by agents of this session; empty = by none; undefined = either. */
+  readonly parentSessionId?: string | undefined;
 }
 
 export type SessionOrder = "create_desc" | "create_asc" | "update_desc" | "title_asc";
@@ -82,7 +84,7 @@ async function findPlaces(db: Database, request: ListSessions): Promise<readonly
   const { filter, limit } = request;
   const match = matchOf(filter);
   const isActive = filter.states.length > 0 && !filter.states.includes("idle");
-  if (match === "") return db.all(select(request, { from: isActive ? ACTIVE : SESSIONS }));
+  if (match === "") return db.all(select(request, { from: sourceOf(filter, isActive) }));
 
   const few = await db.all<{ key: number }>({
     sql: "SELECT rowid AS key FROM session_index WHERE session_index MATCH ? LIMIT ?",
@@ -99,7 +101,14 @@ async function findPlaces(db: Database, request: ListSessions): Promise<readonly
   return met.length === limit ? met : db.all(select(request, { from: SESSIONS, ...inMatch }));
 }
 
+function sourceOf({ parentSessionId = "" }: SessionFilter, isActive: boolean): string {
+  if (parentSessionId !== "") return CHILDREN;
+  return isActive ? ACTIVE : SESSIONS;
+}
+
 const SESSIONS = "sessions AS s";
+/** Those that agents started, which are few of one session: by their own index. */
+const CHILDREN = "(SELECT * FROM sessions INDEXED BY sessions_by_parent WHERE parent_session_id <> '') AS s";
 /** Those that are not idle, which are few: by their own index. */
 const ACTIVE = "(SELECT * FROM sessions INDEXED BY sessions_active WHERE state <> 'idle') AS s";
 const AMONG = "json_each(?) AS found CROSS JOIN sessions AS s ON s.key = found.value";
@@ -115,9 +124,10 @@ interface Source {
 /** The places of sessions from a source, by state and place, in order. */
 function select({ filter, order, after, limit }: ListSessions, source: Source): Statement {
   const { by, direction } = ORDERS[order];
-  const { states } = filter;
+  const { states, parentSessionId } = filter;
   const conditions = [
     ...(source.and === undefined ? [] : [source.and]),
+    ...(parentSessionId === undefined ? [] : ["s.parent_session_id = ?"]),
     ...(states.length === 0 ? [] : [isIn(states)]),
     ...(after === undefined ? [] : [`(${by}, s.key) ${direction === "ASC" ? ">" : "<"} (?, ?)`]),
   ];
@@ -125,7 +135,14 @@ function select({ filter, order, after, limit }: ListSessions, source: Source): 
     sql: `SELECT s.key, ${by} AS ordered_by FROM ${source.from}
       ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`}
       ORDER BY ${by} ${direction}, s.key ${direction} LIMIT ?`,
-    params: [...(source.params ?? []), ...(source.andParams ?? []), ...states, ...(after ?? []), limit],
+    params: [
+      ...(source.params ?? []),
+      ...(source.andParams ?? []),
+      ...(parentSessionId === undefined ? [] : [parentSessionId]),
+      ...states,
+      ...(after ?? []),
+      limit,
+    ],
   };
 }
 
@@ -133,7 +150,11 @@ function select({ filter, order, after, limit }: ListSessions, source: Source): 
 function selectAhead({ filter, ...request }: ListSessions): Statement {
   const { limit } = request;
   const next = select(
-    { ...request, filter: { ...filter, states: [] }, limit: Math.max(LOOK_AHEAD, 4 * limit) },
+    {
+      ...request,
+      filter: { ...filter, states: [], parentSessionId: undefined },
+      limit: Math.max(LOOK_AHEAD, 4 * limit),
+    },
     { from: SESSIONS },
   );
   const { conditions, params } = conditionsOf(filter);
@@ -145,12 +166,13 @@ function selectAhead({ filter, ...request }: ListSessions): Statement {
 }
 
 /** What a session must be, without the index. Says the same as `matchOf`, together with the states. */
-function conditionsOf({ query, starred, profile, workspace, labels, states }: SessionFilter) {
+function conditionsOf({ query, starred, profile, workspace, labels, states, parentSessionId }: SessionFilter) {
   const all: (readonly [condition: string, ...params: SqlValue[]])[] = [
     ...termsOf(query).map(({ words }) => ["instr(' ' || s.title_folded, ?) > 0", ` ${words.join(" ")}`] as const),
     ...(starred === undefined ? [] : [["s.starred = ?", starred ? 1 : 0] as const]),
     ...(profile === "" ? [] : [["s.profile = ?", profile] as const]),
     ...(workspace === "" ? [] : [["s.workspace = ?", workspace] as const]),
+    ...(parentSessionId === undefined ? [] : [["s.parent_session_id = ?", parentSessionId] as const]),
     ...Object.entries(labels).map(([name, value]) => [HAS_LABEL, name, value] as const),
     ...(states.length === 0 ? [] : [[isIn(states), ...states] as const]),
   ];

@@ -7,7 +7,7 @@ import { DEFAULT_LIMITS } from "../turn/turn.ts";
 import { NO_USAGE, type Usage } from "../usage/usage.ts";
 import { sessionNotFound } from "../event/session-logs.ts";
 import { titleWords } from "../words.ts";
-import type { Session, SessionSettings, SessionState } from "./session.ts";
+import type { ParentCall, Session, SessionSettings, SessionState } from "./session.ts";
 import { waitingOnFromText } from "./waiting-on.ts";
 
 export interface SessionRow extends Row {
@@ -19,6 +19,10 @@ export interface SessionRow extends Row {
   system_prompt: string;
   workspace: string;
   forked_from: string;
+  parent_session_id: string;
+  parent_turn_id: string;
+  parent_call_id: string;
+  root_session_id: string;
   revision: number;
   history_edits: number;
   labels: string;
@@ -49,6 +53,8 @@ export interface SessionRow extends Row {
 export type StoredSession = Session & {
   readonly key: number;
   readonly revision: number;
+  /** The first in the chain of sessions that started one another; its own id where none did. */
+  readonly rootSessionId: string;
   /** How often what was said in it before was changed or removed. */
   readonly historyEdits: number;
 };
@@ -65,6 +71,8 @@ export function sessionFromRow(row: SessionRow): StoredSession {
     systemPrompt: row.system_prompt,
     workspace: row.workspace,
     forkedFrom: row.forked_from,
+    rootSessionId: row.root_session_id || row.id,
+    ...(row.parent_session_id !== "" && { parent: parentFromRow(row) }),
     labels: JSON.parse(row.labels) as Record<string, string>,
     limits: { ...DEFAULT_LIMITS, ...(JSON.parse(row.limits) as Partial<Limits>) },
     starred: row.starred === 1,
@@ -87,6 +95,10 @@ export function sessionFromRow(row: SessionRow): StoredSession {
     createTimeMs: row.create_time_ms,
     updateTimeMs: row.update_time_ms,
   };
+}
+
+function parentFromRow(row: SessionRow): ParentCall {
+  return { sessionId: row.parent_session_id, turnId: row.parent_turn_id, callId: row.parent_call_id };
 }
 
 /** Answers a `SessionRow`, or nothing. */
@@ -133,6 +145,8 @@ export interface SessionOrigin {
   readonly usage?: Usage;
   readonly createTimeMs?: number;
   readonly updateTimeMs?: number;
+  /** The call that starts it, and the first session of that chain. */
+  readonly parent?: ParentCall & { readonly rootSessionId: string };
 }
 
 /** The columns of a new session's row but for its key and its revision. */
@@ -158,11 +172,19 @@ export function insertSession(
   nowMs: number,
   origin: SessionOrigin = {},
 ): readonly Statement[] {
+  const { parent } = origin;
   return [
     NEXT_REVISION,
     {
-      sql: `INSERT INTO sessions (${SESSION_COLUMNS}, revision) VALUES (${SESSION_MARKS}, ${REVISION})`,
-      params: sessionParams(id, settings, nowMs, origin),
+      sql: `INSERT INTO sessions (${SESSION_COLUMNS}, parent_session_id, parent_turn_id, parent_call_id, root_session_id, revision)
+        VALUES (${SESSION_MARKS}, ?, ?, ?, ?, ${REVISION})`,
+      params: [
+        ...sessionParams(id, settings, nowMs, origin),
+        parent?.sessionId ?? "",
+        parent?.turnId ?? "",
+        parent?.callId ?? "",
+        parent?.rootSessionId ?? "",
+      ],
     },
   ];
 }
@@ -248,4 +270,29 @@ export function removeSession(session: StoredSession, nowMs: number): readonly S
       params: [session.id, session.key, nowMs],
     },
   ];
+}
+
+/** The sessions that started one, the nearest first. */
+export async function listAncestors(db: Database, { parent }: Pick<Session, "parent">): Promise<StoredSession[]> {
+  if (parent === undefined) return [];
+  const rows = await db.all<SessionRow & { level: number }>({
+    sql: `WITH RECURSIVE chain (id, parent_id, level) AS (
+        SELECT id, parent_session_id, 0 FROM sessions WHERE id = ?
+        UNION ALL
+        SELECT s.id, s.parent_session_id, chain.level + 1 FROM chain JOIN sessions AS s ON s.id = chain.parent_id
+        WHERE chain.parent_id <> ''
+      )
+      SELECT s.*, chain.level FROM chain JOIN sessions AS s ON s.id = chain.id ORDER BY chain.level`,
+    params: [parent.sessionId],
+  });
+  return rows.map(sessionFromRow);
+}
+
+/** The sessions that a session's agents started, the oldest first. */
+export async function listChildren(db: Database, sessionId: string): Promise<StoredSession[]> {
+  const rows = await db.all<SessionRow>({
+    sql: "SELECT * FROM sessions WHERE parent_session_id = ? AND parent_session_id <> '' ORDER BY key",
+    params: [sessionId],
+  });
+  return rows.map(sessionFromRow);
 }

@@ -27,6 +27,13 @@ export interface SessionSettings {
   readonly agent?: SessionAgent;
 }
 
+/** The call that started a session and waits for what it says. */
+export interface ParentCall {
+  readonly sessionId: string;
+  readonly turnId: string;
+  readonly callId: string;
+}
+
 /** A conversation with one agent. */
 export interface Session extends SessionSettings {
   readonly id: string;
@@ -40,6 +47,8 @@ export interface Session extends SessionSettings {
   readonly usage: Usage;
   /** Undefined = it waits for no human. */
   readonly waitingOn: WaitingOn | undefined;
+  /** Absent = no agent started it. */
+  readonly parent?: ParentCall;
   /** The session it was forked from; empty = none. */
   readonly forkedFrom: string;
   readonly createTimeMs: number;
