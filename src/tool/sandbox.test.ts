@@ -68,17 +68,20 @@ async function run(
   return { code, output };
 }
 
-/** A machine that allows no sandbox cannot be tried; that is said, and what is promised there is tried instead. */
-function whereItWorks(name: string, define: () => void): void {
-  if (machine.works) return describe(name, define);
-  const { reason } = machine;
-  console.warn(`its walls are not tried, since commands cannot be put into a sandbox on this machine: ${reason}`);
-  it("required runs nothing on this machine, which allows no sandbox", async () => {
-    await expect(run(make({ mode: "required" }), "echo plain")).rejects.toThrow(reason);
-  });
+if (!machine.works) {
+  console.warn(
+    `its walls are not tried, since commands cannot be put into a sandbox on this machine: ${machine.reason}`,
+  );
 }
 
-whereItWorks("a sandbox", () => {
+/** On a machine that allows no sandbox, what is promised there is tried instead: nothing runs where one is required. */
+function walled<A extends unknown[]>(test: (...args: A) => Promise<void>): (...args: A) => Promise<void> {
+  if (machine.works) return test;
+  const { reason } = machine;
+  return () => expect(run(make({ mode: "required" }), "echo plain")).rejects.toThrow(reason);
+}
+
+describe("a sandbox", () => {
   /** What a command does to the world, and whether it has come to pass. */
   const attempts: readonly { name: string; command: () => string; happened: (run: Run) => boolean }[] = [
     {
@@ -160,11 +163,14 @@ whereItWorks("a sandbox", () => {
     rmSync(`${workspace}-moved`, { recursive: true, force: true });
   });
 
-  it.each(attempts)("does not let a command that $name", async ({ command, happened }) => {
-    const sandbox = make();
-    expect(happened(await run(sandbox, command()))).toBe(false);
-    await sandbox.close();
-  });
+  it.each(attempts)(
+    "does not let a command that $name",
+    walled(async ({ command, happened }) => {
+      const sandbox = make();
+      expect(happened(await run(sandbox, command()))).toBe(false);
+      await sandbox.close();
+    }),
+  );
 
   it.each(attempts.filter(({ name }) => name !== "makes a device"))(
     "control: without it a command $name",
@@ -173,142 +179,175 @@ whereItWorks("a sandbox", () => {
     },
   );
 
-  it("keeps commands from the network, and from servers on this machine", async () => {
-    const server = createServer((_request, response) => response.end("served"));
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const { port } = server.address() as AddressInfo;
-    const command = `exec 3<>/dev/tcp/127.0.0.1/${port} && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3`;
-    const sandbox = make();
-    expect((await run(sandbox, command)).output).not.toContain("served");
-    expect((await run(undefined, command)).output, "control").toContain("served");
-    await sandbox.close();
-    await new Promise((resolve) => server.close(resolve));
-  });
+  it(
+    "keeps commands from the network, and from servers on this machine",
+    walled(async () => {
+      const server = createServer((_request, response) => response.end("served"));
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const { port } = server.address() as AddressInfo;
+      const command = `exec 3<>/dev/tcp/127.0.0.1/${port} && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3`;
+      const sandbox = make();
+      expect((await run(sandbox, command)).output).not.toContain("served");
+      expect((await run(undefined, command)).output, "control").toContain("served");
+      await sandbox.close();
+      await new Promise((resolve) => server.close(resolve));
+    }),
+  );
 
-  it("shows no process of the machine, and lets none be ended", async () => {
-    const victim = spawn("/bin/sleep", ["300"], { stdio: "ignore" });
-    const ended = new Promise((resolve) => victim.once("exit", resolve));
-    const sandbox = make();
-    const { output } = await run(
-      sandbox,
-      `kill -9 ${victim.pid}; ls -d /proc/${victim.pid}; kill -9 -1; echo unharmed`,
-    );
-    expect(output).toContain("No such process");
-    expect(output).not.toContain(`/proc/${victim.pid}\n`);
-    expect(victim.exitCode ?? victim.signalCode).toBeNull();
-    await run(undefined, `kill -9 ${victim.pid}`);
-    await ended;
-    expect(victim.signalCode, "control").toBe("SIGKILL");
-    await sandbox.close();
-  });
+  it(
+    "shows no process of the machine, and lets none be ended",
+    walled(async () => {
+      const victim = spawn("/bin/sleep", ["300"], { stdio: "ignore" });
+      const ended = new Promise((resolve) => victim.once("exit", resolve));
+      const sandbox = make();
+      const { output } = await run(
+        sandbox,
+        `kill -9 ${victim.pid}; ls -d /proc/${victim.pid}; kill -9 -1; echo unharmed`,
+      );
+      expect(output).toContain("No such process");
+      expect(output).not.toContain(`/proc/${victim.pid}\n`);
+      expect(victim.exitCode ?? victim.signalCode).toBeNull();
+      await run(undefined, `kill -9 ${victim.pid}`);
+      await ended;
+      expect(victim.signalCode, "control").toBe("SIGKILL");
+      await sandbox.close();
+    }),
+  );
 
-  it("ends what detaches itself with the command", async () => {
-    const sandbox = make();
-    const mark = `300.${process.pid}`;
-    const detach = `(setsid sleep ${mark} >/dev/null 2>&1 &); until grep -qsz ${mark} /proc/[0-9]*/cmdline; do :; done`;
-    await run(sandbox, detach);
-    expect(findSleepers(mark)).toEqual([]);
-    await run(undefined, detach);
-    const [left] = findSleepers(mark);
-    expect(left, "control").toBeDefined();
-    process.kill(left ?? 0, "SIGKILL");
-    await sandbox.close();
-  });
+  it(
+    "ends what detaches itself with the command",
+    walled(async () => {
+      const sandbox = make();
+      const mark = `300.${process.pid}`;
+      const detach = `(setsid sleep ${mark} >/dev/null 2>&1 &); until grep -qsz ${mark} /proc/[0-9]*/cmdline; do :; done`;
+      await run(sandbox, detach);
+      expect(findSleepers(mark)).toEqual([]);
+      await run(undefined, detach);
+      const [left] = findSleepers(mark);
+      expect(left, "control").toBeDefined();
+      process.kill(left ?? 0, "SIGKILL");
+      await sandbox.close();
+    }),
+  );
 
-  it("leaves the workspace to its commands, and a temporary folder to the commands of one session", async () => {
-    const sandbox = make();
-    const first = await run(sandbox, "echo kept > file && cat file && mktemp -d && echo own > $TMPDIR/own");
-    expect(first).toEqual({ code: 0, output: expect.stringContaining(join(dataDir, "tmp/ses_1/")) });
-    expect(readFileSync(join(workspace, "file"), "utf8")).toBe("kept\n");
-    expect((await run(sandbox, "cat $TMPDIR/own")).output).toBe("own\n");
-    const other = await run(sandbox, `echo $TMPDIR; cat ${dataDir}/tmp/ses_1/own`, { sessionId: "ses_2" });
-    expect(other.output).toContain(join(dataDir, "tmp/ses_2"));
-    expect(other.output).toContain("No such file");
-    await sandbox.close();
-    expect(existsSync(join(dataDir, "tmp"))).toBe(false);
-  });
+  it(
+    "leaves the workspace to its commands, and a temporary folder to the commands of one session",
+    walled(async () => {
+      const sandbox = make();
+      const first = await run(sandbox, "echo kept > file && cat file && mktemp -d && echo own > $TMPDIR/own");
+      expect(first).toEqual({ code: 0, output: expect.stringContaining(join(dataDir, "tmp/ses_1/")) });
+      expect(readFileSync(join(workspace, "file"), "utf8")).toBe("kept\n");
+      expect((await run(sandbox, "cat $TMPDIR/own")).output).toBe("own\n");
+      const other = await run(sandbox, `echo $TMPDIR; cat ${dataDir}/tmp/ses_1/own`, { sessionId: "ses_2" });
+      expect(other.output).toContain(join(dataDir, "tmp/ses_2"));
+      expect(other.output).toContain("No such file");
+      await sandbox.close();
+      expect(existsSync(join(dataDir, "tmp"))).toBe(false);
+    }),
+  );
 
-  it("opens the workspace of its session inside of the data directory, and no other", async () => {
-    const own = join(dataDir, "workspaces/ses_1");
-    for (const name of ["ses_1", "ses_2"]) {
-      mkdirSync(join(dataDir, "workspaces", name), { recursive: true });
-      writeFileSync(join(dataDir, "workspaces", name, "file"), name);
-    }
-    const sandbox = make();
-    const { output } = await run(sandbox, "cat file; echo; ls ..; cat ../ses_2/file ../../token", { workspace: own });
-    expect(output).toContain("ses_1\nses_1\n");
-    expect(output).not.toContain("ses_2\n");
-    expect(output).not.toContain("the token");
-    await sandbox.close();
-  });
+  it(
+    "opens the workspace of its session inside of the data directory, and no other",
+    walled(async () => {
+      const own = join(dataDir, "workspaces/ses_1");
+      for (const name of ["ses_1", "ses_2"]) {
+        mkdirSync(join(dataDir, "workspaces", name), { recursive: true });
+        writeFileSync(join(dataDir, "workspaces", name, "file"), name);
+      }
+      const sandbox = make();
+      const { output } = await run(sandbox, "cat file; echo; ls ..; cat ../ses_2/file ../../token", { workspace: own });
+      expect(output).toContain("ses_1\nses_1\n");
+      expect(output).not.toContain("ses_2\n");
+      expect(output).not.toContain("the token");
+      await sandbox.close();
+    }),
+  );
 
-  it("hides files that it is told of", async () => {
-    const secret = join(root, "key.pem");
-    writeFileSync(secret, "the key");
-    const sandbox = make({ secretFiles: [secret] });
-    expect((await run(sandbox, `cat ${secret}`)).output).not.toContain("the key");
-    expect((await run(undefined, `cat ${secret}`)).output, "control").toContain("the key");
-    await sandbox.close();
-  });
+  it(
+    "hides files that it is told of",
+    walled(async () => {
+      const secret = join(root, "key.pem");
+      writeFileSync(secret, "the key");
+      const sandbox = make({ secretFiles: [secret] });
+      expect((await run(sandbox, `cat ${secret}`)).output).not.toContain("the key");
+      expect((await run(undefined, `cat ${secret}`)).output, "control").toContain("the key");
+      await sandbox.close();
+    }),
+  );
 
-  it("leaves nothing in the workspace, and nothing that git would see while it runs", async () => {
-    rmSync(join(workspace, ".git"), { recursive: true });
-    rmSync(join(workspace, "a"), { recursive: true });
-    const sandbox = make();
-    const { output } = await run(
-      sandbox,
-      "git init -q . && echo x > file && git add -A && git -c user.name=a -c user.email=a@b commit -qm first && git status --short && git ls-files",
-    );
-    expect(output).toBe("file\n");
-    expect(readdirSync(workspace).sort()).toEqual([".git", "file"]);
-    await sandbox.close();
-  });
+  it(
+    "leaves nothing in the workspace, and nothing that git would see while it runs",
+    walled(async () => {
+      rmSync(join(workspace, ".git"), { recursive: true });
+      rmSync(join(workspace, "a"), { recursive: true });
+      const sandbox = make();
+      const { output } = await run(
+        sandbox,
+        "git init -q . && echo x > file && git add -A && git -c user.name=a -c user.email=a@b commit -qm first && git status --short && git ls-files",
+      );
+      expect(output).toBe("file\n");
+      expect(readdirSync(workspace).sort()).toEqual([".git", "file"]);
+      await sandbox.close();
+    }),
+  );
 
-  it("tells how a command ended, also by a signal, and hands over its words as they are", async () => {
-    const sandbox = make();
-    expect((await run(sandbox, "exit 7")).code).toBe(7);
-    expect((await run(sandbox, "kill -TERM $$")).code).toBe(128 + 15);
-    const odd = `'"$(touch a)\`touch b\`\\ \n; touch c & \u00e9\u{1F600}`;
-    const { argv, env, cleanup } = await sandbox.wrap(["/usr/bin/printf", "%s", odd], {
-      workspace,
-      sessionId: "ses_1",
-      env: { PATH },
-    });
-    const [program, ...args] = argv;
-    const child = spawn(program, args, { env, cwd: workspace, stdio: ["ignore", "pipe", "inherit"] });
-    let text = "";
-    child.stdout.setEncoding("utf8").on("data", (piece: string) => (text += piece));
-    await new Promise((resolve) => child.once("close", resolve));
-    await cleanup();
-    expect(text).toBe(odd);
-    expect(readdirSync(workspace).filter((name) => /^[abc]$/.test(name))).toEqual(["a"]);
-    await sandbox.close();
-  });
+  it(
+    "tells how a command ended, also by a signal, and hands over its words as they are",
+    walled(async () => {
+      const sandbox = make();
+      expect((await run(sandbox, "exit 7")).code).toBe(7);
+      expect((await run(sandbox, "kill -TERM $$")).code).toBe(128 + 15);
+      const odd = `'"$(touch a)\`touch b\`\\ \n; touch c & \u00e9\u{1F600}`;
+      const { argv, env, cleanup } = await sandbox.wrap(["/usr/bin/printf", "%s", odd], {
+        workspace,
+        sessionId: "ses_1",
+        env: { PATH },
+      });
+      const [program, ...args] = argv;
+      const child = spawn(program, args, { env, cwd: workspace, stdio: ["ignore", "pipe", "inherit"] });
+      let text = "";
+      child.stdout.setEncoding("utf8").on("data", (piece: string) => (text += piece));
+      await new Promise((resolve) => child.once("close", resolve));
+      await cleanup();
+      expect(text).toBe(odd);
+      expect(readdirSync(workspace).filter((name) => /^[abc]$/.test(name))).toEqual(["a"]);
+      await sandbox.close();
+    }),
+  );
 
-  it("refuses commands that are too long, hold NUL or have no workspace", async () => {
-    const sandbox = make();
-    const place = { workspace, sessionId: "ses_1", env: { PATH } };
-    await expect(sandbox.wrap(["/bin/echo", "x".repeat(200_000)], place)).rejects.toThrow("too long for the sandbox");
-    await expect(sandbox.wrap(["/bin/echo", "a\0b"], place)).rejects.toThrow("NUL");
-    await expect(sandbox.wrap(["/bin/echo"], { ...place, workspace: "" })).rejects.toThrow("no workspace");
-    await sandbox.close();
-  });
+  it(
+    "refuses commands that are too long, hold NUL or have no workspace",
+    walled(async () => {
+      const sandbox = make();
+      const place = { workspace, sessionId: "ses_1", env: { PATH } };
+      await expect(sandbox.wrap(["/bin/echo", "x".repeat(200_000)], place)).rejects.toThrow("too long for the sandbox");
+      await expect(sandbox.wrap(["/bin/echo", "a\0b"], place)).rejects.toThrow("NUL");
+      await expect(sandbox.wrap(["/bin/echo"], { ...place, workspace: "" })).rejects.toThrow("no workspace");
+      await sandbox.close();
+    }),
+  );
 
-  it("runs commands side by side", async () => {
-    const sandbox = make();
-    const runs = await Promise.all(
-      Array.from({ length: 6 }, (_, n) => run(sandbox, `echo ${n} > f${n}; cat f${n}; echo x > .bashrc`)),
-    );
-    expect(runs.map(({ output }) => output.split("\n")[0])).toEqual(["0", "1", "2", "3", "4", "5"]);
-    expect(readdirSync(workspace)).not.toContain(".bashrc");
-    await sandbox.close();
-  });
+  it(
+    "runs commands side by side",
+    walled(async () => {
+      const sandbox = make();
+      const runs = await Promise.all(
+        Array.from({ length: 6 }, (_, n) => run(sandbox, `echo ${n} > f${n}; cat f${n}; echo x > .bashrc`)),
+      );
+      expect(runs.map(({ output }) => output.split("\n")[0])).toEqual(["0", "1", "2", "3", "4", "5"]);
+      expect(readdirSync(workspace)).not.toContain(".bashrc");
+      await sandbox.close();
+    }),
+  );
 
-  it("says what is in force", async () => {
-    const sandbox = make({ mode: "required" });
-    expect(await sandbox.state()).toEqual({ mode: "required", isActive: true, kind: "bubblewrap", reason: "" });
-    await sandbox.close();
-  });
+  it(
+    "says what is in force",
+    walled(async () => {
+      const sandbox = make({ mode: "required" });
+      expect(await sandbox.state()).toEqual({ mode: "required", isActive: true, kind: "bubblewrap", reason: "" });
+      await sandbox.close();
+    }),
+  );
 });
 
 describe("where there can be no sandbox", () => {
