@@ -1,11 +1,11 @@
 import type { Clock } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import type { JsonObject } from "../message/message.ts";
-import type { StoredSession } from "../session/session-store.ts";
+import { listAncestors, type StoredSession } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
 import type { Assessment, Risk, Tool, ToolPlace } from "../tool/tool.ts";
 import { assessCommand } from "./assess-command.ts";
-import { decidePermission, type Verdict } from "./policy.ts";
+import { decidePermission, strictestOf, type Verdict } from "./policy.ts";
 import type { ProtectedPaths } from "./protected-paths.ts";
 import { SHELL } from "./rule-match.ts";
 import { listRulesOf } from "./rule-store.ts";
@@ -41,13 +41,17 @@ export async function decide(
   toolName: string,
   args: JsonObject,
 ): Promise<Decision> {
-  const { workspace, approvalMode: mode } = session;
-  const [assessment, rules] = await Promise.all([
+  const { workspace } = session;
+  const [assessment, rules, above] = await Promise.all([
     assess(tools, toolName, args, { sessionId: session.id, workspace }),
     listRulesOf(db, session, clock.now()),
+    listAncestors(db, session),
   ]);
-  const question = { tool: toolName, assessment, mode, rules, workspace, protectedPaths };
-  const { verdict, reason, rule } = decidePermission(question);
+  // An agent is never freer than the one that started it, also where that one's mode was changed since.
+  const rulings = [session, ...above].map(({ approvalMode: mode }) =>
+    decidePermission({ tool: toolName, assessment, mode, rules, workspace, protectedPaths }),
+  );
+  const { verdict, reason, rule } = strictestOf(rulings);
   const suggestedRules = verdict === "ask" ? suggestRules(toolName, assessment, workspace) : [];
   return { verdict, risk: assessment.risk, reason, ...(rule !== undefined && { rule }), suggestedRules };
 }

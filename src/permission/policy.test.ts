@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Assessment, RiskLevel, Subject } from "../tool/tool.ts";
 import { APPROVAL_MODES, type ApprovalMode } from "./approval-mode.ts";
-import { decidePermission, type Question, type Verdict } from "./policy.ts";
+import { decidePermission, isAsStrict, type Question, type Verdict } from "./policy.ts";
 import { createProtectedPaths } from "./protected-paths.ts";
 import type { Effect, Rule } from "./rule.ts";
 
@@ -147,4 +147,14 @@ test("hosts are matched whole, without case, and under a star", () => {
   expect(ask(host("evil-example.com"), more("example.com")).verdict).toBe("ask");
   expect(ask(host("a.example.com"), more("*.example.com")).verdict).toBe("allow");
   expect(ask(host("example.com.evil.test"), more("*.example.com")).verdict).toBe("ask");
+});
+
+const strict = (mode: ApprovalMode): ApprovalMode[] => APPROVAL_MODES.filter((than) => isAsStrict(mode, than));
+
+test("a mode is as strict as another where it lets nothing happen that the other does not", () => {
+  expect(strict("confirm_all")).toEqual(["confirm_all", "default", "auto_approve_edits", "trust_all"]);
+  expect(strict("default")).toEqual(["default", "auto_approve_edits", "trust_all"]);
+  expect(strict("trust_all")).toEqual(["trust_all"]);
+  // It reads unasked, which CONFIRM_ALL does not.
+  expect(strict("plan")).toEqual(["default", "auto_approve_edits", "trust_all", "plan", "restricted"]);
 });

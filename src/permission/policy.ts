@@ -37,6 +37,11 @@ const TABLE: { readonly [M in ApprovalMode]: { readonly [L in RiskLevel]: Verdic
 
 const STRICTNESS: Readonly<Record<Verdict, number>> = { allow: 0, ask: 1, deny: 2 };
 
+/** Of several, the one that lets least happen; of equal ones the first. */
+export function strictestOf(rulings: readonly Ruling[]): Ruling {
+  return rulings.reduce((first, next) => (STRICTNESS[next.verdict] > STRICTNESS[first.verdict] ? next : first));
+}
+
 /** Whether a mode allows nothing that another asks about or denies. */
 export function isAsStrict(mode: ApprovalMode, than: ApprovalMode): boolean {
   const levels = Object.keys(TABLE[mode]) as RiskLevel[];

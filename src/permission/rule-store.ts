@@ -50,8 +50,17 @@ export async function getRule(db: Database, id: string): Promise<StoredRule> {
   return ruleFromRow(row);
 }
 
-/** What reaches a session: its own rules, its folder's, and those of all. Part of a condition; one mark each for folder and key. */
-const REACHES = `(scope = 'global' OR (scope = 'workspace' AND workspace = ?) OR (scope = 'session' AND session_key = ?))`;
+/**
+ * What reaches a session: its own rules, those of the sessions whose agents started it, its folder's, and those of all. Part of a
+ * condition; one mark each for folder and key.
+ */
+const REACHES = `(scope = 'global' OR (scope = 'workspace' AND workspace = ?) OR (scope = 'session' AND session_key IN (
+  WITH RECURSIVE chain (key, parent_id) AS (
+    SELECT key, parent_session_id FROM sessions WHERE key = ?
+    UNION ALL
+    SELECT s.key, s.parent_session_id FROM chain JOIN sessions AS s ON s.id = chain.parent_id WHERE chain.parent_id <> ''
+  )
+  SELECT key FROM chain)))`;
 
 /** The rules that reach a session and have not ended, in the order in which they are looked at. */
 export async function listRulesOf(

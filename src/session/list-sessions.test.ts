@@ -29,8 +29,14 @@ const COUNT = 6000;
 const ORDERS: readonly SessionOrder[] = ["create_desc", "create_asc", "update_desc", "title_asc"];
 let db: Database;
 /** What is in the store, as a list to be filtered and sorted by hand. */
-const model: { id: string; settings: SessionSettings; createTimeMs: number; updateTimeMs: number; running: boolean }[] =
-  [];
+const model: {
+  id: string;
+  settings: SessionSettings;
+  createTimeMs: number;
+  updateTimeMs: number;
+  running: boolean;
+  parentSessionId: string;
+}[] = [];
 
 beforeAll(async () => {
   db = openSqlite(":memory:", clock);
