@@ -21,5 +21,6 @@ export * from "../../gen/ts/parley/v1/request_pb.ts";
 export * from "../../gen/ts/parley/v1/request_service_pb.ts";
 export * from "../../gen/ts/parley/v1/session_pb.ts";
 export * from "../../gen/ts/parley/v1/session_service_pb.ts";
+export * from "../../gen/ts/parley/v1/todo_pb.ts";
 export * from "../../gen/ts/parley/v1/turn_pb.ts";
 export * from "../../gen/ts/parley/v1/usage_pb.ts";

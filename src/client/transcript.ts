@@ -83,6 +83,7 @@ function changedMessage(transcript: Transcript, { payload, turnId }: Event): Tra
     case "queueChanged":
     case "fileChanged":
     case "filesReverted":
+    case "todoChanged":
     case "sessionChanged":
     case "warning":
     case undefined:

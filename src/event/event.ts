@@ -2,6 +2,7 @@ import type { FileChanged } from "../change/file-change.ts";
 import type { Image, JsonObject, Message, Role, ToolOutcome } from "../message/message.ts";
 import type { Request } from "../request/request.ts";
 import type { Session } from "../session/session.ts";
+import type { TodoItem } from "../todo/todo.ts";
 import type { QueuedMessage } from "../turn/queued-message.ts";
 import type { Turn, TurnEndReason, TurnError } from "../turn/turn.ts";
 import type { Usage } from "../usage/usage.ts";
@@ -73,6 +74,8 @@ export type EventPayload =
   | ({ readonly kind: "file_changed" } & FileChanged)
   /** What a turn did to files was taken back. */
   | { readonly kind: "files_reverted"; readonly turnId: string; readonly paths: readonly string[] }
+  /** What the session's agent means to do is this from now on; empty = nothing. */
+  | { readonly kind: "todo_changed"; readonly items: readonly TodoItem[] }
   | { readonly kind: "session_changed"; readonly session: Session }
   | { readonly kind: "warning"; readonly reason: string; readonly message: string };
 

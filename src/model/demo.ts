@@ -64,6 +64,7 @@ function* nameIt(request: ModelRequest): Generator<ModelEvent> {
 function prepare({ messages, tools }: ModelRequest): Script {
   const script = readScript(lastUserText(messages), lastFileOf(messages));
   if (script.steps.length > 0) followSteps(script, messages, new Set(tools.map(({ name }) => name)));
+  if (!script.isExact) script.answer = chain(splitWords(tellImages(messages.at(-1))), script.answer);
   const isIntroduced = messages.some((message) => message.role === "assistant" && textOf(message).includes(INTRO));
   if (!isIntroduced && !script.isExact) script.answer = chain(splitWords(`${INTRO}\n\n`), script.answer);
   return script;
@@ -163,6 +164,17 @@ function textOf({ parts }: Message): string {
 function lastUserText(messages: readonly Message[]): string {
   const last = messages.findLast((message) => message.role === "user");
   return last === undefined ? "" : textOf(last);
+}
+
+/** That a message shows pictures, which is all that a script can tell of them. */
+function tellImages(message: Message | undefined): string {
+  const images = (message?.parts ?? []).flatMap((part) => {
+    if (part.kind === "image") return [part];
+    return part.kind === "tool_result" ? (part.images ?? []) : [];
+  });
+  if (images.length === 0) return "";
+  const told = images.map(({ mediaType, sizeBytes }) => `a picture (${mediaType}, ${sizeBytes} bytes)`).join(", ");
+  return `I see ${told}.\n\n`;
 }
 
 function callsOf({ parts }: Message): ToolCallPart[] {

@@ -2,7 +2,7 @@ import type { FilePart, Image, ImagePart, Message, Part, ToolResultPart } from "
 import type { Usage } from "../usage/usage.ts";
 
 /** A tool as a model is told of it. `parameters` is a JSON Schema of type object. */
-interface ModelTool {
+export interface ModelTool {
   readonly name: string;
   readonly description: string;
   readonly parameters: Readonly<Record<string, unknown>>;

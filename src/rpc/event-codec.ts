@@ -9,6 +9,7 @@ import { messageToProto, outcomeToProto, roleToProto, structOf, toolResultToProt
 import { queuedToProto } from "./queue-proto.ts";
 import { requestToProto } from "./request-proto.ts";
 import { sessionToProto } from "./session-proto.ts";
+import { todoToProto } from "./todo-proto.ts";
 import { endReasonToProto, turnErrorToProto, turnToProto } from "./turn-proto.ts";
 import { usageToProto } from "./usage-proto.ts";
 
@@ -154,6 +155,8 @@ function payloadToProto(payload: EventPayload): PayloadInit {
       return { case: "fileChanged", value: fileChangedToProto(payload) };
     case "files_reverted":
       return { case: "filesReverted", value: { turnId: payload.turnId, paths: [...payload.paths] } };
+    case "todo_changed":
+      return { case: "todoChanged", value: { items: payload.items.map(todoToProto) } };
     case "session_changed":
       return { case: "sessionChanged", value: { session: sessionToProto(payload.session) } };
     case "warning":

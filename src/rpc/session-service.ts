@@ -7,6 +7,7 @@ import { deleteSession, type DeleteSessionDeps } from "../session/delete-session
 import { getSession } from "../session/session-store.ts";
 import { updateSession } from "../session/update-session.ts";
 import { actorOf } from "./actor.ts";
+import { createContextMethods } from "./context-methods.ts";
 import { createFindMethods } from "./find-methods.ts";
 import { createHistoryMethods } from "./history-methods.ts";
 import { messagePages } from "./message-page.ts";
@@ -20,6 +21,7 @@ export function createSessionService(
   deps: CreateSessionDeps &
     DeleteSessionDeps &
     Parameters<typeof createHistoryMethods>[0] &
+    Parameters<typeof createContextMethods>[0] &
     Parameters<typeof createFindMethods>[0] &
     TransferDeps & {
       /** That of sessions for which nobody says one. */
@@ -30,6 +32,7 @@ export function createSessionService(
   return {
     ...createFindMethods(deps),
     ...createHistoryMethods(deps),
+    ...createContextMethods(deps),
     ...createTransferMethods(deps),
 
     createSession: async (request, context) => {

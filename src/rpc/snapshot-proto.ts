@@ -15,6 +15,7 @@ import { toPageToken } from "./page.ts";
 import { queuedToProto } from "./queue-proto.ts";
 import { requestToProto } from "./request-proto.ts";
 import { sessionToProto } from "./session-proto.ts";
+import { todoToProto } from "./todo-proto.ts";
 import { turnToProto } from "./turn-proto.ts";
 
 export function snapshotToProto(
@@ -32,6 +33,7 @@ export function snapshotToProto(
     ...(runningTurn !== undefined && { runningTurn: turnToProto(runningTurn) }),
     queue: snapshot.queue.map(queuedToProto),
     requests: snapshot.requests.map(requestToProto),
+    todos: snapshot.todos.map(todoToProto),
     lastSeq: BigInt(snapshot.lastSeq),
     logEpoch,
   };

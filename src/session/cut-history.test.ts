@@ -43,7 +43,9 @@ function withCuts(engine: Awaited<ReturnType<typeof setUp>>) {
 }
 
 function textOf({ parts }: Pick<Message, "parts">): string {
-  return parts.map((part) => ("text" in part ? part.text : part.kind === "tool_call" ? `${part.name}()` : part.kind)).join(" ");
+  return parts
+    .map((part) => ("text" in part ? part.text : part.kind === "tool_call" ? `${part.name}()` : part.kind))
+    .join(" ");
 }
 
 function reasonsOf(outcomes: readonly PromiseSettledResult<unknown>[]): unknown[] {

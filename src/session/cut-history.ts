@@ -6,6 +6,7 @@ import type { SeqRange } from "../event/seq-range.ts";
 import { modelNameInForce, type Profiles } from "../profile/profile.ts";
 import { listOpenOfSession } from "../request/request-store.ts";
 import type { Database } from "../store/database.ts";
+import { deleteTodosFrom, hasTodosFrom, listTodos } from "../todo/todo-store.ts";
 import { claimQueue, listQueued } from "../turn/queue-store.ts";
 import { queueJoined } from "../turn/queue-events.ts";
 import { deleteHistoryFrom, findIdBefore, findTurnEndBefore, listEditedSince, setUpdatedSeq } from "./history-store.ts";
@@ -49,12 +50,15 @@ export async function cutHistory(
   const followUps = await listQueued(db, key, "follow_up");
   const requests = await listOpenOfSession(db, key);
   const reverts = await listRevertsSince(db, key, fromSeq);
+  const todos = await listTodos(db, key, fromSeq - 1);
+  const hasOtherTodos = todos.length > 0 || (await hasTodosFrom(db, key, fromSeq));
   const model = modelNameInForce(deps.profiles, session);
   const queued = [...steers, ...followUps];
   const before: EventPayload[] = [
     { kind: "history_cleared", firstMessageId, lastMessageId },
     ...(queued.length > 0 ? [queueJoined(...queued)] : []),
     ...requests.map((request): EventPayload => ({ kind: "request_opened", request })),
+    ...(hasOtherTodos ? [{ kind: "todo_changed", items: todos } as const] : []),
     ...reverts.map(({ turnId, paths }): EventPayload => ({ kind: "files_reverted", turnId, paths })),
     ...edited.map((message): EventPayload => ({ kind: "message_updated", message })),
   ];
@@ -70,6 +74,7 @@ export async function cutHistory(
       ...claim,
       claimQueue(key, steers.length, followUps.length),
       ...deleteHistoryFrom(key, fromSeq),
+      deleteTodosFrom(key, fromSeq),
       deleteChangesOfGoneCalls(key),
       ...reverts.map(({ seq }, i) =>
         moveRevert(key, seq, firstSeq + before.length - edited.length - reverts.length + i),

@@ -5,6 +5,7 @@ import { listRulesOf } from "../permission/rule-store.ts";
 import { copyRules } from "../permission/rules.ts";
 import type { Clock } from "../clock.ts";
 import type { Database, Statement } from "../store/database.ts";
+import { insertTodos, listTodos } from "../todo/todo-store.ts";
 import { callsOf } from "../turn/transcript.ts";
 import {
   HistoryChanged,
@@ -89,6 +90,11 @@ async function copy(
       return { sessionKey, seq: ++seq, message, stored };
     });
     await draft.addMessages(messages);
+  }
+  const items = await listTodos(db, session.key, history.endSeq);
+  if (items.length > 0) {
+    const end = seq + 1;
+    await draft.addEvent(sessionKey, end, { kind: "todo_changed", items }, [insertTodos(sessionKey, end, items)]);
   }
   const rules = copyRules(deps, await listRulesOf(db, session, deps.clock.now()), id);
   await draft.publish([...rules, ...also]);

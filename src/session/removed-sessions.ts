@@ -91,6 +91,7 @@ function lastOf(key: number): readonly Statement[] {
   return [
     { sql: "DELETE FROM tool_calls WHERE session_key = ?", params: [key] },
     { sql: "DELETE FROM queued_messages WHERE session_key = ?", params: [key] },
+    { sql: "DELETE FROM todo_lists WHERE session_key = ?", params: [key] },
     { sql: "DELETE FROM reverts WHERE session_key = ?", params: [key] },
     // Those that were open are kept for a while, for who waits for them.
     { sql: "DELETE FROM requests WHERE session_key = ? AND forget_time_ms IS NULL", params: [key] },

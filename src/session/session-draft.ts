@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../clock.ts";
-import type { EncodePayload } from "../event/event.ts";
+import type { EncodePayload, EventPayload } from "../event/event.ts";
 import { insertEvents } from "../event/event-store.ts";
 import { insertMessages, type PlacedMessage } from "../message/message-store.ts";
 import type { Database, Statement } from "../store/database.ts";
@@ -35,6 +35,8 @@ export interface SessionDraft {
    * notices.
    */
   addMessages(messages: readonly PlacedMessage[]): Promise<void>;
+  /** Adds what else the log of a session tells at its end, with what that changes. */
+  addEvent(sessionKey: number, seq: number, payload: EventPayload, changes: readonly Statement[]): Promise<void>;
   /** Those of these ids that messages of the draft have. */
   messagesAmong(ids: readonly string[]): Promise<ReadonlySet<string>>;
   /** Makes the sessions appear, all in one transaction, together with these changes. */
@@ -94,9 +96,12 @@ function createDraft(
   let sessionCount = 0;
   let lastKey = 0;
 
-  function eventOf({ sessionKey, seq, message }: PlacedMessage) {
-    const payload = encode({ kind: "message_completed", message });
-    return { sessionKey, event: { seq, createTimeMs: clock.now(), turnId: message.turnId, actor, payload } };
+  function eventOf(sessionKey: number, seq: number, turnId: string, payload: EventPayload) {
+    return { sessionKey, event: { seq, createTimeMs: clock.now(), turnId, actor, payload: encode(payload) } };
+  }
+
+  function completed({ sessionKey, seq, message }: PlacedMessage) {
+    return eventOf(sessionKey, seq, message.turnId, { kind: "message_completed", message });
   }
 
   return {
@@ -112,7 +117,12 @@ function createDraft(
       checkRunning();
       const ends = new Map(messages.map(({ sessionKey, seq }) => [sessionKey, seq]));
       const moved = [...ends].map(([key, lastSeq]) => setDraftEnd(key, lastSeq));
-      await db.transact([...insertMessages(messages), ...insertEvents(messages.map(eventOf)), ...moved]);
+      await db.transact([...insertMessages(messages), ...insertEvents(messages.map(completed)), ...moved]);
+    },
+    addEvent: async (sessionKey, seq, payload, changes) => {
+      checkRunning();
+      const event = eventOf(sessionKey, seq, "", payload);
+      await db.transact([...insertEvents([event]), setDraftEnd(sessionKey, seq), ...changes]);
     },
     messagesAmong: (ids) => findDraftMessages(db, name, ids),
     publish: async (also) => {

@@ -17,6 +17,8 @@ import {
   type StoredRequest,
 } from "../request/request-store.ts";
 import type { Database, Query, Row } from "../store/database.ts";
+import { selectTodos, todosFromRow, type TodoRow } from "../todo/todo-store.ts";
+import type { TodoItem } from "../todo/todo.ts";
 import { queuedFromRow, selectQueue, type QueuedRow, type StoredQueued } from "../turn/queue-store.ts";
 import { callFromRow, selectOpenCalls, type CallRow, type ToolCall } from "../turn/tool-call-store.ts";
 import { selectRunningTurn, turnFromRow, type StoredTurn, type TurnRow } from "../turn/turn-store.ts";
@@ -58,6 +60,8 @@ export interface Snapshot {
   readonly queue: readonly StoredQueued[];
   /** Open ones, the oldest first; fewer where they are large. */
   readonly requests: readonly StoredRequest[];
+  /** What its agent means to do. */
+  readonly todos: readonly TodoItem[];
   /** The end of the log, deltas included. */
   readonly lastSeq: number;
 }
@@ -90,12 +94,14 @@ export async function takeSnapshot(
     selectOpenCalls(key),
     selectQueue(key),
     selectOpenOfSession(key, MAX_REQUEST_BYTES),
+    selectTodos(key),
   ];
   return db.read(queries, (rows) => snapshotOf(rows, maxMessages, sessionId, log));
 }
 
 function snapshotOf(rows: readonly Row[][], maxMessages: number, sessionId: string, log: EventLog): Snapshot {
-  const [[sessionRow] = [], newest = [], [streaming] = [], [turn] = [], calls = [], queue = [], requests = []] = rows;
+  const [[sessionRow] = [], newest = [], [streaming] = [], [turn] = [], calls = [], queue = [], ...others] = rows;
+  const [requests = [], [todos] = []] = others;
   if (sessionRow === undefined) throw sessionNotFound(sessionId);
   const session = sessionFromRow(sessionRow as SessionRow);
   const open = streaming === undefined ? undefined : messageFromRow(streaming as MessageRow);
@@ -107,6 +113,7 @@ function snapshotOf(rows: readonly Row[][], maxMessages: number, sessionId: stri
     openCalls: calls.map((row) => openCallOf(callFromRow(row as CallRow), calls.length, moment)),
     queue: queue.map((row) => queuedFromRow(row as QueuedRow)),
     requests: requests.map((row) => requestFromRow(row as RequestRow)),
+    todos: todosFromRow(todos as TodoRow | undefined),
     // What is not in memory has no deltas.
     lastSeq: moment?.lastSeq ?? session.lastSeq,
   };
@@ -139,12 +146,18 @@ function newestThatFit(rows: readonly MessageRow[], max: number, maxBytes: numbe
 }
 
 /** What may be large of all that is not a message. */
-function sizeOfRest({ session, partial, openCalls }: Pick<Snapshot, "session" | "partial" | "openCalls">): number {
+function sizeOfRest({
+  session,
+  partial,
+  openCalls,
+  todos,
+}: Pick<Snapshot, "session" | "partial" | "openCalls" | "todos">): number {
   const texts = [
     session.systemPrompt,
     JSON.stringify(session.labels),
     partial?.text ?? "",
     partial?.reasoning ?? "",
+    ...todos.map(({ text }) => text),
     ...openCalls.flatMap((call) => [JSON.stringify(call.arguments), call.stdout, call.stderr]),
   ];
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);

@@ -1,4 +1,5 @@
 import type { JsonObject } from "../message/message.ts";
+import type { TodoItem } from "../todo/todo.ts";
 import type { AroundChange } from "../workspace/file-change.ts";
 
 /** What a call can do, from nothing outside of its session to what nobody can tell. Decides together with the session's mode. */
@@ -57,6 +58,8 @@ export interface ToolResult {
   /** What the model is told. `cutResult` makes what is too long for a message short. */
   readonly text: string;
   readonly images?: readonly ToolImage[];
+  /** What the session's list of things to do is from now on; absent = as before. */
+  readonly todos?: readonly TodoItem[];
 }
 
 /** Where a program prints. */
@@ -77,6 +80,8 @@ export interface ToolContext extends ToolPlace {
 /** Something a model can ask to be done. */
 export interface Tool {
   readonly name: string;
+  /** Who brings it, where that is not the engine itself. */
+  readonly origin?: string;
   readonly description: string;
   /** JSON Schema of type object; what the model is told of the arguments. */
   readonly parameters: Readonly<Record<string, unknown>>;

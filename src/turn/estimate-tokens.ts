@@ -1,4 +1,4 @@
-import type { ModelMessage, ModelPart } from "../model/model.ts";
+import type { ModelMessage, ModelPart, ModelTool } from "../model/model.ts";
 
 /** English prose and code come to about four bytes a token; what each model really counts only its provider knows. */
 const BYTES_PER_TOKEN = 4;
@@ -8,6 +8,11 @@ const TOKENS_PER_IMAGE = 1000;
 /** About how many tokens a text is: good for seeing what is large, not for a bill. */
 export function estimateTokens(text: string): number {
   return Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN);
+}
+
+/** What a model is told of a tool. */
+export function estimateTool({ name, description, parameters }: ModelTool): number {
+  return estimateTokens(name + description + JSON.stringify(parameters));
 }
 
 export function estimateMessage({ parts }: ModelMessage): number {

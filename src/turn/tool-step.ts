@@ -6,7 +6,8 @@ import type { ToolOutcome } from "../message/message.ts";
 import { insertMessage } from "../message/message-store.ts";
 import type { StoredSession } from "../session/session-store.ts";
 import type { Statement } from "../store/database.ts";
-import type { Tool } from "../tool/tool.ts";
+import { insertTodos } from "../todo/todo-store.ts";
+import type { Tool, ToolResult } from "../tool/tool.ts";
 import { createCallOutput } from "./call-output.ts";
 import { type KeptResult, keepResult } from "./kept-result.ts";
 import { setCallEnded, setCallStarted, type ToolCall } from "./tool-call-store.ts";
@@ -49,7 +50,7 @@ export async function toolStep(
   if (failed !== undefined) throw failed.reason;
 }
 
-interface CallResult extends KeptResult {
+interface CallResult extends KeptResult, Pick<ToolResult, "todos"> {
   readonly outcome: ToolOutcome;
 }
 
@@ -75,7 +76,8 @@ async function runCall(call: ToolCall, tool: Tool | undefined, scope: CallScope)
     const running = tool.run(call.arguments, { ...place, signal, changes, output });
     const graceMs = tool.isAwaited === true ? MAX_AWAITED_MS : 0;
     const result = await untilAborted(running, signal, deps.clock, graceMs).finally(close);
-    return { outcome: "succeeded", ...(await keepResult(deps.blobs, result)) };
+    const { todos } = result;
+    return { outcome: "succeeded", ...(await keepResult(deps.blobs, result)), ...(todos !== undefined && { todos }) };
   } catch (error) {
     signal.throwIfAborted();
     const text = error instanceof Error ? error.message : String(error);
@@ -107,10 +109,13 @@ export function toolCallEnded(
   session: StoredSession,
   turnId: string,
   callId: string,
-  result: CallResult,
+  { todos, ...result }: CallResult,
 ) {
   const messageId = deps.newId("msg");
-  const events: EventPayload[] = [{ kind: "tool_call_ended", callId, ...result, messageId }];
+  const events: EventPayload[] = [
+    { kind: "tool_call_ended", callId, ...result, messageId },
+    ...(todos === undefined ? [] : [{ kind: "todo_changed", items: todos } as const]),
+  ];
   const changes = (seq: number, createTimeMs: number): readonly Statement[] => [
     setCallEnded(callId, result.outcome),
     insertMessage(
@@ -128,6 +133,7 @@ export function toolCallEnded(
       },
       seq,
     ),
+    ...(todos === undefined ? [] : [insertTodos(session.key, seq + 1, todos)]),
   ];
   return { turnId, events, changes };
 }

@@ -91,6 +91,11 @@ const ROWS: Readonly<Record<string, Row>> = {
     empty: ["session_id"],
     unknown: { session_id: noSession },
   },
+  "SessionService.GetContext": {
+    valid: ({ sessionId }) => ({ sessionId }),
+    empty: ["session_id"],
+    unknown: { session_id: noSession },
+  },
   "SessionService.AppendMessage": {
     valid: ({ sessionId }) => ({ sessionId, role: Role.USER, parts }),
     empty: ["session_id", "role", "parts"],
@@ -281,12 +286,12 @@ const ROWS: Readonly<Record<string, Row>> = {
   "ProfileService.ListProfiles": { valid: () => ({}), unknown: {} },
   "EngineService.GetInfo": { valid: () => ({}), unknown: {} },
   "EngineService.CreateBackup": { valid: () => ({}), unknown: {} },
+  "EngineService.ListAuditEntries": { valid: () => ({}), unknown: {}, free: ["session_id"] },
   "EngineService.GetStatus": { valid: () => ({}), unknown: {} },
   "EngineService.WatchEngine": { valid: () => ({}), unknown: {} },
   "EngineService.CreateToken": {
     valid: () => ({ name: newTokenName(), scope: Access_Scope.READ }),
     empty: ["name", "scope"],
-  "EngineService.ListAuditEntries": { valid: () => ({}), unknown: {}, free: ["session_id"] },
     unknown: {},
     free: ["name"],
   },
@@ -543,6 +548,7 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
   const sessions = await engine.sessions.listSessions({ pageSize: 1 });
   const messages = await engine.sessions.listMessages({ sessionId, pageSize: 1 });
   const found = await engine.sessions.searchMessages({ query: "as", pageSize: 1 });
+  const context = await engine.sessions.getContext({ sessionId, pageSize: 1 });
   const turns = await engine.messages.listTurns({ sessionId, pageSize: 1 });
   const queue = await engine.messages.listQueue({ sessionId: busySessionId, pageSize: 1 });
   await Promise.all([makeToken(Access_Scope.READ), makeToken(Access_Scope.READ)]);
@@ -560,9 +566,11 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
     "SessionService.ListSessions": sessions.nextPageToken,
     "SessionService.ListMessages": messages.nextPageToken,
     "SessionService.SearchMessages": found.nextPageToken,
+    "SessionService.GetContext": context.nextPageToken,
     "MessageService.ListTurns": turns.nextPageToken,
     "MessageService.ListQueue": queue.nextPageToken,
     "EngineService.ListTokens": tokens.nextPageToken,
+    "EngineService.ListAuditEntries": (await engine.engine.listAuditEntries({ pageSize: 1 })).nextPageToken,
     "RequestService.ListRequests": requests.nextPageToken,
     "WorkspaceService.ListWorkspaces": workspaces.nextPageToken,
     "AgentService.ListAgentDefinitions": agents.nextPageToken,
@@ -570,7 +578,6 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
   };
 }
 
-    "EngineService.ListAuditEntries": (await engine.engine.listAuditEntries({ pageSize: 1 })).nextPageToken,
 /** A field of bytes as the wire has it. */
 function withLength(size: number): Uint8Array {
   const bytes = new Uint8Array(size + 4).fill(120);
