@@ -65,6 +65,7 @@ import { type Commands, createCommands } from "./tool/commands.ts";
 import { createNowTool } from "./tool/now.ts";
 import { endLeftOvers } from "./tool/processes.ts";
 import { todoTool } from "./tool/todo.ts";
+import { createSandbox, type Sandbox } from "./tool/sandbox.ts";
 import type { Tool } from "./tool/tool.ts";
 import { findWorkspace } from "./trust/trust-store.ts";
 import { cancelTurn } from "./turn/cancel-turn.ts";
@@ -73,6 +74,7 @@ import { createTurnRunner } from "./turn/turn-runner.ts";
 import { createWorkspaceInstructions } from "./workspace/agents-file.ts";
 import { createFiles } from "./workspace/files.ts";
 import { createPathGuard } from "./workspace/path-guard.ts";
+import { PROTECTED_NAMES } from "./workspace/protected-names.ts";
 import { openWorkspaces } from "./workspace/workspaces.ts";
 
 /** How long a stop waits for open calls, and DeleteSession for its turn. Both are parts of the 10 s that a stop may take. */
@@ -126,7 +128,7 @@ interface Base {
 
 /**
  * Builds the long-lived things by hand, in order, and starts to serve. Throws DomainError `LISTEN_INSECURE`, `TLS_INVALID`,
- * `DATA_DIR_UNUSABLE`, `DATA_DIR_LOCKED`, `STORE_DAMAGED`, `STORE_NEWER`, `STORE_FOREIGN`, and what the listener throws;
+ * `DATA_DIR_UNUSABLE`, `DATA_DIR_LOCKED`, `SANDBOX_MISSING`, `STORE_DAMAGED`, `STORE_NEWER`, `STORE_FOREIGN`, and what the listener throws;
  * nothing is left open then.
  */
 export async function startEngine(config: Config, parts: EngineParts = {}): Promise<Engine> {
@@ -155,6 +157,7 @@ async function openStore(base: Base) {
   const { config, parts, clock, logger, closers, onBug } = base;
   openDataDir(config.dataDir);
   closers.add(lockDataDir(config.dataDir));
+  const sandbox = await openSandbox(base);
   const lastEngine = readEngineFile(config.dataDir);
   // Whoever holds the lock is the engine of this file from now on; what a dead one wrote is nobody's.
   removeEngineFile(config.dataDir);
@@ -184,7 +187,7 @@ async function openStore(base: Base) {
   closers.add(() => feed.close());
   const requests = await openRequests({ db, log, clock, onBug }, closers);
   const logEpoch = await readLogEpoch(db);
-  const rest = { tokens, feed, blobs, ...requests, ...(await openPlaces(config)) };
+  const rest = { tokens, sandbox, feed, blobs, ...requests, ...(await openPlaces(config)) };
   const wasKilled = mustCheck || lastEngine !== undefined;
   return { token, wasKilled, db, audit, log, logEpoch, removed, searchIndex, idempotency, ...rest };
 }
@@ -215,6 +218,24 @@ async function endAudit({ logger, onBug }: Base, audit: AuditLog): Promise<void>
     // The store refuses; what is being closed must be closed all the same.
     onBug("the end of the audit log", error);
   }
+}
+
+/** What commands are put into. Throws DomainError `SANDBOX_MISSING` where one is required and there can be none. */
+async function openSandbox({ config, logger, closers }: Base): Promise<Sandbox> {
+  const sandbox = createSandbox({
+    mode: config.sandbox,
+    hosts: config.sandboxHosts,
+    path: config.programPath,
+    dataDir: await realpath(config.dataDir),
+    secretFiles: config.tls === undefined ? [] : [config.tls.keyFile],
+    protectedNames: PROTECTED_NAMES,
+    onMissing: (reason) => logger.warn({ reason }, "commands run without a sandbox"),
+  });
+  closers.add(() => sandbox.close());
+  if (config.sandbox !== "required") return sandbox;
+  const { isActive, reason } = await sandbox.state();
+  if (isActive) return sandbox;
+  throw new DomainError("precondition", "SANDBOX_MISSING", `--sandbox required, and there can be none here: ${reason}`);
 }
 
 /** What waits for a human. What expired while no engine ran has ended when this resolves. */
@@ -269,12 +290,13 @@ function createTurns(engine: Base, store: Store) {
 }
 
 /** What runs the commands of agents. */
-function openCommands({ config, logger, onBug }: Base, { workspaces }: Store): Commands {
+function openCommands({ config, logger, onBug }: Base, { workspaces, sandbox }: Store): Commands {
   return createCommands({
     owner: nameOfDataDir(config.dataDir),
     env: config.toolEnvironment,
     assess: assessCommand,
     allowsWorkspace: workspaces.allows,
+    wrap: sandbox.wrap,
     onLeft: (callId, count) => logger.error({ callId, count }, "processes of a call could not be ended"),
     onBug,
   });

@@ -1,6 +1,13 @@
 import { toJsonString } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { type GetStatusResponse, GetStatusResponseSchema, type Profile, SessionState } from "../client/client.ts";
+import {
+  type GetStatusResponse,
+  GetStatusResponseSchema,
+  type Profile,
+  type SandboxInfo,
+  SandboxMode,
+  SessionState,
+} from "../client/client.ts";
 import type { Context } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { formatBytes, formatCount, formatSpan, formatTable } from "./format.ts";
@@ -17,14 +24,21 @@ export async function status(context: Context): Promise<ExitCode> {
     return EXIT.ok;
   }
   const { dim } = out.style;
-  const rows = statusRows(found, client.url, Date.now()).map(([name, value]) => [dim(name.padEnd(9)), value].join(""));
+  const rows = statusRows(found, client.url, Date.now(), out.foreignLine).map(([name, value]) =>
+    [dim(name.padEnd(9)), value].join(""),
+  );
   out.write(`${rows.join("\n")}\n`);
   const profiles = formatTable(found.profiles.map((profile) => profileRow(profile, out.foreignLine)));
   profiles.forEach((row, index) => out.write(`${dim((index === 0 ? "profiles" : "").padEnd(9))}${row.trimEnd()}\n`));
   return EXIT.ok;
 }
 
-function statusRows(found: GetStatusResponse, url: string, nowMs: number): [string, string][] {
+function statusRows(
+  found: GetStatusResponse,
+  url: string,
+  nowMs: number,
+  safe: (text: string) => string,
+): [string, string][] {
   const total = found.sessionCounts.reduce((sum, { count }) => sum + count, 0n);
   const running = found.sessionCounts.find(({ state }) => state === SessionState.RUNNING)?.count ?? 0n;
   const up = found.startTime === undefined ? "" : `, up ${formatSpan(nowMs - timestampMs(found.startTime))}`;
@@ -35,7 +49,13 @@ function statusRows(found: GetStatusResponse, url: string, nowMs: number): [stri
     ["streams", formatCount(found.readers, "reader")],
     ["store", `${formatBytes(found.storeBytes)} on disk`],
     ["memory", formatBytes(found.memoryBytes)],
+    ...(found.sandbox === undefined ? [] : [["sandbox", safe(describeSandbox(found.sandbox))] as [string, string]]),
   ];
+}
+
+function describeSandbox({ mode, active, kind, reason }: SandboxInfo): string {
+  if (mode === SandboxMode.OFF) return "off: commands run as they are";
+  return active ? `${kind}, for every command` : `none: ${reason}; commands run as they are`;
 }
 
 function profileRow(profile: Profile, safe: (text: string) => string): string[] {

@@ -11,12 +11,14 @@ import type { SessionFeed } from "../session/session-feed.ts";
 import { countSessions } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
 import type { Tokens } from "../token/tokens.ts";
+import type { Sandbox } from "../tool/sandbox.ts";
 import type { Tool } from "../tool/tool.ts";
 import type { TurnRunner } from "../turn/turn-runner.ts";
 import { createAuditMethods } from "./audit-methods.ts";
 import { createBackupMethods } from "./backup-methods.ts";
 import { createWatchMethods } from "./engine-watch.ts";
 import { profileToProto } from "./profile-proto.ts";
+import { sandboxToProto } from "./sandbox-proto.ts";
 import { sessionStateToProto } from "./session-proto.ts";
 import { createTokenMethods } from "./token-methods.ts";
 
@@ -26,6 +28,7 @@ export interface EngineServiceDeps {
   readonly runner: TurnRunner;
   readonly profiles: Profiles;
   readonly tools: readonly Tool[];
+  readonly sandbox: Pick<Sandbox, "state">;
   readonly version: string;
   readonly logEpoch: string;
   readonly startTimeMs: number;
@@ -45,7 +48,13 @@ export function createEngineService(deps: EngineServiceDeps): ServiceImpl<typeof
     ...createAuditMethods(deps),
     ...createWatchMethods(deps),
 
-    getInfo: () => ({ version, logEpoch, startTime, tools: deps.tools.map((tool) => tool.name) }),
+    getInfo: async () => ({
+      version,
+      logEpoch,
+      startTime,
+      tools: deps.tools.map((tool) => tool.name),
+      sandbox: sandboxToProto(await deps.sandbox.state()),
+    }),
 
     getStatus: async () => {
       const counts = await countSessions(db);
@@ -59,6 +68,7 @@ export function createEngineService(deps: EngineServiceDeps): ServiceImpl<typeof
         memoryBytes: BigInt(process.memoryUsage.rss()),
         startTime,
         openRequests: await countOpen(db),
+        sandbox: sandboxToProto(await deps.sandbox.state()),
       };
     },
   };

@@ -74,8 +74,8 @@ const SECRETS_OF_MACHINE = [
   "/run/dbus",
 ] as const;
 
-/** What git runs, or takes the names of programs from. */
-const GUARDED_IN_REPOSITORY = ["hooks", "config", "config.worktree", "info/attributes"] as const;
+/** What names in a repository begin with. */
+const GIT = ".git/";
 
 /** How deep, and in how many folders, protected names are looked for: on the way to a command nobody wants to wait. */
 const MAX_DEPTH = 4;
@@ -116,7 +116,8 @@ function entries(folder: string): readonly string[] {
  */
 export async function findUnwritable(workspace: string, protectedNames: readonly string[]): Promise<readonly string[]> {
   const found = new Set<string>();
-  const wanted = protectedNames.filter((name) => !name.startsWith(".git/"));
+  const wanted = protectedNames.filter((name) => !name.startsWith(GIT));
+  const wantedInGit = protectedNames.filter((name) => name.startsWith(GIT)).map((name) => name.slice(GIT.length));
   const repositories: string[] = [];
   let folders = 0;
   let level = [workspace];
@@ -138,7 +139,9 @@ export async function findUnwritable(workspace: string, protectedNames: readonly
     // Where `.config` itself is missing, closing it for `.config/git` would close it for everything.
     if (await isThere(dirname(join(workspace, name)))) found.add(join(workspace, name));
   }
-  for (const repository of repositories) for (const path of await guardRepository(repository)) found.add(path);
+  for (const repository of repositories) {
+    for (const path of await guardRepository(repository, wantedInGit)) found.add(path);
+  }
   return Promise.all([...found].map(closed));
 }
 
@@ -151,12 +154,12 @@ async function closed(path: string): Promise<string> {
 }
 
 /** A worktree or a submodule has a file in the place of the folder; who writes it chooses another folder. */
-async function guardRepository(path: string): Promise<readonly string[]> {
+async function guardRepository(path: string, names: readonly string[]): Promise<readonly string[]> {
   const found = await lstat(path);
   if (!found.isDirectory()) return [path];
   const modules = await readFolder(join(path, "modules"));
   const folders = [path, ...modules.map(({ name }) => join(path, "modules", name))];
-  return folders.flatMap((folder) => GUARDED_IN_REPOSITORY.map((name) => join(folder, name)));
+  return folders.flatMap((folder) => names.map((name) => join(folder, name)));
 }
 
 async function readFolder(folder: string): Promise<readonly { name: string; isFolder: boolean }[]> {

@@ -30,6 +30,8 @@ export interface SandboxConfig {
   readonly secretFiles: readonly string[];
   /** Names that no command may write directly in its workspace, nor below it where they are. */
   readonly protectedNames: readonly string[];
+  /** Told once, where commands run as they are although nobody turned the sandbox off. */
+  readonly onMissing?: (reason: string) => void;
 }
 
 /** What keeps the commands of models inside of their workspaces, whatever they are told to do. */
@@ -58,7 +60,9 @@ export function createSandbox(config: SandboxConfig, parts: SandboxParts = {}): 
 
   async function prepare(): Promise<SandboxProbe> {
     if (mode === "off") return { works: false, reason: "it is turned off (--sandbox off)" };
-    return probe({ path, hasNetwork });
+    const found = await probe({ path, hasNetwork });
+    if (!found.works && mode === "auto") config.onMissing?.(found.reason);
+    return found;
   }
 
   async function start(programs: SandboxPrograms): Promise<SandboxRuntime> {

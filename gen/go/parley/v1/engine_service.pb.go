@@ -77,6 +77,63 @@ func (EngineTopic) EnumDescriptor() ([]byte, []int) {
 	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{0}
 }
 
+// When commands are put into a sandbox.
+type SandboxMode int32
+
+const (
+	// Not set.
+	SandboxMode_SANDBOX_MODE_UNSPECIFIED SandboxMode = 0
+	// Always: the engine does not start where there can be none.
+	SandboxMode_SANDBOX_MODE_REQUIRED SandboxMode = 1
+	// Where it works.
+	SandboxMode_SANDBOX_MODE_AUTO SandboxMode = 2
+	// Never.
+	SandboxMode_SANDBOX_MODE_OFF SandboxMode = 3
+)
+
+// Enum value maps for SandboxMode.
+var (
+	SandboxMode_name = map[int32]string{
+		0: "SANDBOX_MODE_UNSPECIFIED",
+		1: "SANDBOX_MODE_REQUIRED",
+		2: "SANDBOX_MODE_AUTO",
+		3: "SANDBOX_MODE_OFF",
+	}
+	SandboxMode_value = map[string]int32{
+		"SANDBOX_MODE_UNSPECIFIED": 0,
+		"SANDBOX_MODE_REQUIRED":    1,
+		"SANDBOX_MODE_AUTO":        2,
+		"SANDBOX_MODE_OFF":         3,
+	}
+)
+
+func (x SandboxMode) Enum() *SandboxMode {
+	p := new(SandboxMode)
+	*p = x
+	return p
+}
+
+func (x SandboxMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SandboxMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_parley_v1_engine_service_proto_enumTypes[1].Descriptor()
+}
+
+func (SandboxMode) Type() protoreflect.EnumType {
+	return &file_parley_v1_engine_service_proto_enumTypes[1]
+}
+
+func (x SandboxMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SandboxMode.Descriptor instead.
+func (SandboxMode) EnumDescriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{1}
+}
+
 // What to watch.
 type WatchEngineRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -153,9 +210,11 @@ type SessionFilter struct {
 	// The folder it must belong to: an absolute path. Empty = any.
 	Workspace string `protobuf:"bytes,4,opt,name=workspace,proto3" json:"workspace,omitempty"`
 	// The profile it must have. Empty = any.
-	Profile       string `protobuf:"bytes,5,opt,name=profile,proto3" json:"profile,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Profile string `protobuf:"bytes,5,opt,name=profile,proto3" json:"profile,omitempty"`
+	// The session whose agent must have started it; empty = no agent must have. Absent = either.
+	ParentSessionId *string `protobuf:"bytes,6,opt,name=parent_session_id,json=parentSessionId,proto3,oneof" json:"parent_session_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *SessionFilter) Reset() {
@@ -219,6 +278,13 @@ func (x *SessionFilter) GetWorkspace() string {
 func (x *SessionFilter) GetProfile() string {
 	if x != nil {
 		return x.Profile
+	}
+	return ""
+}
+
+func (x *SessionFilter) GetParentSessionId() string {
+	if x != nil && x.ParentSessionId != nil {
+		return *x.ParentSessionId
 	}
 	return ""
 }
@@ -1216,7 +1282,9 @@ type GetInfoResponse struct {
 	// When this engine was started.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// The names of the built-in tools that its sessions' models may call.
-	Tools         []string `protobuf:"bytes,4,rep,name=tools,proto3" json:"tools,omitempty"`
+	Tools []string `protobuf:"bytes,4,rep,name=tools,proto3" json:"tools,omitempty"`
+	// What keeps the commands of agents inside of their workspaces.
+	Sandbox       *SandboxInfo `protobuf:"bytes,5,opt,name=sandbox,proto3" json:"sandbox,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1279,6 +1347,86 @@ func (x *GetInfoResponse) GetTools() []string {
 	return nil
 }
 
+func (x *GetInfoResponse) GetSandbox() *SandboxInfo {
+	if x != nil {
+		return x.Sandbox
+	}
+	return nil
+}
+
+// Whether the commands of agents run in a sandbox.
+type SandboxInfo struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was chosen at the start of the engine.
+	Mode SandboxMode `protobuf:"varint,1,opt,name=mode,proto3,enum=parley.v1.SandboxMode" json:"mode,omitempty"`
+	// Whether commands are put into one.
+	Active bool `protobuf:"varint,2,opt,name=active,proto3" json:"active,omitempty"`
+	// What its walls are made of: `bubblewrap` or `seatbelt`; empty where there are none.
+	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Why it is not active, and what to do about it; empty where it is.
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SandboxInfo) Reset() {
+	*x = SandboxInfo{}
+	mi := &file_parley_v1_engine_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SandboxInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SandboxInfo) ProtoMessage() {}
+
+func (x *SandboxInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_engine_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SandboxInfo.ProtoReflect.Descriptor instead.
+func (*SandboxInfo) Descriptor() ([]byte, []int) {
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SandboxInfo) GetMode() SandboxMode {
+	if x != nil {
+		return x.Mode
+	}
+	return SandboxMode_SANDBOX_MODE_UNSPECIFIED
+}
+
+func (x *SandboxInfo) GetActive() bool {
+	if x != nil {
+		return x.Active
+	}
+	return false
+}
+
+func (x *SandboxInfo) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *SandboxInfo) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // Nothing to say.
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1288,7 +1436,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_parley_v1_engine_service_proto_msgTypes[18]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1300,7 +1448,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_engine_service_proto_msgTypes[18]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1313,7 +1461,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{18}
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{19}
 }
 
 // What this engine is doing.
@@ -1336,14 +1484,16 @@ type GetStatusResponse struct {
 	// When this engine was started.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// How many requests are open.
-	OpenRequests  int32 `protobuf:"varint,9,opt,name=open_requests,json=openRequests,proto3" json:"open_requests,omitempty"`
+	OpenRequests int32 `protobuf:"varint,9,opt,name=open_requests,json=openRequests,proto3" json:"open_requests,omitempty"`
+	// What keeps the commands of agents inside of their workspaces.
+	Sandbox       *SandboxInfo `protobuf:"bytes,10,opt,name=sandbox,proto3" json:"sandbox,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_parley_v1_engine_service_proto_msgTypes[19]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1355,7 +1505,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_engine_service_proto_msgTypes[19]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1368,7 +1518,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{19}
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetStatusResponse) GetVersion() string {
@@ -1434,6 +1584,13 @@ func (x *GetStatusResponse) GetOpenRequests() int32 {
 	return 0
 }
 
+func (x *GetStatusResponse) GetSandbox() *SandboxInfo {
+	if x != nil {
+		return x.Sandbox
+	}
+	return nil
+}
+
 // How many sessions are in one state.
 type SessionCount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1447,7 +1604,7 @@ type SessionCount struct {
 
 func (x *SessionCount) Reset() {
 	*x = SessionCount{}
-	mi := &file_parley_v1_engine_service_proto_msgTypes[20]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1459,7 +1616,7 @@ func (x *SessionCount) String() string {
 func (*SessionCount) ProtoMessage() {}
 
 func (x *SessionCount) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_engine_service_proto_msgTypes[20]
+	mi := &file_parley_v1_engine_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1472,7 +1629,7 @@ func (x *SessionCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionCount.ProtoReflect.Descriptor instead.
 func (*SessionCount) Descriptor() ([]byte, []int) {
-	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{20}
+	return file_parley_v1_engine_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SessionCount) GetState() SessionState {
@@ -1497,18 +1654,20 @@ const file_parley_v1_engine_service_proto_rawDesc = "" +
 	"\x12WatchEngineRequest\x12A\n" +
 	"\x06topics\x18\x01 \x03(\x0e2\x16.parley.v1.EngineTopicB\x11\xbaH\x0e\x92\x01\v\x10\b\"\a\x82\x01\x04\x10\x01 \x00R\x06topics\x124\n" +
 	"\bsessions\x18\x02 \x01(\v2\x18.parley.v1.SessionFilterR\bsessions\x12,\n" +
-	"\rsession_limit\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\fsessionLimit\"\xdc\x02\n" +
+	"\rsession_limit\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\fsessionLimit\"\xac\x03\n" +
 	"\rSessionFilter\x12U\n" +
 	"\x06labels\x18\x01 \x03(\v2$.parley.v1.SessionFilter.LabelsEntryB\x17\xbaH\x14\x9a\x01\x11\x10@\"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02R\x06labels\x12B\n" +
 	"\x06states\x18\x02 \x03(\x0e2\x17.parley.v1.SessionStateB\x11\xbaH\x0e\x92\x01\v\x10\b\"\a\x82\x01\x04\x10\x01 \x00R\x06states\x12\x1d\n" +
 	"\astarred\x18\x03 \x01(\bH\x00R\astarred\x88\x01\x01\x12&\n" +
 	"\tworkspace\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tworkspace\x12\"\n" +
-	"\aprofile\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\aprofile\x1a9\n" +
+	"\aprofile\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\aprofile\x128\n" +
+	"\x11parent_session_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@H\x01R\x0fparentSessionId\x88\x01\x01\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n" +
 	"\n" +
-	"\b_starred\"\x8a\x02\n" +
+	"\b_starredB\x14\n" +
+	"\x12_parent_session_id\"\x8a\x02\n" +
 	"\x13WatchEngineResponse\x12.\n" +
 	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionH\x00R\asession\x12#\n" +
 	"\fsession_gone\x18\x02 \x01(\tH\x00R\vsessionGone\x12.\n" +
@@ -1580,14 +1739,20 @@ const file_parley_v1_engine_service_proto_rawDesc = "" +
 	"\x06detail\x18\a \x01(\tR\x06detail\x12\x1b\n" +
 	"\tprev_hash\x18\b \x01(\tR\bprevHash\x12\x12\n" +
 	"\x04hash\x18\t \x01(\tR\x04hash\"\x10\n" +
-	"\x0eGetInfoRequest\"\x9f\x01\n" +
+	"\x0eGetInfoRequest\"\xcb\x01\n" +
 	"\x0fGetInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1b\n" +
 	"\tlog_epoch\x18\x02 \x01(\tR\blogEpoch\x129\n" +
 	"\n" +
 	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12\x14\n" +
-	"\x05tools\x18\x04 \x03(\tR\x05toolsJ\x04\b\x05\x10\x06\"\x12\n" +
-	"\x10GetStatusRequest\"\x86\x03\n" +
+	"\x05tools\x18\x04 \x03(\tR\x05tools\x120\n" +
+	"\asandbox\x18\x05 \x01(\v2\x16.parley.v1.SandboxInfoR\asandbox\"}\n" +
+	"\vSandboxInfo\x12*\n" +
+	"\x04mode\x18\x01 \x01(\x0e2\x16.parley.v1.SandboxModeR\x04mode\x12\x16\n" +
+	"\x06active\x18\x02 \x01(\bR\x06active\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\x12\n" +
+	"\x10GetStatusRequest\"\xb8\x03\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12>\n" +
 	"\x0esession_counts\x18\x02 \x03(\v2\x17.parley.v1.SessionCountR\rsessionCounts\x12#\n" +
@@ -1599,15 +1764,21 @@ const file_parley_v1_engine_service_proto_rawDesc = "" +
 	"\fmemory_bytes\x18\a \x01(\x03R\vmemoryBytes\x129\n" +
 	"\n" +
 	"start_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12#\n" +
-	"\ropen_requests\x18\t \x01(\x05R\fopenRequestsJ\x04\b\n" +
-	"\x10\x10\"S\n" +
+	"\ropen_requests\x18\t \x01(\x05R\fopenRequests\x120\n" +
+	"\asandbox\x18\n" +
+	" \x01(\v2\x16.parley.v1.SandboxInfoR\asandboxJ\x04\b\v\x10\x10\"S\n" +
 	"\fSessionCount\x12-\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x17.parley.v1.SessionStateR\x05state\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x03R\x05count*g\n" +
 	"\vEngineTopic\x12\x1c\n" +
 	"\x18ENGINE_TOPIC_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ENGINE_TOPIC_SESSIONS\x10\x01\x12\x19\n" +
-	"\x15ENGINE_TOPIC_REQUESTS\x10\x02\"\x04\b\x03\x10\x032\xcd\x05\n" +
+	"\x15ENGINE_TOPIC_REQUESTS\x10\x02\"\x04\b\x03\x10\x03*s\n" +
+	"\vSandboxMode\x12\x1c\n" +
+	"\x18SANDBOX_MODE_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15SANDBOX_MODE_REQUIRED\x10\x01\x12\x15\n" +
+	"\x11SANDBOX_MODE_AUTO\x10\x02\x12\x14\n" +
+	"\x10SANDBOX_MODE_OFF\x10\x032\xcd\x05\n" +
 	"\rEngineService\x12K\n" +
 	"\aGetInfo\x12\x19.parley.v1.GetInfoRequest\x1a\x1a.parley.v1.GetInfoResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x01\x12Q\n" +
 	"\tGetStatus\x12\x1b.parley.v1.GetStatusRequest\x1a\x1c.parley.v1.GetStatusResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x01\x12Y\n" +
@@ -1633,85 +1804,90 @@ func file_parley_v1_engine_service_proto_rawDescGZIP() []byte {
 	return file_parley_v1_engine_service_proto_rawDescData
 }
 
-var file_parley_v1_engine_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_engine_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_parley_v1_engine_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_parley_v1_engine_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_parley_v1_engine_service_proto_goTypes = []any{
 	(EngineTopic)(0),                 // 0: parley.v1.EngineTopic
-	(*WatchEngineRequest)(nil),       // 1: parley.v1.WatchEngineRequest
-	(*SessionFilter)(nil),            // 2: parley.v1.SessionFilter
-	(*WatchEngineResponse)(nil),      // 3: parley.v1.WatchEngineResponse
-	(*EngineCaughtUp)(nil),           // 4: parley.v1.EngineCaughtUp
-	(*Token)(nil),                    // 5: parley.v1.Token
-	(*CreateTokenRequest)(nil),       // 6: parley.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),      // 7: parley.v1.CreateTokenResponse
-	(*ListTokensRequest)(nil),        // 8: parley.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),       // 9: parley.v1.ListTokensResponse
-	(*RevokeTokenRequest)(nil),       // 10: parley.v1.RevokeTokenRequest
-	(*RevokeTokenResponse)(nil),      // 11: parley.v1.RevokeTokenResponse
-	(*CreateBackupRequest)(nil),      // 12: parley.v1.CreateBackupRequest
-	(*CreateBackupResponse)(nil),     // 13: parley.v1.CreateBackupResponse
-	(*ListAuditEntriesRequest)(nil),  // 14: parley.v1.ListAuditEntriesRequest
-	(*ListAuditEntriesResponse)(nil), // 15: parley.v1.ListAuditEntriesResponse
-	(*AuditEntry)(nil),               // 16: parley.v1.AuditEntry
-	(*GetInfoRequest)(nil),           // 17: parley.v1.GetInfoRequest
-	(*GetInfoResponse)(nil),          // 18: parley.v1.GetInfoResponse
-	(*GetStatusRequest)(nil),         // 19: parley.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),        // 20: parley.v1.GetStatusResponse
-	(*SessionCount)(nil),             // 21: parley.v1.SessionCount
-	nil,                              // 22: parley.v1.SessionFilter.LabelsEntry
-	(SessionState)(0),                // 23: parley.v1.SessionState
-	(*Session)(nil),                  // 24: parley.v1.Session
-	(*Request)(nil),                  // 25: parley.v1.Request
-	(Access_Scope)(0),                // 26: parley.v1.Access.Scope
-	(*timestamppb.Timestamp)(nil),    // 27: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 28: google.protobuf.Duration
-	(*Profile)(nil),                  // 29: parley.v1.Profile
+	(SandboxMode)(0),                 // 1: parley.v1.SandboxMode
+	(*WatchEngineRequest)(nil),       // 2: parley.v1.WatchEngineRequest
+	(*SessionFilter)(nil),            // 3: parley.v1.SessionFilter
+	(*WatchEngineResponse)(nil),      // 4: parley.v1.WatchEngineResponse
+	(*EngineCaughtUp)(nil),           // 5: parley.v1.EngineCaughtUp
+	(*Token)(nil),                    // 6: parley.v1.Token
+	(*CreateTokenRequest)(nil),       // 7: parley.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),      // 8: parley.v1.CreateTokenResponse
+	(*ListTokensRequest)(nil),        // 9: parley.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),       // 10: parley.v1.ListTokensResponse
+	(*RevokeTokenRequest)(nil),       // 11: parley.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),      // 12: parley.v1.RevokeTokenResponse
+	(*CreateBackupRequest)(nil),      // 13: parley.v1.CreateBackupRequest
+	(*CreateBackupResponse)(nil),     // 14: parley.v1.CreateBackupResponse
+	(*ListAuditEntriesRequest)(nil),  // 15: parley.v1.ListAuditEntriesRequest
+	(*ListAuditEntriesResponse)(nil), // 16: parley.v1.ListAuditEntriesResponse
+	(*AuditEntry)(nil),               // 17: parley.v1.AuditEntry
+	(*GetInfoRequest)(nil),           // 18: parley.v1.GetInfoRequest
+	(*GetInfoResponse)(nil),          // 19: parley.v1.GetInfoResponse
+	(*SandboxInfo)(nil),              // 20: parley.v1.SandboxInfo
+	(*GetStatusRequest)(nil),         // 21: parley.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),        // 22: parley.v1.GetStatusResponse
+	(*SessionCount)(nil),             // 23: parley.v1.SessionCount
+	nil,                              // 24: parley.v1.SessionFilter.LabelsEntry
+	(SessionState)(0),                // 25: parley.v1.SessionState
+	(*Session)(nil),                  // 26: parley.v1.Session
+	(*Request)(nil),                  // 27: parley.v1.Request
+	(Access_Scope)(0),                // 28: parley.v1.Access.Scope
+	(*timestamppb.Timestamp)(nil),    // 29: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 30: google.protobuf.Duration
+	(*Profile)(nil),                  // 31: parley.v1.Profile
 }
 var file_parley_v1_engine_service_proto_depIdxs = []int32{
 	0,  // 0: parley.v1.WatchEngineRequest.topics:type_name -> parley.v1.EngineTopic
-	2,  // 1: parley.v1.WatchEngineRequest.sessions:type_name -> parley.v1.SessionFilter
-	22, // 2: parley.v1.SessionFilter.labels:type_name -> parley.v1.SessionFilter.LabelsEntry
-	23, // 3: parley.v1.SessionFilter.states:type_name -> parley.v1.SessionState
-	24, // 4: parley.v1.WatchEngineResponse.session:type_name -> parley.v1.Session
-	25, // 5: parley.v1.WatchEngineResponse.request:type_name -> parley.v1.Request
-	4,  // 6: parley.v1.WatchEngineResponse.caught_up:type_name -> parley.v1.EngineCaughtUp
-	26, // 7: parley.v1.Token.scope:type_name -> parley.v1.Access.Scope
-	27, // 8: parley.v1.Token.create_time:type_name -> google.protobuf.Timestamp
-	27, // 9: parley.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
-	26, // 10: parley.v1.CreateTokenRequest.scope:type_name -> parley.v1.Access.Scope
-	28, // 11: parley.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
-	5,  // 12: parley.v1.CreateTokenResponse.token:type_name -> parley.v1.Token
-	5,  // 13: parley.v1.ListTokensResponse.tokens:type_name -> parley.v1.Token
-	27, // 14: parley.v1.CreateBackupResponse.create_time:type_name -> google.protobuf.Timestamp
-	27, // 15: parley.v1.ListAuditEntriesRequest.since:type_name -> google.protobuf.Timestamp
-	16, // 16: parley.v1.ListAuditEntriesResponse.entries:type_name -> parley.v1.AuditEntry
-	27, // 17: parley.v1.AuditEntry.create_time:type_name -> google.protobuf.Timestamp
-	27, // 18: parley.v1.GetInfoResponse.start_time:type_name -> google.protobuf.Timestamp
-	21, // 19: parley.v1.GetStatusResponse.session_counts:type_name -> parley.v1.SessionCount
-	29, // 20: parley.v1.GetStatusResponse.profiles:type_name -> parley.v1.Profile
-	27, // 21: parley.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
-	23, // 22: parley.v1.SessionCount.state:type_name -> parley.v1.SessionState
-	17, // 23: parley.v1.EngineService.GetInfo:input_type -> parley.v1.GetInfoRequest
-	19, // 24: parley.v1.EngineService.GetStatus:input_type -> parley.v1.GetStatusRequest
-	1,  // 25: parley.v1.EngineService.WatchEngine:input_type -> parley.v1.WatchEngineRequest
-	6,  // 26: parley.v1.EngineService.CreateToken:input_type -> parley.v1.CreateTokenRequest
-	8,  // 27: parley.v1.EngineService.ListTokens:input_type -> parley.v1.ListTokensRequest
-	10, // 28: parley.v1.EngineService.RevokeToken:input_type -> parley.v1.RevokeTokenRequest
-	12, // 29: parley.v1.EngineService.CreateBackup:input_type -> parley.v1.CreateBackupRequest
-	14, // 30: parley.v1.EngineService.ListAuditEntries:input_type -> parley.v1.ListAuditEntriesRequest
-	18, // 31: parley.v1.EngineService.GetInfo:output_type -> parley.v1.GetInfoResponse
-	20, // 32: parley.v1.EngineService.GetStatus:output_type -> parley.v1.GetStatusResponse
-	3,  // 33: parley.v1.EngineService.WatchEngine:output_type -> parley.v1.WatchEngineResponse
-	7,  // 34: parley.v1.EngineService.CreateToken:output_type -> parley.v1.CreateTokenResponse
-	9,  // 35: parley.v1.EngineService.ListTokens:output_type -> parley.v1.ListTokensResponse
-	11, // 36: parley.v1.EngineService.RevokeToken:output_type -> parley.v1.RevokeTokenResponse
-	13, // 37: parley.v1.EngineService.CreateBackup:output_type -> parley.v1.CreateBackupResponse
-	15, // 38: parley.v1.EngineService.ListAuditEntries:output_type -> parley.v1.ListAuditEntriesResponse
-	31, // [31:39] is the sub-list for method output_type
-	23, // [23:31] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	3,  // 1: parley.v1.WatchEngineRequest.sessions:type_name -> parley.v1.SessionFilter
+	24, // 2: parley.v1.SessionFilter.labels:type_name -> parley.v1.SessionFilter.LabelsEntry
+	25, // 3: parley.v1.SessionFilter.states:type_name -> parley.v1.SessionState
+	26, // 4: parley.v1.WatchEngineResponse.session:type_name -> parley.v1.Session
+	27, // 5: parley.v1.WatchEngineResponse.request:type_name -> parley.v1.Request
+	5,  // 6: parley.v1.WatchEngineResponse.caught_up:type_name -> parley.v1.EngineCaughtUp
+	28, // 7: parley.v1.Token.scope:type_name -> parley.v1.Access.Scope
+	29, // 8: parley.v1.Token.create_time:type_name -> google.protobuf.Timestamp
+	29, // 9: parley.v1.Token.expire_time:type_name -> google.protobuf.Timestamp
+	28, // 10: parley.v1.CreateTokenRequest.scope:type_name -> parley.v1.Access.Scope
+	30, // 11: parley.v1.CreateTokenRequest.lifetime:type_name -> google.protobuf.Duration
+	6,  // 12: parley.v1.CreateTokenResponse.token:type_name -> parley.v1.Token
+	6,  // 13: parley.v1.ListTokensResponse.tokens:type_name -> parley.v1.Token
+	29, // 14: parley.v1.CreateBackupResponse.create_time:type_name -> google.protobuf.Timestamp
+	29, // 15: parley.v1.ListAuditEntriesRequest.since:type_name -> google.protobuf.Timestamp
+	17, // 16: parley.v1.ListAuditEntriesResponse.entries:type_name -> parley.v1.AuditEntry
+	29, // 17: parley.v1.AuditEntry.create_time:type_name -> google.protobuf.Timestamp
+	29, // 18: parley.v1.GetInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	20, // 19: parley.v1.GetInfoResponse.sandbox:type_name -> parley.v1.SandboxInfo
+	1,  // 20: parley.v1.SandboxInfo.mode:type_name -> parley.v1.SandboxMode
+	23, // 21: parley.v1.GetStatusResponse.session_counts:type_name -> parley.v1.SessionCount
+	31, // 22: parley.v1.GetStatusResponse.profiles:type_name -> parley.v1.Profile
+	29, // 23: parley.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	20, // 24: parley.v1.GetStatusResponse.sandbox:type_name -> parley.v1.SandboxInfo
+	25, // 25: parley.v1.SessionCount.state:type_name -> parley.v1.SessionState
+	18, // 26: parley.v1.EngineService.GetInfo:input_type -> parley.v1.GetInfoRequest
+	21, // 27: parley.v1.EngineService.GetStatus:input_type -> parley.v1.GetStatusRequest
+	2,  // 28: parley.v1.EngineService.WatchEngine:input_type -> parley.v1.WatchEngineRequest
+	7,  // 29: parley.v1.EngineService.CreateToken:input_type -> parley.v1.CreateTokenRequest
+	9,  // 30: parley.v1.EngineService.ListTokens:input_type -> parley.v1.ListTokensRequest
+	11, // 31: parley.v1.EngineService.RevokeToken:input_type -> parley.v1.RevokeTokenRequest
+	13, // 32: parley.v1.EngineService.CreateBackup:input_type -> parley.v1.CreateBackupRequest
+	15, // 33: parley.v1.EngineService.ListAuditEntries:input_type -> parley.v1.ListAuditEntriesRequest
+	19, // 34: parley.v1.EngineService.GetInfo:output_type -> parley.v1.GetInfoResponse
+	22, // 35: parley.v1.EngineService.GetStatus:output_type -> parley.v1.GetStatusResponse
+	4,  // 36: parley.v1.EngineService.WatchEngine:output_type -> parley.v1.WatchEngineResponse
+	8,  // 37: parley.v1.EngineService.CreateToken:output_type -> parley.v1.CreateTokenResponse
+	10, // 38: parley.v1.EngineService.ListTokens:output_type -> parley.v1.ListTokensResponse
+	12, // 39: parley.v1.EngineService.RevokeToken:output_type -> parley.v1.RevokeTokenResponse
+	14, // 40: parley.v1.EngineService.CreateBackup:output_type -> parley.v1.CreateBackupResponse
+	16, // 41: parley.v1.EngineService.ListAuditEntries:output_type -> parley.v1.ListAuditEntriesResponse
+	34, // [34:42] is the sub-list for method output_type
+	26, // [26:34] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_engine_service_proto_init() }
@@ -1736,8 +1912,8 @@ func file_parley_v1_engine_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_engine_service_proto_rawDesc), len(file_parley_v1_engine_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   22,
+			NumEnums:      2,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

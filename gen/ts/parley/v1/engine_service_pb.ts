@@ -21,7 +21,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file parley/v1/engine_service.proto.
  */
 export const file_parley_v1_engine_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5wYXJsZXkvdjEvZW5naW5lX3NlcnZpY2UucHJvdG8SCXBhcmxleS52MSKbAQoSV2F0Y2hFbmdpbmVSZXF1ZXN0EjkKBnRvcGljcxgBIAMoDjIWLnBhcmxleS52MS5FbmdpbmVUb3BpY0IRukgOkgELEAgiB4IBBBABIAASKgoIc2Vzc2lvbnMYAiABKAsyGC5wYXJsZXkudjEuU2Vzc2lvbkZpbHRlchIeCg1zZXNzaW9uX2xpbWl0GAMgASgFQge6SAQaAigAIqMCCg1TZXNzaW9uRmlsdGVyEk0KBmxhYmVscxgBIAMoCzIkLnBhcmxleS52MS5TZXNzaW9uRmlsdGVyLkxhYmVsc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhI6CgZzdGF0ZXMYAiADKA4yFy5wYXJsZXkudjEuU2Vzc2lvblN0YXRlQhG6SA6SAQsQCCIHggEEEAEgABIUCgdzdGFycmVkGAMgASgISACIAQESGwoJd29ya3NwYWNlGAQgASgJQgi6SAVyAxiAIBIZCgdwcm9maWxlGAUgASgJQgi6SAVyAxiAARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgoKCF9zdGFycmVkItQBChNXYXRjaEVuZ2luZVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbkgAEhYKDHNlc3Npb25fZ29uZRgCIAEoCUgAEiUKB3JlcXVlc3QYAyABKAsyEi5wYXJsZXkudjEuUmVxdWVzdEgAEhYKDHJlcXVlc3RfZ29uZRgEIAEoCUgAEi4KCWNhdWdodF91cBgKIAEoCzIZLnBhcmxleS52MS5FbmdpbmVDYXVnaHRVcEgAQgkKB3BheWxvYWRKBAgFEAoiKwoORW5naW5lQ2F1Z2h0VXASGQoRaGFzX21vcmVfc2Vzc2lvbnMYASABKAgiqwEKBVRva2VuEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSJgoFc2NvcGUYAyABKA4yFy5wYXJsZXkudjEuQWNjZXNzLlNjb3BlEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAitAEKEkNyZWF0ZVRva2VuUmVxdWVzdBIrCgRuYW1lGAEgASgJQh26SBpyGDIWXltBLVphLXowLTkuXy1dezEsNjR9JBIyCgVzY29wZRgCIAEoDjIXLnBhcmxleS52MS5BY2Nlc3MuU2NvcGVCCrpIB4IBBBABIAASPQoIbGlmZXRpbWUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCICGsJYBKgAiSwoTQ3JlYXRlVG9rZW5SZXNwb25zZRIfCgV0b2tlbhgBIAEoCzIQLnBhcmxleS52MS5Ub2tlbhITCgZzZWNyZXQYAiABKAlCA4ABASJNChFMaXN0VG9rZW5zUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgiTwoSTGlzdFRva2Vuc1Jlc3BvbnNlEiAKBnRva2VucxgBIAMoCzIQLnBhcmxleS52MS5Ub2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMQoSUmV2b2tlVG9rZW5SZXF1ZXN0EhsKCHRva2VuX2lkGAEgASgJQgm6SAZyBBABGEAiFQoTUmV2b2tlVG9rZW5SZXNwb25zZSIVChNDcmVhdGVCYWNrdXBSZXF1ZXN0ImkKFENyZWF0ZUJhY2t1cFJlc3BvbnNlEgwKBHBhdGgYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoAxIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi3gEKF0xpc3RBdWRpdEVudHJpZXNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIbCgpzZXNzaW9uX2lkGAMgASgJQge6SARyAhhAEhcKBmFjdGlvbhgEIAEoCUIHukgEcgIYQBIWCgVhY3RvchgFIAEoCUIHukgEcgIYQBI7CgVzaW5jZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCELpIDbIBCiIGCICY+4p5MgAiWwoYTGlzdEF1ZGl0RW50cmllc1Jlc3BvbnNlEiYKB2VudHJpZXMYASADKAsyFS5wYXJsZXkudjEuQXVkaXRFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkivgEKCkF1ZGl0RW50cnkSCwoDc2VxGAEgASgDEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVhY3RvchgDIAEoCRIOCgZhY3Rpb24YBCABKAkSEgoKc2Vzc2lvbl9pZBgFIAEoCRIOCgZ0YXJnZXQYBiABKAkSDgoGZGV0YWlsGAcgASgJEhEKCXByZXZfaGFzaBgIIAEoCRIMCgRoYXNoGAkgASgJIhAKDkdldEluZm9SZXF1ZXN0InoKD0dldEluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEhEKCWxvZ19lcG9jaBgCIAEoCRIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgV0b29scxgEIAMoCUoECAUQBiISChBHZXRTdGF0dXNSZXF1ZXN0IpsCChFHZXRTdGF0dXNSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEi8KDnNlc3Npb25fY291bnRzGAIgAygLMhcucGFybGV5LnYxLlNlc3Npb25Db3VudBIVCg1ydW5uaW5nX3R1cm5zGAMgASgFEiQKCHByb2ZpbGVzGAQgAygLMhIucGFybGV5LnYxLlByb2ZpbGUSEwoLc3RvcmVfYnl0ZXMYBSABKAMSDwoHcmVhZGVycxgGIAEoBRIUCgxtZW1vcnlfYnl0ZXMYByABKAMSLgoKc3RhcnRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNb3Blbl9yZXF1ZXN0cxgJIAEoBUoECAoQECJFCgxTZXNzaW9uQ291bnQSJgoFc3RhdGUYASABKA4yFy5wYXJsZXkudjEuU2Vzc2lvblN0YXRlEg0KBWNvdW50GAIgASgDKmcKC0VuZ2luZVRvcGljEhwKGEVOR0lORV9UT1BJQ19VTlNQRUNJRklFRBAAEhkKFUVOR0lORV9UT1BJQ19TRVNTSU9OUxABEhkKFUVOR0lORV9UT1BJQ19SRVFVRVNUUxACIgQIAxADMs0FCg1FbmdpbmVTZXJ2aWNlEksKB0dldEluZm8SGS5wYXJsZXkudjEuR2V0SW5mb1JlcXVlc3QaGi5wYXJsZXkudjEuR2V0SW5mb1Jlc3BvbnNlIgmQAgGqoRkCCAESUQoJR2V0U3RhdHVzEhsucGFybGV5LnYxLkdldFN0YXR1c1JlcXVlc3QaHC5wYXJsZXkudjEuR2V0U3RhdHVzUmVzcG9uc2UiCZACAaqhGQIIARJZCgtXYXRjaEVuZ2luZRIdLnBhcmxleS52MS5XYXRjaEVuZ2luZVJlcXVlc3QaHi5wYXJsZXkudjEuV2F0Y2hFbmdpbmVSZXNwb25zZSIJkAIBqqEZAggBMAESVAoLQ3JlYXRlVG9rZW4SHS5wYXJsZXkudjEuQ3JlYXRlVG9rZW5SZXF1ZXN0Gh4ucGFybGV5LnYxLkNyZWF0ZVRva2VuUmVzcG9uc2UiBqqhGQIIAxJUCgpMaXN0VG9rZW5zEhwucGFybGV5LnYxLkxpc3RUb2tlbnNSZXF1ZXN0Gh0ucGFybGV5LnYxLkxpc3RUb2tlbnNSZXNwb25zZSIJkAIBqqEZAggDElQKC1Jldm9rZVRva2VuEh0ucGFybGV5LnYxLlJldm9rZVRva2VuUmVxdWVzdBoeLnBhcmxleS52MS5SZXZva2VUb2tlblJlc3BvbnNlIgaqoRkCCAMSVwoMQ3JlYXRlQmFja3VwEh4ucGFybGV5LnYxLkNyZWF0ZUJhY2t1cFJlcXVlc3QaHy5wYXJsZXkudjEuQ3JlYXRlQmFja3VwUmVzcG9uc2UiBqqhGQIIAxJmChBMaXN0QXVkaXRFbnRyaWVzEiIucGFybGV5LnYxLkxpc3RBdWRpdEVudHJpZXNSZXF1ZXN0GiMucGFybGV5LnYxLkxpc3RBdWRpdEVudHJpZXNSZXNwb25zZSIJkAIBqqEZAggDYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_parley_v1_access, file_parley_v1_profile, file_parley_v1_request, file_parley_v1_session]);
+  fileDesc("Ch5wYXJsZXkvdjEvZW5naW5lX3NlcnZpY2UucHJvdG8SCXBhcmxleS52MSKbAQoSV2F0Y2hFbmdpbmVSZXF1ZXN0EjkKBnRvcGljcxgBIAMoDjIWLnBhcmxleS52MS5FbmdpbmVUb3BpY0IRukgOkgELEAgiB4IBBBABIAASKgoIc2Vzc2lvbnMYAiABKAsyGC5wYXJsZXkudjEuU2Vzc2lvbkZpbHRlchIeCg1zZXNzaW9uX2xpbWl0GAMgASgFQge6SAQaAigAIuICCg1TZXNzaW9uRmlsdGVyEk0KBmxhYmVscxgBIAMoCzIkLnBhcmxleS52MS5TZXNzaW9uRmlsdGVyLkxhYmVsc0VudHJ5Qhe6SBSaAREQQCIGcgQQARhAKgVyAxiAAhI6CgZzdGF0ZXMYAiADKA4yFy5wYXJsZXkudjEuU2Vzc2lvblN0YXRlQhG6SA6SAQsQCCIHggEEEAEgABIUCgdzdGFycmVkGAMgASgISACIAQESGwoJd29ya3NwYWNlGAQgASgJQgi6SAVyAxiAIBIZCgdwcm9maWxlGAUgASgJQgi6SAVyAxiAARInChFwYXJlbnRfc2Vzc2lvbl9pZBgGIAEoCUIHukgEcgIYQEgBiAEBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCgoIX3N0YXJyZWRCFAoSX3BhcmVudF9zZXNzaW9uX2lkItQBChNXYXRjaEVuZ2luZVJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbkgAEhYKDHNlc3Npb25fZ29uZRgCIAEoCUgAEiUKB3JlcXVlc3QYAyABKAsyEi5wYXJsZXkudjEuUmVxdWVzdEgAEhYKDHJlcXVlc3RfZ29uZRgEIAEoCUgAEi4KCWNhdWdodF91cBgKIAEoCzIZLnBhcmxleS52MS5FbmdpbmVDYXVnaHRVcEgAQgkKB3BheWxvYWRKBAgFEAoiKwoORW5naW5lQ2F1Z2h0VXASGQoRaGFzX21vcmVfc2Vzc2lvbnMYASABKAgiqwEKBVRva2VuEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSJgoFc2NvcGUYAyABKA4yFy5wYXJsZXkudjEuQWNjZXNzLlNjb3BlEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAitAEKEkNyZWF0ZVRva2VuUmVxdWVzdBIrCgRuYW1lGAEgASgJQh26SBpyGDIWXltBLVphLXowLTkuXy1dezEsNjR9JBIyCgVzY29wZRgCIAEoDjIXLnBhcmxleS52MS5BY2Nlc3MuU2NvcGVCCrpIB4IBBBABIAASPQoIbGlmZXRpbWUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCICGsJYBKgAiSwoTQ3JlYXRlVG9rZW5SZXNwb25zZRIfCgV0b2tlbhgBIAEoCzIQLnBhcmxleS52MS5Ub2tlbhITCgZzZWNyZXQYAiABKAlCA4ABASJNChFMaXN0VG9rZW5zUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgiTwoSTGlzdFRva2Vuc1Jlc3BvbnNlEiAKBnRva2VucxgBIAMoCzIQLnBhcmxleS52MS5Ub2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMQoSUmV2b2tlVG9rZW5SZXF1ZXN0EhsKCHRva2VuX2lkGAEgASgJQgm6SAZyBBABGEAiFQoTUmV2b2tlVG9rZW5SZXNwb25zZSIVChNDcmVhdGVCYWNrdXBSZXF1ZXN0ImkKFENyZWF0ZUJhY2t1cFJlc3BvbnNlEgwKBHBhdGgYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoAxIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi3gEKF0xpc3RBdWRpdEVudHJpZXNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIbCgpzZXNzaW9uX2lkGAMgASgJQge6SARyAhhAEhcKBmFjdGlvbhgEIAEoCUIHukgEcgIYQBIWCgVhY3RvchgFIAEoCUIHukgEcgIYQBI7CgVzaW5jZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCELpIDbIBCiIGCICY+4p5MgAiWwoYTGlzdEF1ZGl0RW50cmllc1Jlc3BvbnNlEiYKB2VudHJpZXMYASADKAsyFS5wYXJsZXkudjEuQXVkaXRFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkivgEKCkF1ZGl0RW50cnkSCwoDc2VxGAEgASgDEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVhY3RvchgDIAEoCRIOCgZhY3Rpb24YBCABKAkSEgoKc2Vzc2lvbl9pZBgFIAEoCRIOCgZ0YXJnZXQYBiABKAkSDgoGZGV0YWlsGAcgASgJEhEKCXByZXZfaGFzaBgIIAEoCRIMCgRoYXNoGAkgASgJIhAKDkdldEluZm9SZXF1ZXN0Ip0BCg9HZXRJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIRCglsb2dfZXBvY2gYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFdG9vbHMYBCADKAkSJwoHc2FuZGJveBgFIAEoCzIWLnBhcmxleS52MS5TYW5kYm94SW5mbyJhCgtTYW5kYm94SW5mbxIkCgRtb2RlGAEgASgOMhYucGFybGV5LnYxLlNhbmRib3hNb2RlEg4KBmFjdGl2ZRgCIAEoCBIMCgRraW5kGAMgASgJEg4KBnJlYXNvbhgEIAEoCSISChBHZXRTdGF0dXNSZXF1ZXN0IsQCChFHZXRTdGF0dXNSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEi8KDnNlc3Npb25fY291bnRzGAIgAygLMhcucGFybGV5LnYxLlNlc3Npb25Db3VudBIVCg1ydW5uaW5nX3R1cm5zGAMgASgFEiQKCHByb2ZpbGVzGAQgAygLMhIucGFybGV5LnYxLlByb2ZpbGUSEwoLc3RvcmVfYnl0ZXMYBSABKAMSDwoHcmVhZGVycxgGIAEoBRIUCgxtZW1vcnlfYnl0ZXMYByABKAMSLgoKc3RhcnRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNb3Blbl9yZXF1ZXN0cxgJIAEoBRInCgdzYW5kYm94GAogASgLMhYucGFybGV5LnYxLlNhbmRib3hJbmZvSgQICxAQIkUKDFNlc3Npb25Db3VudBImCgVzdGF0ZRgBIAEoDjIXLnBhcmxleS52MS5TZXNzaW9uU3RhdGUSDQoFY291bnQYAiABKAMqZwoLRW5naW5lVG9waWMSHAoYRU5HSU5FX1RPUElDX1VOU1BFQ0lGSUVEEAASGQoVRU5HSU5FX1RPUElDX1NFU1NJT05TEAESGQoVRU5HSU5FX1RPUElDX1JFUVVFU1RTEAIiBAgDEAMqcwoLU2FuZGJveE1vZGUSHAoYU0FOREJPWF9NT0RFX1VOU1BFQ0lGSUVEEAASGQoVU0FOREJPWF9NT0RFX1JFUVVJUkVEEAESFQoRU0FOREJPWF9NT0RFX0FVVE8QAhIUChBTQU5EQk9YX01PREVfT0ZGEAMyzQUKDUVuZ2luZVNlcnZpY2USSwoHR2V0SW5mbxIZLnBhcmxleS52MS5HZXRJbmZvUmVxdWVzdBoaLnBhcmxleS52MS5HZXRJbmZvUmVzcG9uc2UiCZACAaqhGQIIARJRCglHZXRTdGF0dXMSGy5wYXJsZXkudjEuR2V0U3RhdHVzUmVxdWVzdBocLnBhcmxleS52MS5HZXRTdGF0dXNSZXNwb25zZSIJkAIBqqEZAggBElkKC1dhdGNoRW5naW5lEh0ucGFybGV5LnYxLldhdGNoRW5naW5lUmVxdWVzdBoeLnBhcmxleS52MS5XYXRjaEVuZ2luZVJlc3BvbnNlIgmQAgGqoRkCCAEwARJUCgtDcmVhdGVUb2tlbhIdLnBhcmxleS52MS5DcmVhdGVUb2tlblJlcXVlc3QaHi5wYXJsZXkudjEuQ3JlYXRlVG9rZW5SZXNwb25zZSIGqqEZAggDElQKCkxpc3RUb2tlbnMSHC5wYXJsZXkudjEuTGlzdFRva2Vuc1JlcXVlc3QaHS5wYXJsZXkudjEuTGlzdFRva2Vuc1Jlc3BvbnNlIgmQAgGqoRkCCAMSVAoLUmV2b2tlVG9rZW4SHS5wYXJsZXkudjEuUmV2b2tlVG9rZW5SZXF1ZXN0Gh4ucGFybGV5LnYxLlJldm9rZVRva2VuUmVzcG9uc2UiBqqhGQIIAxJXCgxDcmVhdGVCYWNrdXASHi5wYXJsZXkudjEuQ3JlYXRlQmFja3VwUmVxdWVzdBofLnBhcmxleS52MS5DcmVhdGVCYWNrdXBSZXNwb25zZSIGqqEZAggDEmYKEExpc3RBdWRpdEVudHJpZXMSIi5wYXJsZXkudjEuTGlzdEF1ZGl0RW50cmllc1JlcXVlc3QaIy5wYXJsZXkudjEuTGlzdEF1ZGl0RW50cmllc1Jlc3BvbnNlIgmQAgGqoRkCCANiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_parley_v1_access, file_parley_v1_profile, file_parley_v1_request, file_parley_v1_session]);
 
 /**
  * What to watch.
@@ -98,6 +98,13 @@ export type SessionFilter = Message<"parley.v1.SessionFilter"> & {
    * @generated from field: string profile = 5;
    */
   profile: string;
+
+  /**
+   * The session whose agent must have started it; empty = no agent must have. Absent = either.
+   *
+   * @generated from field: optional string parent_session_id = 6;
+   */
+  parentSessionId?: string | undefined;
 };
 
 /**
@@ -655,6 +662,13 @@ export type GetInfoResponse = Message<"parley.v1.GetInfoResponse"> & {
    * @generated from field: repeated string tools = 4;
    */
   tools: string[];
+
+  /**
+   * What keeps the commands of agents inside of their workspaces.
+   *
+   * @generated from field: parley.v1.SandboxInfo sandbox = 5;
+   */
+  sandbox?: SandboxInfo | undefined;
 };
 
 /**
@@ -663,6 +677,48 @@ export type GetInfoResponse = Message<"parley.v1.GetInfoResponse"> & {
  */
 export const GetInfoResponseSchema: GenMessage<GetInfoResponse> = /*@__PURE__*/
   messageDesc(file_parley_v1_engine_service, 17);
+
+/**
+ * Whether the commands of agents run in a sandbox.
+ *
+ * @generated from message parley.v1.SandboxInfo
+ */
+export type SandboxInfo = Message<"parley.v1.SandboxInfo"> & {
+  /**
+   * What was chosen at the start of the engine.
+   *
+   * @generated from field: parley.v1.SandboxMode mode = 1;
+   */
+  mode: SandboxMode;
+
+  /**
+   * Whether commands are put into one.
+   *
+   * @generated from field: bool active = 2;
+   */
+  active: boolean;
+
+  /**
+   * What its walls are made of: `bubblewrap` or `seatbelt`; empty where there are none.
+   *
+   * @generated from field: string kind = 3;
+   */
+  kind: string;
+
+  /**
+   * Why it is not active, and what to do about it; empty where it is.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message parley.v1.SandboxInfo.
+ * Use `create(SandboxInfoSchema)` to create a new message.
+ */
+export const SandboxInfoSchema: GenMessage<SandboxInfo> = /*@__PURE__*/
+  messageDesc(file_parley_v1_engine_service, 18);
 
 /**
  * Nothing to say.
@@ -677,7 +733,7 @@ export type GetStatusRequest = Message<"parley.v1.GetStatusRequest"> & {
  * Use `create(GetStatusRequestSchema)` to create a new message.
  */
 export const GetStatusRequestSchema: GenMessage<GetStatusRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_engine_service, 18);
+  messageDesc(file_parley_v1_engine_service, 19);
 
 /**
  * What this engine is doing.
@@ -747,6 +803,13 @@ export type GetStatusResponse = Message<"parley.v1.GetStatusResponse"> & {
    * @generated from field: int32 open_requests = 9;
    */
   openRequests: number;
+
+  /**
+   * What keeps the commands of agents inside of their workspaces.
+   *
+   * @generated from field: parley.v1.SandboxInfo sandbox = 10;
+   */
+  sandbox?: SandboxInfo | undefined;
 };
 
 /**
@@ -754,7 +817,7 @@ export type GetStatusResponse = Message<"parley.v1.GetStatusResponse"> & {
  * Use `create(GetStatusResponseSchema)` to create a new message.
  */
 export const GetStatusResponseSchema: GenMessage<GetStatusResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_engine_service, 19);
+  messageDesc(file_parley_v1_engine_service, 20);
 
 /**
  * How many sessions are in one state.
@@ -782,7 +845,7 @@ export type SessionCount = Message<"parley.v1.SessionCount"> & {
  * Use `create(SessionCountSchema)` to create a new message.
  */
 export const SessionCountSchema: GenMessage<SessionCount> = /*@__PURE__*/
-  messageDesc(file_parley_v1_engine_service, 20);
+  messageDesc(file_parley_v1_engine_service, 21);
 
 /**
  * A kind of item that WatchEngine streams.
@@ -824,6 +887,54 @@ export type EngineTopic = (typeof EngineTopic)[keyof typeof EngineTopic] | Unkno
  */
 export const EngineTopicSchema: GenEnum<EngineTopic> = /*@__PURE__*/
   enumDesc(file_parley_v1_engine_service, 0);
+
+/**
+ * When commands are put into a sandbox.
+ *
+ * @generated from enum parley.v1.SandboxMode
+ */
+export const SandboxMode = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: SANDBOX_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Always: the engine does not start where there can be none.
+   *
+   * @generated from enum value: SANDBOX_MODE_REQUIRED = 1;
+   */
+  REQUIRED: 1,
+
+  /**
+   * Where it works.
+   *
+   * @generated from enum value: SANDBOX_MODE_AUTO = 2;
+   */
+  AUTO: 2,
+
+  /**
+   * Never.
+   *
+   * @generated from enum value: SANDBOX_MODE_OFF = 3;
+   */
+  OFF: 3,
+} as const;
+
+/**
+ * When commands are put into a sandbox.
+ *
+ * @generated from enum parley.v1.SandboxMode
+ */
+export type SandboxMode = (typeof SandboxMode)[keyof typeof SandboxMode] | UnknownEnum;
+
+/**
+ * Describes the enum parley.v1.SandboxMode.
+ */
+export const SandboxModeSchema: GenEnum<SandboxMode> = /*@__PURE__*/
+  enumDesc(file_parley_v1_engine_service, 1);
 
 /**
  * The engine itself.

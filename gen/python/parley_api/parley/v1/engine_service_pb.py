@@ -787,7 +787,7 @@ class GetInfoRequest(Message[_GetInfoRequestFields]):
         ) -> None:
             pass
 
-_GetInfoResponseFields: TypeAlias = Literal["version", "log_epoch", "start_time", "tools"]
+_GetInfoResponseFields: TypeAlias = Literal["version", "log_epoch", "start_time", "tools", "sandbox"]
 
 class GetInfoResponse(Message[_GetInfoResponseFields]):
     """
@@ -822,9 +822,15 @@ class GetInfoResponse(Message[_GetInfoResponseFields]):
             ```proto
             repeated string tools = 4;
             ```
+        sandbox:
+            What keeps the commands of agents inside of their workspaces.
+
+            ```proto
+            optional parley.v1.SandboxInfo sandbox = 5;
+            ```
     """
 
-    __slots__ = ("version", "log_epoch", "start_time", "tools")
+    __slots__ = ("version", "log_epoch", "start_time", "tools", "sandbox")
 
     if TYPE_CHECKING:
 
@@ -835,6 +841,7 @@ class GetInfoResponse(Message[_GetInfoResponseFields]):
             log_epoch: str = "",
             start_time: Timestamp | None = None,
             tools: list[str] | None = None,
+            sandbox: SandboxInfo | None = None,
         ) -> None:
             pass
 
@@ -842,6 +849,63 @@ class GetInfoResponse(Message[_GetInfoResponseFields]):
         log_epoch: str
         start_time: Timestamp | None
         tools: list[str]
+        sandbox: SandboxInfo | None
+
+_SandboxInfoFields: TypeAlias = Literal["mode", "active", "kind", "reason"]
+
+class SandboxInfo(Message[_SandboxInfoFields]):
+    """
+    Whether the commands of agents run in a sandbox.
+
+    ```proto
+    message parley.v1.SandboxInfo
+    ```
+
+    Attributes:
+        mode:
+            What was chosen at the start of the engine.
+
+            ```proto
+            parley.v1.SandboxMode mode = 1;
+            ```
+        active:
+            Whether commands are put into one.
+
+            ```proto
+            bool active = 2;
+            ```
+        kind:
+            What its walls are made of: `bubblewrap` or `seatbelt`; empty where there are none.
+
+            ```proto
+            string kind = 3;
+            ```
+        reason:
+            Why it is not active, and what to do about it; empty where it is.
+
+            ```proto
+            string reason = 4;
+            ```
+    """
+
+    __slots__ = ("mode", "active", "kind", "reason")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            mode: SandboxMode | None = None,
+            active: bool = False,
+            kind: str = "",
+            reason: str = "",
+        ) -> None:
+            pass
+
+        mode: SandboxMode
+        active: bool
+        kind: str
+        reason: str
 
 _GetStatusRequestFields: TypeAlias = NoReturn
 
@@ -863,7 +927,7 @@ class GetStatusRequest(Message[_GetStatusRequestFields]):
         ) -> None:
             pass
 
-_GetStatusResponseFields: TypeAlias = Literal["version", "session_counts", "running_turns", "profiles", "store_bytes", "readers", "memory_bytes", "start_time", "open_requests"]
+_GetStatusResponseFields: TypeAlias = Literal["version", "session_counts", "running_turns", "profiles", "store_bytes", "readers", "memory_bytes", "start_time", "open_requests", "sandbox"]
 
 class GetStatusResponse(Message[_GetStatusResponseFields]):
     """
@@ -928,9 +992,15 @@ class GetStatusResponse(Message[_GetStatusResponseFields]):
             ```proto
             int32 open_requests = 9;
             ```
+        sandbox:
+            What keeps the commands of agents inside of their workspaces.
+
+            ```proto
+            optional parley.v1.SandboxInfo sandbox = 10;
+            ```
     """
 
-    __slots__ = ("version", "session_counts", "running_turns", "profiles", "store_bytes", "readers", "memory_bytes", "start_time", "open_requests")
+    __slots__ = ("version", "session_counts", "running_turns", "profiles", "store_bytes", "readers", "memory_bytes", "start_time", "open_requests", "sandbox")
 
     if TYPE_CHECKING:
 
@@ -946,6 +1016,7 @@ class GetStatusResponse(Message[_GetStatusResponseFields]):
             memory_bytes: int = 0,
             start_time: Timestamp | None = None,
             open_requests: int = 0,
+            sandbox: SandboxInfo | None = None,
         ) -> None:
             pass
 
@@ -958,6 +1029,7 @@ class GetStatusResponse(Message[_GetStatusResponseFields]):
         memory_bytes: int
         start_time: Timestamp | None
         open_requests: int
+        sandbox: SandboxInfo | None
 
 _SessionCountFields: TypeAlias = Literal["state", "count"]
 
@@ -1032,9 +1104,49 @@ class EngineTopic(Enum):
     SESSIONS = 1
     REQUESTS = 2
 
+class SandboxMode(Enum):
+    """
+    When commands are put into a sandbox.
+
+    ```proto
+    enum parley.v1.SandboxMode
+    ```
+
+    Attributes:
+        UNSPECIFIED:
+            Not set.
+
+            ```proto
+            SANDBOX_MODE_UNSPECIFIED = 0
+            ```
+        REQUIRED:
+            Always: the engine does not start where there can be none.
+
+            ```proto
+            SANDBOX_MODE_REQUIRED = 1
+            ```
+        AUTO:
+            Where it works.
+
+            ```proto
+            SANDBOX_MODE_AUTO = 2
+            ```
+        OFF:
+            Never.
+
+            ```proto
+            SANDBOX_MODE_OFF = 3
+            ```
+    """
+
+    UNSPECIFIED = 0
+    REQUIRED = 1
+    AUTO = 2
+    OFF = 3
+
 
 _DESC = file_desc(
-    b'\n\x1eparley/v1/engine_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/profile.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto"\xbb\x01\n\x12WatchEngineRequest\x12A\n\x06topics\x18\x01 \x03(\x0e2\x16.parley.v1.EngineTopicR\x06topicsB\x11\xbaH\x0e\x92\x01\x0b\x10\x08"\x07\x82\x01\x04\x10\x01 \x00\x124\n\x08sessions\x18\x02 \x01(\x0b2\x18.parley.v1.SessionFilterR\x08sessions\x12,\n\rsession_limit\x18\x03 \x01(\x05R\x0csessionLimitB\x07\xbaH\x04\x1a\x02(\x00"\xdc\x02\n\rSessionFilter\x12U\n\x06labels\x18\x01 \x03(\x0b2$.parley.v1.SessionFilter.LabelsEntryR\x06labelsB\x17\xbaH\x14\x9a\x01\x11\x10@"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02\x12B\n\x06states\x18\x02 \x03(\x0e2\x17.parley.v1.SessionStateR\x06statesB\x11\xbaH\x0e\x92\x01\x0b\x10\x08"\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x07starred\x18\x03 \x01(\x08H\x00R\x07starred\x88\x01\x01\x12&\n\tworkspace\x18\x04 \x01(\tR\tworkspaceB\x08\xbaH\x05r\x03\x18\x80 \x12"\n\x07profile\x18\x05 \x01(\tR\x07profileB\x08\xbaH\x05r\x03\x18\x80\x01\x1a9\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n\n\x08_starred"\x8a\x02\n\x13WatchEngineResponse\x12.\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionH\x00R\x07session\x12#\n\x0csession_gone\x18\x02 \x01(\tH\x00R\x0bsessionGone\x12.\n\x07request\x18\x03 \x01(\x0b2\x12.parley.v1.RequestH\x00R\x07request\x12#\n\x0crequest_gone\x18\x04 \x01(\tH\x00R\x0brequestGone\x128\n\tcaught_up\x18\n \x01(\x0b2\x19.parley.v1.EngineCaughtUpH\x00R\x08caughtUpB\t\n\x07payloadJ\x04\x08\x05\x10\n"<\n\x0eEngineCaughtUp\x12*\n\x11has_more_sessions\x18\x01 \x01(\x08R\x0fhasMoreSessions"\xd4\x01\n\x05Token\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12-\n\x05scope\x18\x03 \x01(\x0e2\x17.parley.v1.Access.ScopeR\x05scope\x12;\n\x0bcreate_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bexpire_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTime"\xcb\x01\n\x12CreateTokenRequest\x121\n\x04name\x18\x01 \x01(\tR\x04nameB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$\x129\n\x05scope\x18\x02 \x01(\x0e2\x17.parley.v1.Access.ScopeR\x05scopeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12G\n\x08lifetime\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\x08lifetimeB\x10\xbaH\r\xaa\x01\n"\x06\x08\x80\x86\xb0\x96\x01*\x00"Z\n\x13CreateTokenResponse\x12&\n\x05token\x18\x01 \x01(\x0b2\x10.parley.v1.TokenR\x05token\x12\x1b\n\x06secret\x18\x02 \x01(\tR\x06secretB\x03\x80\x01\x01"b\n\x11ListTokensRequest\x12$\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"f\n\x12ListTokensResponse\x12(\n\x06tokens\x18\x01 \x03(\x0b2\x10.parley.v1.TokenR\x06tokens\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken":\n\x12RevokeTokenRequest\x12$\n\x08token_id\x18\x01 \x01(\tR\x07tokenIdB\t\xbaH\x06r\x04\x10\x01\x18@"\x15\n\x13RevokeTokenResponse"\x15\n\x13CreateBackupRequest"\x86\x01\n\x14CreateBackupResponse\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n\nsize_bytes\x18\x02 \x01(\x03R\tsizeBytes\x12;\n\x0bcreate_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\x94\x02\n\x17ListAuditEntriesRequest\x12$\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08\x12&\n\nsession_id\x18\x03 \x01(\tR\tsessionIdB\x07\xbaH\x04r\x02\x18@\x12\x1f\n\x06action\x18\x04 \x01(\tR\x06actionB\x07\xbaH\x04r\x02\x18@\x12\x1d\n\x05actor\x18\x05 \x01(\tR\x05actorB\x07\xbaH\x04r\x02\x18@\x12B\n\x05since\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05sinceB\x10\xbaH\r\xb2\x01\n"\x06\x08\x80\x98\xfb\x8ay2\x00"s\n\x18ListAuditEntriesResponse\x12/\n\x07entries\x18\x01 \x03(\x0b2\x15.parley.v1.AuditEntryR\x07entries\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\x89\x02\n\nAuditEntry\x12\x10\n\x03seq\x18\x01 \x01(\x03R\x03seq\x12;\n\x0bcreate_time\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12\x14\n\x05actor\x18\x03 \x01(\tR\x05actor\x12\x16\n\x06action\x18\x04 \x01(\tR\x06action\x12\x1d\n\nsession_id\x18\x05 \x01(\tR\tsessionId\x12\x16\n\x06target\x18\x06 \x01(\tR\x06target\x12\x16\n\x06detail\x18\x07 \x01(\tR\x06detail\x12\x1b\n\tprev_hash\x18\x08 \x01(\tR\x08prevHash\x12\x12\n\x04hash\x18\t \x01(\tR\x04hash"\x10\n\x0eGetInfoRequest"\x9f\x01\n\x0fGetInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x1b\n\tlog_epoch\x18\x02 \x01(\tR\x08logEpoch\x129\n\nstart_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTime\x12\x14\n\x05tools\x18\x04 \x03(\tR\x05toolsJ\x04\x08\x05\x10\x06"\x12\n\x10GetStatusRequest"\x86\x03\n\x11GetStatusResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12>\n\x0esession_counts\x18\x02 \x03(\x0b2\x17.parley.v1.SessionCountR\rsessionCounts\x12#\n\rrunning_turns\x18\x03 \x01(\x05R\x0crunningTurns\x12.\n\x08profiles\x18\x04 \x03(\x0b2\x12.parley.v1.ProfileR\x08profiles\x12\x1f\n\x0bstore_bytes\x18\x05 \x01(\x03R\nstoreBytes\x12\x18\n\x07readers\x18\x06 \x01(\x05R\x07readers\x12!\n\x0cmemory_bytes\x18\x07 \x01(\x03R\x0bmemoryBytes\x129\n\nstart_time\x18\x08 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTime\x12#\n\ropen_requests\x18\t \x01(\x05R\x0copenRequestsJ\x04\x08\n\x10\x10"S\n\x0cSessionCount\x12-\n\x05state\x18\x01 \x01(\x0e2\x17.parley.v1.SessionStateR\x05state\x12\x14\n\x05count\x18\x02 \x01(\x03R\x05count*g\n\x0bEngineTopic\x12\x1c\n\x18ENGINE_TOPIC_UNSPECIFIED\x10\x00\x12\x19\n\x15ENGINE_TOPIC_SESSIONS\x10\x01\x12\x19\n\x15ENGINE_TOPIC_REQUESTS\x10\x02"\x04\x08\x03\x10\x032\xcd\x05\n\rEngineService\x12K\n\x07GetInfo\x12\x19.parley.v1.GetInfoRequest\x1a\x1a.parley.v1.GetInfoResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Q\n\tGetStatus\x12\x1b.parley.v1.GetStatusRequest\x1a\x1c.parley.v1.GetStatusResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Y\n\x0bWatchEngine\x12\x1d.parley.v1.WatchEngineRequest\x1a\x1e.parley.v1.WatchEngineResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x010\x01\x12T\n\x0bCreateToken\x12\x1d.parley.v1.CreateTokenRequest\x1a\x1e.parley.v1.CreateTokenResponse"\x06\xaa\xa1\x19\x02\x08\x03\x12T\n\nListTokens\x12\x1c.parley.v1.ListTokensRequest\x1a\x1d.parley.v1.ListTokensResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x03\x12T\n\x0bRevokeToken\x12\x1d.parley.v1.RevokeTokenRequest\x1a\x1e.parley.v1.RevokeTokenResponse"\x06\xaa\xa1\x19\x02\x08\x03\x12W\n\x0cCreateBackup\x12\x1e.parley.v1.CreateBackupRequest\x1a\x1f.parley.v1.CreateBackupResponse"\x06\xaa\xa1\x19\x02\x08\x03\x12f\n\x10ListAuditEntries\x12".parley.v1.ListAuditEntriesRequest\x1a#.parley.v1.ListAuditEntriesResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x03b\x06proto3',
+    b'\n\x1eparley/v1/engine_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x17parley/v1/profile.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto"\xbb\x01\n\x12WatchEngineRequest\x12A\n\x06topics\x18\x01 \x03(\x0e2\x16.parley.v1.EngineTopicR\x06topicsB\x11\xbaH\x0e\x92\x01\x0b\x10\x08"\x07\x82\x01\x04\x10\x01 \x00\x124\n\x08sessions\x18\x02 \x01(\x0b2\x18.parley.v1.SessionFilterR\x08sessions\x12,\n\rsession_limit\x18\x03 \x01(\x05R\x0csessionLimitB\x07\xbaH\x04\x1a\x02(\x00"\xdc\x02\n\rSessionFilter\x12U\n\x06labels\x18\x01 \x03(\x0b2$.parley.v1.SessionFilter.LabelsEntryR\x06labelsB\x17\xbaH\x14\x9a\x01\x11\x10@"\x06r\x04\x10\x01\x18@*\x05r\x03\x18\x80\x02\x12B\n\x06states\x18\x02 \x03(\x0e2\x17.parley.v1.SessionStateR\x06statesB\x11\xbaH\x0e\x92\x01\x0b\x10\x08"\x07\x82\x01\x04\x10\x01 \x00\x12\x1d\n\x07starred\x18\x03 \x01(\x08H\x00R\x07starred\x88\x01\x01\x12&\n\tworkspace\x18\x04 \x01(\tR\tworkspaceB\x08\xbaH\x05r\x03\x18\x80 \x12"\n\x07profile\x18\x05 \x01(\tR\x07profileB\x08\xbaH\x05r\x03\x18\x80\x01\x1a9\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n\n\x08_starred"\x8a\x02\n\x13WatchEngineResponse\x12.\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionH\x00R\x07session\x12#\n\x0csession_gone\x18\x02 \x01(\tH\x00R\x0bsessionGone\x12.\n\x07request\x18\x03 \x01(\x0b2\x12.parley.v1.RequestH\x00R\x07request\x12#\n\x0crequest_gone\x18\x04 \x01(\tH\x00R\x0brequestGone\x128\n\tcaught_up\x18\n \x01(\x0b2\x19.parley.v1.EngineCaughtUpH\x00R\x08caughtUpB\t\n\x07payloadJ\x04\x08\x05\x10\n"<\n\x0eEngineCaughtUp\x12*\n\x11has_more_sessions\x18\x01 \x01(\x08R\x0fhasMoreSessions"\xd4\x01\n\x05Token\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12-\n\x05scope\x18\x03 \x01(\x0e2\x17.parley.v1.Access.ScopeR\x05scope\x12;\n\x0bcreate_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bexpire_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTime"\xcb\x01\n\x12CreateTokenRequest\x121\n\x04name\x18\x01 \x01(\tR\x04nameB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$\x129\n\x05scope\x18\x02 \x01(\x0e2\x17.parley.v1.Access.ScopeR\x05scopeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12G\n\x08lifetime\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\x08lifetimeB\x10\xbaH\r\xaa\x01\n"\x06\x08\x80\x86\xb0\x96\x01*\x00"Z\n\x13CreateTokenResponse\x12&\n\x05token\x18\x01 \x01(\x0b2\x10.parley.v1.TokenR\x05token\x12\x1b\n\x06secret\x18\x02 \x01(\tR\x06secretB\x03\x80\x01\x01"b\n\x11ListTokensRequest\x12$\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"f\n\x12ListTokensResponse\x12(\n\x06tokens\x18\x01 \x03(\x0b2\x10.parley.v1.TokenR\x06tokens\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken":\n\x12RevokeTokenRequest\x12$\n\x08token_id\x18\x01 \x01(\tR\x07tokenIdB\t\xbaH\x06r\x04\x10\x01\x18@"\x15\n\x13RevokeTokenResponse"\x15\n\x13CreateBackupRequest"\x86\x01\n\x14CreateBackupResponse\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n\nsize_bytes\x18\x02 \x01(\x03R\tsizeBytes\x12;\n\x0bcreate_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\x94\x02\n\x17ListAuditEntriesRequest\x12$\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08\x12&\n\nsession_id\x18\x03 \x01(\tR\tsessionIdB\x07\xbaH\x04r\x02\x18@\x12\x1f\n\x06action\x18\x04 \x01(\tR\x06actionB\x07\xbaH\x04r\x02\x18@\x12\x1d\n\x05actor\x18\x05 \x01(\tR\x05actorB\x07\xbaH\x04r\x02\x18@\x12B\n\x05since\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05sinceB\x10\xbaH\r\xb2\x01\n"\x06\x08\x80\x98\xfb\x8ay2\x00"s\n\x18ListAuditEntriesResponse\x12/\n\x07entries\x18\x01 \x03(\x0b2\x15.parley.v1.AuditEntryR\x07entries\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\x89\x02\n\nAuditEntry\x12\x10\n\x03seq\x18\x01 \x01(\x03R\x03seq\x12;\n\x0bcreate_time\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12\x14\n\x05actor\x18\x03 \x01(\tR\x05actor\x12\x16\n\x06action\x18\x04 \x01(\tR\x06action\x12\x1d\n\nsession_id\x18\x05 \x01(\tR\tsessionId\x12\x16\n\x06target\x18\x06 \x01(\tR\x06target\x12\x16\n\x06detail\x18\x07 \x01(\tR\x06detail\x12\x1b\n\tprev_hash\x18\x08 \x01(\tR\x08prevHash\x12\x12\n\x04hash\x18\t \x01(\tR\x04hash"\x10\n\x0eGetInfoRequest"\xcb\x01\n\x0fGetInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x1b\n\tlog_epoch\x18\x02 \x01(\tR\x08logEpoch\x129\n\nstart_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTime\x12\x14\n\x05tools\x18\x04 \x03(\tR\x05tools\x120\n\x07sandbox\x18\x05 \x01(\x0b2\x16.parley.v1.SandboxInfoR\x07sandbox"}\n\x0bSandboxInfo\x12*\n\x04mode\x18\x01 \x01(\x0e2\x16.parley.v1.SandboxModeR\x04mode\x12\x16\n\x06active\x18\x02 \x01(\x08R\x06active\x12\x12\n\x04kind\x18\x03 \x01(\tR\x04kind\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason"\x12\n\x10GetStatusRequest"\xb8\x03\n\x11GetStatusResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12>\n\x0esession_counts\x18\x02 \x03(\x0b2\x17.parley.v1.SessionCountR\rsessionCounts\x12#\n\rrunning_turns\x18\x03 \x01(\x05R\x0crunningTurns\x12.\n\x08profiles\x18\x04 \x03(\x0b2\x12.parley.v1.ProfileR\x08profiles\x12\x1f\n\x0bstore_bytes\x18\x05 \x01(\x03R\nstoreBytes\x12\x18\n\x07readers\x18\x06 \x01(\x05R\x07readers\x12!\n\x0cmemory_bytes\x18\x07 \x01(\x03R\x0bmemoryBytes\x129\n\nstart_time\x18\x08 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTime\x12#\n\ropen_requests\x18\t \x01(\x05R\x0copenRequests\x120\n\x07sandbox\x18\n \x01(\x0b2\x16.parley.v1.SandboxInfoR\x07sandboxJ\x04\x08\x0b\x10\x10"S\n\x0cSessionCount\x12-\n\x05state\x18\x01 \x01(\x0e2\x17.parley.v1.SessionStateR\x05state\x12\x14\n\x05count\x18\x02 \x01(\x03R\x05count*g\n\x0bEngineTopic\x12\x1c\n\x18ENGINE_TOPIC_UNSPECIFIED\x10\x00\x12\x19\n\x15ENGINE_TOPIC_SESSIONS\x10\x01\x12\x19\n\x15ENGINE_TOPIC_REQUESTS\x10\x02"\x04\x08\x03\x10\x03*s\n\x0bSandboxMode\x12\x1c\n\x18SANDBOX_MODE_UNSPECIFIED\x10\x00\x12\x19\n\x15SANDBOX_MODE_REQUIRED\x10\x01\x12\x15\n\x11SANDBOX_MODE_AUTO\x10\x02\x12\x14\n\x10SANDBOX_MODE_OFF\x10\x032\xcd\x05\n\rEngineService\x12K\n\x07GetInfo\x12\x19.parley.v1.GetInfoRequest\x1a\x1a.parley.v1.GetInfoResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Q\n\tGetStatus\x12\x1b.parley.v1.GetStatusRequest\x1a\x1c.parley.v1.GetStatusResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Y\n\x0bWatchEngine\x12\x1d.parley.v1.WatchEngineRequest\x1a\x1e.parley.v1.WatchEngineResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x010\x01\x12T\n\x0bCreateToken\x12\x1d.parley.v1.CreateTokenRequest\x1a\x1e.parley.v1.CreateTokenResponse"\x06\xaa\xa1\x19\x02\x08\x03\x12T\n\nListTokens\x12\x1c.parley.v1.ListTokensRequest\x1a\x1d.parley.v1.ListTokensResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x03\x12T\n\x0bRevokeToken\x12\x1d.parley.v1.RevokeTokenRequest\x1a\x1e.parley.v1.RevokeTokenResponse"\x06\xaa\xa1\x19\x02\x08\x03\x12W\n\x0cCreateBackup\x12\x1e.parley.v1.CreateBackupRequest\x1a\x1f.parley.v1.CreateBackupResponse"\x06\xaa\xa1\x19\x02\x08\x03\x12f\n\x10ListAuditEntries\x12".parley.v1.ListAuditEntriesRequest\x1a#.parley.v1.ListAuditEntriesResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x03b\x06proto3',
     [
         validate_pb.desc(),
         duration_pb.desc(),
@@ -1063,10 +1175,12 @@ _DESC = file_desc(
         "AuditEntry": AuditEntry,
         "GetInfoRequest": GetInfoRequest,
         "GetInfoResponse": GetInfoResponse,
+        "SandboxInfo": SandboxInfo,
         "GetStatusRequest": GetStatusRequest,
         "GetStatusResponse": GetStatusResponse,
         "SessionCount": SessionCount,
         "EngineTopic": EngineTopic,
+        "SandboxMode": SandboxMode,
     },
 )
 
