@@ -15,5 +15,6 @@ export async function filterFromProto(asked: Asked): Promise<SessionFilter> {
     starred: asked.starred,
     workspace: asked.workspace === "" ? "" : await canonicalWorkspace(asked.workspace),
     profile: asked.profile,
+    parentSessionId: asked.parentSessionId,
   };
 }

@@ -46,6 +46,7 @@ export function sessionToProto(session: Session, profiles?: Profiles): SessionPr
     systemPrompt: session.systemPrompt,
     workspace: session.workspace,
     agent: session.agent?.name ?? "",
+    parentSessionId: session.parent?.sessionId ?? "",
     forkedFrom: session.forkedFrom,
     limits: limitsToProto(session.limits),
     labels: { ...session.labels },

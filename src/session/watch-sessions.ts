@@ -108,12 +108,16 @@ function createPicture(filter: SessionFilter): Picture {
   };
 }
 
-function matches(session: StoredSession, { labels, states, starred, workspace, profile }: SessionFilter): boolean {
+function matches(
+  session: StoredSession,
+  { labels, states, starred, workspace, profile, parentSessionId }: SessionFilter,
+): boolean {
   return (
     Object.entries(labels).every(([name, value]) => session.labels[name] === value) &&
     (states.length === 0 || states.includes(session.state)) &&
     (starred === undefined || session.starred === starred) &&
     (workspace === "" || session.workspace === workspace) &&
+    (parentSessionId === undefined || (session.parent?.sessionId ?? "") === parentSessionId) &&
     (profile === "" || session.profile === profile)
   );
 }

@@ -39,7 +39,7 @@ interface Everything {
 }
 
 /** What a store with ended turns only does not hold. */
-const NOT_IN_SESSIONS = ["Session.running_turn_id"];
+const NOT_IN_SESSIONS = ["Session.running_turn_id", "Session.parent_session_id"];
 
 /** What comes in requests alone: it is a blob from then on. */
 const NOT_STORED = ["Image.data", "File.data"];
@@ -48,6 +48,7 @@ const NOT_STORED = ["Image.data", "File.data"];
 const NOT_IN_EVENTS = [
   ...NOT_STORED,
   "Session.running_turn_id",
+  "Session.parent_session_id",
   // turn_started has the turn as it began, turn_ended what became of it.
   "Turn.end_reason",
   "Turn.error",

@@ -121,9 +121,11 @@ type Session struct {
 	ApprovalMode ApprovalMode `protobuf:"varint,9,opt,name=approval_mode,json=approvalMode,proto3,enum=parley.v1.ApprovalMode" json:"approval_mode,omitempty"`
 	// The agent definition that it was made by, as it was then; empty = none. Its instructions come before `system_prompt`, and
 	// only the tools that it names are offered.
-	Agent         string `protobuf:"bytes,7,opt,name=agent,proto3" json:"agent,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Agent string `protobuf:"bytes,7,opt,name=agent,proto3" json:"agent,omitempty"`
+	// The session whose agent started it, which goes on with what it says and takes it along when it is deleted. Empty = none.
+	ParentSessionId string `protobuf:"bytes,16,opt,name=parent_session_id,json=parentSessionId,proto3" json:"parent_session_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Session) Reset() {
@@ -303,6 +305,13 @@ func (x *Session) GetAgent() string {
 	return ""
 }
 
+func (x *Session) GetParentSessionId() string {
+	if x != nil {
+		return x.ParentSessionId
+	}
+	return ""
+}
+
 // Humans that a session waits for.
 type WaitingOn struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -371,7 +380,7 @@ var File_parley_v1_session_proto protoreflect.FileDescriptor
 
 const file_parley_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x17parley/v1/session.proto\x12\tparley.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aparley/v1/permission.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\xf5\x06\n" +
+	"\x17parley/v1/session.proto\x12\tparley.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aparley/v1/permission.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto\"\x9b\a\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12-\n" +
@@ -398,10 +407,11 @@ const file_parley_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"waiting_on\x18\x0f \x01(\v2\x14.parley.v1.WaitingOnR\twaitingOn\x12<\n" +
 	"\rapproval_mode\x18\t \x01(\x0e2\x17.parley.v1.ApprovalModeR\fapprovalMode\x12\x14\n" +
-	"\x05agent\x18\a \x01(\tR\x05agent\x1a9\n" +
+	"\x05agent\x18\a \x01(\tR\x05agent\x12*\n" +
+	"\x11parent_session_id\x18\x10 \x01(\tR\x0fparentSessionId\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x10\x10\x11\"\x96\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x96\x01\n" +
 	"\tWaitingOn\x12\x1f\n" +
 	"\vrequest_ids\x18\x01 \x03(\tR\n" +
 	"requestIds\x120\n" +

@@ -530,9 +530,11 @@ type ListSessionsRequest struct {
 	// The profile it must have. Empty = any.
 	Profile string `protobuf:"bytes,8,opt,name=profile,proto3" json:"profile,omitempty"`
 	// The order. Default: the newest first.
-	Order         SessionOrder `protobuf:"varint,9,opt,name=order,proto3,enum=parley.v1.SessionOrder" json:"order,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Order SessionOrder `protobuf:"varint,9,opt,name=order,proto3,enum=parley.v1.SessionOrder" json:"order,omitempty"`
+	// The session whose agent must have started it; empty = no agent must have. Absent = either.
+	ParentSessionId *string `protobuf:"bytes,10,opt,name=parent_session_id,json=parentSessionId,proto3,oneof" json:"parent_session_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ListSessionsRequest) Reset() {
@@ -626,6 +628,13 @@ func (x *ListSessionsRequest) GetOrder() SessionOrder {
 		return x.Order
 	}
 	return SessionOrder_SESSION_ORDER_UNSPECIFIED
+}
+
+func (x *ListSessionsRequest) GetParentSessionId() string {
+	if x != nil && x.ParentSessionId != nil {
+		return *x.ParentSessionId
+	}
+	return ""
 }
 
 // One page of sessions.
@@ -3424,7 +3433,7 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\"B\n" +
 	"\x12GetSessionResponse\x12,\n" +
-	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\"\x96\x04\n" +
+	"\asession\x18\x01 \x01(\v2\x12.parley.v1.SessionR\asession\"\xe6\x04\n" +
 	"\x13ListSessionsRequest\x12$\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
 	"\n" +
@@ -3435,13 +3444,15 @@ const file_parley_v1_session_service_proto_rawDesc = "" +
 	"\astarred\x18\x06 \x01(\bH\x00R\astarred\x88\x01\x01\x12&\n" +
 	"\tworkspace\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tworkspace\x12\"\n" +
 	"\aprofile\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\aprofile\x127\n" +
-	"\x05order\x18\t \x01(\x0e2\x17.parley.v1.SessionOrderB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05order\x1a9\n" +
+	"\x05order\x18\t \x01(\x0e2\x17.parley.v1.SessionOrderB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05order\x128\n" +
+	"\x11parent_session_id\x18\n" +
+	" \x01(\tB\a\xbaH\x04r\x02\x18@H\x01R\x0fparentSessionId\x88\x01\x01\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n" +
 	"\n" +
-	"\b_starredJ\x04\b\n" +
-	"\x10\x10\"n\n" +
+	"\b_starredB\x14\n" +
+	"\x12_parent_session_idJ\x04\b\v\x10\x10\"n\n" +
 	"\x14ListSessionsResponse\x12.\n" +
 	"\bsessions\x18\x01 \x03(\v2\x12.parley.v1.SessionR\bsessions\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x93\x01\n" +

@@ -102,7 +102,8 @@ type SessionServiceClient interface {
 	// Changes the fields that are set and leaves the others. Profile, model, system prompt and limits take effect at
 	// the next step, also of a running turn. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`.
 	UpdateSession(context.Context, *connect.Request[v1.UpdateSessionRequest]) (*connect.Response[v1.UpdateSessionResponse], error)
-	// Cancels the session's turn, waits up to 10 seconds for it, then removes the session with everything in it. Its
+	// Cancels the session's turn, waits up to 10 seconds for it, then removes the session with everything in it, and with the
+	// sessions that its agents started. Its
 	// watchers end with NOT_FOUND `SESSION_DELETED`. Fails with NOT_FOUND `SESSION_NOT_FOUND`, also the second time.
 	DeleteSession(context.Context, *connect.Request[v1.DeleteSessionRequest]) (*connect.Response[v1.DeleteSessionResponse], error)
 	// Lists messages from the newest page to the oldest, the oldest first within a page. A message that is still being
@@ -414,7 +415,8 @@ type SessionServiceHandler interface {
 	// Changes the fields that are set and leaves the others. Profile, model, system prompt and limits take effect at
 	// the next step, also of a running turn. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`.
 	UpdateSession(context.Context, *connect.Request[v1.UpdateSessionRequest]) (*connect.Response[v1.UpdateSessionResponse], error)
-	// Cancels the session's turn, waits up to 10 seconds for it, then removes the session with everything in it. Its
+	// Cancels the session's turn, waits up to 10 seconds for it, then removes the session with everything in it, and with the
+	// sessions that its agents started. Its
 	// watchers end with NOT_FOUND `SESSION_DELETED`. Fails with NOT_FOUND `SESSION_NOT_FOUND`, also the second time.
 	DeleteSession(context.Context, *connect.Request[v1.DeleteSessionRequest]) (*connect.Response[v1.DeleteSessionResponse], error)
 	// Lists messages from the newest page to the oldest, the oldest first within a page. A message that is still being

@@ -63,7 +63,8 @@ class SessionService(Protocol):
 
     async def delete_session(self, request: DeleteSessionRequest, ctx: RequestContext[DeleteSessionRequest, DeleteSessionResponse], /) -> DeleteSessionResponse:
         """
-        Cancels the session's turn, waits up to 10 seconds for it, then removes the session with everything in it. Its
+        Cancels the session's turn, waits up to 10 seconds for it, then removes the session with everything in it, and with the
+        sessions that its agents started. Its
         watchers end with NOT_FOUND `SESSION_DELETED`. Fails with NOT_FOUND `SESSION_NOT_FOUND`, also the second time.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
@@ -513,7 +514,8 @@ class SessionServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> DeleteSessionResponse:
         """
-        Cancels the session's turn, waits up to 10 seconds for it, then removes the session with everything in it. Its
+        Cancels the session's turn, waits up to 10 seconds for it, then removes the session with everything in it, and with the
+        sessions that its agents started. Its
         watchers end with NOT_FOUND `SESSION_DELETED`. Fails with NOT_FOUND `SESSION_NOT_FOUND`, also the second time.
         """
         return await self.execute_unary(
@@ -897,7 +899,8 @@ class SessionServiceSync(Protocol):
 
     def delete_session(self, request: DeleteSessionRequest, ctx: RequestContext[DeleteSessionRequest, DeleteSessionResponse], /) -> DeleteSessionResponse:
         """
-        Cancels the session's turn, waits up to 10 seconds for it, then removes the session with everything in it. Its
+        Cancels the session's turn, waits up to 10 seconds for it, then removes the session with everything in it, and with the
+        sessions that its agents started. Its
         watchers end with NOT_FOUND `SESSION_DELETED`. Fails with NOT_FOUND `SESSION_NOT_FOUND`, also the second time.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
@@ -1345,7 +1348,8 @@ class SessionServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> DeleteSessionResponse:
         """
-        Cancels the session's turn, waits up to 10 seconds for it, then removes the session with everything in it. Its
+        Cancels the session's turn, waits up to 10 seconds for it, then removes the session with everything in it, and with the
+        sessions that its agents started. Its
         watchers end with NOT_FOUND `SESSION_DELETED`. Fails with NOT_FOUND `SESSION_NOT_FOUND`, also the second time.
         """
         return self.execute_unary(
