@@ -14,10 +14,23 @@ const result = (callId: string) =>
   messageOf("tool", { kind: "tool_result", callId, outcome: "succeeded", text: callId });
 
 test.for<[string, Parameters<typeof ended>, string]>([
-  ["a command", ["shell", { command: "ls" }, "a.txt\nb.txt\n"], "`ls` came to this:\n\n```\na.txt\nb.txt\n```"],
-  ["a command that says nothing", ["shell", { command: "true" }, ""], "I could run `true`; it said nothing."],
+  [
+    "a command",
+    ["shell", { command: "ls" }, "exit code 0 after 0.1 s\na\nb\n"],
+    "`ls`: exit code 0 after 0.1 s, and it printed:\n\n```\na\nb\n```",
+  ],
+  [
+    "a command that says nothing",
+    ["shell", { command: "true" }, "exit code 1 after 0.1 s\n[no output]"],
+    "`true`: exit code 1 after 0.1 s",
+  ],
+  [
+    "a tool that has nothing to say",
+    ["glob", { pattern: "*" }, "[no file matches]"],
+    "I could call glob; it said nothing.",
+  ],
   ["a file", ["read_file", { path: "a.txt" }, "hello\n"], "a.txt says:\n\n```\nhello\n```"],
-  ["no files", ["list_files", {}, ""], "There are no files."],
+  ["no files", ["list_files", {}, "[nothing is in it]"], "There are no files."],
   ["a file that was written", ["write_file", { path: "a" }, "made a (5 bytes)"], "Done: made a (5 bytes)."],
   ["an answer", ["ask_human", {}, "blue"], "You answered: blue"],
   ["a failure", ["read_file", { path: "a" }, "there is no a", "failed"], "I could not read a: there is no a"],
@@ -33,14 +46,14 @@ test.for<[string, Parameters<typeof ended>, string]>([
 
 test("nothing that a tool says ends the frame around it, and of much the beginning is told", () => {
   const text = `${"````\n".repeat(3)}${"line\n".repeat(100)}`;
-  const told = tellResult(ended("shell", { command: "x" }, text)).split("\n");
+  const told = tellResult(ended("read_file", { path: "x" }, text)).split("\n");
   expect(told[2]).toBe("`````");
-  expect(told.slice(-2)).toEqual(["`````", "... and 63 more lines"]);
+  expect(told.slice(-2)).toEqual(["`````", "... and 83 more lines"]);
   expect(told.length).toBeLessThan(50);
 });
 
 test("one line of a megabyte is cut", () => {
-  expect(tellResult(ended("shell", { command: "x" }, "😀".repeat(500_000))).length).toBeLessThan(5000);
+  expect(tellResult(ended("read_file", { path: "x" }, "😀".repeat(500_000))).length).toBeLessThan(5000);
 });
 
 test("it tells of the newest calls alone, those that have ended", () => {

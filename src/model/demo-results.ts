@@ -1,7 +1,7 @@
 import type { Message, ToolCallPart, ToolResultPart } from "../message/message.ts";
 
 /** Of what a tool said, so much is repeated. */
-const MAX_LINES = 40;
+const MAX_LINES = 20;
 const MAX_CHARS = 4000;
 
 /** A call and what came of it. */
@@ -46,10 +46,24 @@ function tellSuccess(call: ToolCallPart, text: string): string {
   const { name } = call;
   if (name === "now") return `It is ${text}.`;
   if (name === "ask_human") return `You answered: ${text}`;
-  if (name === "list_files") return text === "" ? "There are no files." : quote("This is there:", text);
+  if (name === "shell") return tellRun(call, text);
+  if (name === "list_files") return isNothing(text) ? "There are no files." : quote("This is there:", text);
   if (name === "todo") return "The plan is made.";
   if (name === "write_file" || name === "edit_file") return `Done: ${text}.`;
-  return text === "" ? `I could ${doing(call)}; it said nothing.` : quote(`${capital(sourceOf(call))}:`, text);
+  return isNothing(text) ? `I could ${doing(call)}; it said nothing.` : quote(`${capital(sourceOf(call))}:`, text);
+}
+
+/** How a command ended stands in the first line of what is told of it, what it printed below. */
+function tellRun(call: ToolCallPart, text: string): string {
+  const [how = "", ...printed] = text.split("\n");
+  const head = `\`${textOf(call, "command")}\`: ${how}`;
+  const output = printed.join("\n");
+  return isNothing(output) ? head : quote(`${head}, and it printed:`, output);
+}
+
+/** Tools say in brackets that they have nothing to say. */
+function isNothing(text: string): boolean {
+  return text === "" || /^\[(?:no|nothing)\b[^\]\n]*\]$/.test(text);
 }
 
 /** `run \`ls\``, after "to". */
@@ -80,7 +94,6 @@ function doing(call: ToolCallPart): string {
 function sourceOf(call: ToolCallPart): string {
   if (call.name === "read_file") return `${textOf(call, "path")} says`;
   if (call.name === "run_agent") return `${textOf(call, "agent")} says`;
-  if (call.name === "shell") return `\`${textOf(call, "command")}\` came to this`;
   return call.name === "fetch_url" ? "I got this" : "I found this";
 }
 
