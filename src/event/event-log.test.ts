@@ -307,3 +307,95 @@ test("where the disk refuses text, its writer is told, it is not shown, and it g
   await log.append(ID, { events: [completed("m", "one two")] });
   expect(await readAll(log, 2)).toEqual(["3 +two", "4 message_completed"]);
 });
+
+const out = (text: string, callId = "call_1") => ({ kind: "stdout", callId, text }) as const;
+const callEnded = (callId: string): EventPayload => ({
+  kind: "tool_call_ended",
+  callId,
+  outcome: "succeeded",
+  text: "",
+  messageId: `msg_${callId}`,
+});
+
+test("what calls print is told stream by stream and call by call, merged for who comes late", async () => {
+  const { db, log } = await setUp();
+  await log.append(ID, { events: [note("start")] });
+  await log.addOutput(ID, "t", out("a"));
+  await log.addOutput(ID, "t", out("b"));
+  await log.addOutput(ID, "t", { ...out("c"), kind: "stderr" });
+  await log.addOutput(ID, "t", out("d", "call_2"));
+  await flush(db);
+  await log.addOutput(ID, "t", out("e", "call_2"));
+  await flush(db);
+  const { entries } = await log.readAfter(ID, 1);
+  expect(entries.map((entry) => ("delta" in entry ? entry.delta : undefined))).toEqual([
+    out("ab"),
+    { ...out("c"), kind: "stderr" },
+    out("de", "call_2"),
+  ]);
+  const moment = log.look(ID);
+  expect([
+    moment?.said("call_1", "stdout"),
+    moment?.said("call_1", "stderr"),
+    moment?.said("call_2", "stdout"),
+  ]).toEqual(["ab", "c", "de"]);
+});
+
+test("output can be read for a minute after its call is over, then it is gone from memory and disk", async () => {
+  const { clock, db, log } = await setUp();
+  await log.append(ID, { events: [note("start")] });
+  await log.addOutput(ID, "t", out("printed"));
+  await log.append(ID, { events: [callEnded("call_1")] });
+  await clock.advance(59_000);
+  expect(await readAll(log, 1)).toEqual(["2 +printed", "3 tool_call_ended"]);
+  await clock.advance(1000);
+  expect(await readAll(log, 1)).toEqual(["3 tool_call_ended"]);
+  expect(log.look(ID)?.said("call_1", "stdout") ?? "").toBe("");
+  expect(await db.all({ sql: "SELECT * FROM deltas", params: [] })).toEqual([]);
+});
+
+test("output of a call that runs stays, whatever else is swept", async () => {
+  const { clock, db, log } = await setUp();
+  await log.append(ID, { events: [note("start")] });
+  await log.addOutput(ID, "t", out("kept", "long"));
+  await log.addOutput(ID, "t", out("gone", "short"));
+  await log.append(ID, { events: [callEnded("short")] });
+  await clock.advance(120_000);
+  expect(await db.all({ sql: "SELECT kind, target, stream, text FROM deltas LIMIT 1", params: [] })).toEqual([
+    { kind: "output", target: "long", stream: "stdout", text: "kept" },
+  ]);
+});
+
+test("who prints faster than the disk takes it waits; who prints little does not", async () => {
+  const { db, log } = await setUp();
+  await log.append(ID, { events: [note("start")] });
+  let isStored = false;
+  db.defer({
+    collect: () => {
+      isStored = true;
+      return [];
+    },
+  });
+  await log.addOutput(ID, "t", out("little"));
+  expect(isStored).toBe(false);
+  await log.addOutput(ID, "t", out("x".repeat(64 * 1024)));
+  expect(isStored).toBe(true);
+});
+
+test("where the disk refuses output, who prints is told and does not wait for ever", async () => {
+  const { db, log } = await setUp();
+  await log.append(ID, { events: [note("start")] });
+  await db.transact([
+    { sql: "CREATE TRIGGER refuse BEFORE INSERT ON deltas BEGIN SELECT RAISE(FAIL, 'refused'); END", params: [] },
+  ]);
+  await log.addOutput(ID, "t", out("x".repeat(64 * 1024)));
+  await expect(log.addOutput(ID, "t", out("more"))).rejects.toThrow("refused");
+});
+
+test("output for a session that was removed is refused", async () => {
+  const { db, log } = await setUp();
+  await log.append(ID, { events: [note("start")] });
+  await db.transact([{ sql: "DELETE FROM sessions WHERE id = ?", params: [ID] }]);
+  log.remove(ID);
+  await expect(log.addOutput(ID, "t", out("late"))).rejects.toMatchObject({ reason: "SESSION_NOT_FOUND" });
+});

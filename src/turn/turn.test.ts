@@ -295,7 +295,9 @@ test("a session that is deleted takes its turn with it, and everything else in t
   const bells = createRequestBells(engine.clock);
   await deleteSession({ ...engine, removed, stopTurn, endProcesses: async () => {}, bells }, engine.id, "");
   await removed.close();
-  await expect(deleteSession({ ...engine, removed, stopTurn, endProcesses: async () => {}, bells }, engine.id, "")).rejects.toMatchObject({
+  await expect(
+    deleteSession({ ...engine, removed, stopTurn, endProcesses: async () => {}, bells }, engine.id, ""),
+  ).rejects.toMatchObject({
     reason: "SESSION_NOT_FOUND",
   });
   await expect(engine.start()).rejects.toMatchObject({ reason: "SESSION_NOT_FOUND" });
