@@ -8,29 +8,39 @@ export type Text = string | undefined;
 export async function diffOf(path: string, before: Text, after: Text): Promise<string> {
   if (before === after) return "";
   const { createTwoFilesPatch } = await import("diff");
-  const [from, to] = [
-    before === undefined ? "/dev/null" : `a/${path}`,
-    after === undefined ? "/dev/null" : `b/${path}`,
-  ];
+  const from = before === undefined ? "/dev/null" : quoted(`a/${path}`);
+  const to = after === undefined ? "/dev/null" : quoted(`b/${path}`);
   const options = { context: 3, timeout: MAX_DIFF_MS };
-  const patch = createTwoFilesPatch(from, to, before ?? "", after ?? "", undefined, undefined, options);
-  return patch === undefined ? replaceAll(from, to, before ?? "", after ?? "") : withoutRuler(patch);
+  const patch = createTwoFilesPatch("a", "b", before ?? "", after ?? "", undefined, undefined, options);
+  const hunks = patch === undefined ? replaceAll(before ?? "", after ?? "") : hunksOf(patch);
+  return `--- ${from}\n+++ ${to}\n${hunks}`;
+}
+
+/** Without the lines before them, which the library writes otherwise; a file that is empty has none. */
+function hunksOf(patch: string): string {
+  const at = patch.indexOf("\n@@ ");
+  return at < 0 ? "" : patch.slice(at + 1);
 }
 
 /** Of a file that is not text. */
 export function binaryDiff(path: string): string {
-  return `Binary files a/${path} and b/${path} differ\n`;
+  return `Binary files ${quoted(`a/${path}`)} and ${quoted(`b/${path}`)} differ\n`;
 }
 
-/** The library begins with a line of `=`, which tools that read diffs do not want. */
-function withoutRuler(patch: string): string {
-  return patch.replace(/^=+\n/, "").replace(/^(---|\+\+\+) (.*?)\t?$/gm, "$1 $2");
+/** As git writes names that would look like something else: with what shows nothing, or ends the line. */
+function quoted(name: string): string {
+  if (!/["\\\p{Cc}\p{Default_Ignorable_Code_Point}\u2028\u2029]/u.test(name)) return name;
+  const bytes = [...Buffer.from(name)].map((byte) => {
+    const character = String.fromCharCode(byte);
+    if (character === '"' || character === "\\") return `\\${character}`;
+    return byte >= 0x20 && byte < 0x7f ? character : `\\${byte.toString(8).padStart(3, "0")}`;
+  });
+  return `"${bytes.join("")}"`;
 }
 
-function replaceAll(from: string, to: string, before: string, after: string): string {
+function replaceAll(before: string, after: string): string {
   const [old, fresh] = [linesOf(before), linesOf(after)];
-  const header = `--- ${from}\n+++ ${to}\n@@ -${rangeOf(old)} +${rangeOf(fresh)} @@\n`;
-  return header + marked("-", old, before) + marked("+", fresh, after);
+  return `@@ -${rangeOf(old)} +${rangeOf(fresh)} @@\n${marked("-", old, before)}${marked("+", fresh, after)}`;
 }
 
 function rangeOf({ length }: readonly string[]): string {
