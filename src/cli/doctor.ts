@@ -59,6 +59,7 @@ export function readEvent(bytes: Uint8Array): StoredEvent {
     case "toolCallRequested":
     case "usageReported":
     case "toolOutputDelta":
+    case "todoChanged":
     case "fileChanged":
     case "filesReverted":
     case "retryScheduled":
