@@ -103,6 +103,7 @@ function fillTurn(run: (statement: Statement) => void, sessionKey: number, numbe
     steps: 1,
     usage: USAGE,
     recoveries: 0,
+    workedMs: 0,
     queuedId: "",
     firstSeq,
     createTimeMs,

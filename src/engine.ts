@@ -71,6 +71,7 @@ import { findWorkspace } from "./trust/trust-store.ts";
 import { cancelTurn } from "./turn/cancel-turn.ts";
 import { recoverTurns } from "./turn/recover.ts";
 import { createTurnRunner } from "./turn/turn-runner.ts";
+import { createTurnWaker } from "./turn/turn-waker.ts";
 import { createWorkspaceInstructions } from "./workspace/agents-file.ts";
 import { createFiles } from "./workspace/files.ts";
 import { createPathGuard } from "./workspace/path-guard.ts";
@@ -140,7 +141,7 @@ export async function startEngine(config: Config, parts: EngineParts = {}): Prom
   try {
     const store = await openStore(base);
     if (store.wasKilled) await endWhatWasLeft(base);
-    const turns = createTurns(base, store);
+    const turns = await createTurns(base, store);
     const recovered = await recoverTurns(turns, turns.runner);
     if (recovered > 0) logger.info({ turns: recovered }, "recovered turns that a stop cut off");
     const { urls, reloadTls } = await serve(base, store, turns, waysIn);
@@ -185,9 +186,10 @@ async function openStore(base: Base) {
   await blobs.dropLeftOver();
   const feed = createSessionFeed(db);
   closers.add(() => feed.close());
-  const requests = await openRequests({ db, log, clock, onBug }, closers);
+  const waker = createTurnWaker();
+  const requests = await openRequests({ db, log, clock, newId, wake: waker.wake, onBug }, closers);
   const logEpoch = await readLogEpoch(db);
-  const rest = { tokens, sandbox, feed, blobs, ...requests, ...(await openPlaces(config)) };
+  const rest = { tokens, sandbox, feed, blobs, waker, ...requests, ...(await openPlaces(config)) };
   const wasKilled = mustCheck || lastEngine !== undefined;
   return { token, wasKilled, db, audit, log, logEpoch, removed, searchIndex, idempotency, ...rest };
 }
@@ -268,9 +270,9 @@ function startCheckAfterCrash(file: string, clock: Clock, logger: Logger, onBug:
 type Store = Awaited<ReturnType<typeof openStore>>;
 
 /** What runs turns. */
-function createTurns(engine: Base, store: Store) {
+async function createTurns(engine: Base, store: Store) {
   const { config, parts, clock, closers, onBug } = engine;
-  const { db, log, blobs, files } = store;
+  const { db, log, blobs, files, bells, waker } = store;
   const commands = openCommands(engine, store);
   const profiles = createProfiles(config.profiles, config.defaultProfile);
   const models = createModelCache(clock, createModelsVia(config.proxies));
@@ -278,15 +280,18 @@ function createTurns(engine: Base, store: Store) {
   const tools = [createNowTool(clock), todoTool, ...(parts.tools ?? [])];
   const workspaceInstructions = createWorkspaceInstructions(files);
   const sources = { blobs, tools, workspaceInstructions };
-  const base = { db, log, ...sources, clock, newId, profiles, models, random: parts.random ?? Math.random, onBug };
+  const gate = { protectedPaths: createProtectedPaths(await realpath(config.dataDir)), bells };
+  const random = parts.random ?? Math.random;
+  const base = { db, log, ...sources, ...gate, clock, newId, profiles, models, random, onBug };
   const titles = parts.titles ?? createTitles(base, config.titles);
   closers.add(() => titles.close());
   const deps = { ...base, titles };
   const runner = createTurnRunner(deps);
+  waker.listen(runner.wake);
   // At the same time: calls are stopped first, and so know why their processes end.
   closers.add(async () => void (await Promise.all([runner.stopAll(), commands.processes.endAll()])));
   const { processes, endProcesses } = commands;
-  return { ...deps, runner, processes, endProcesses };
+  return { ...deps, runner, wake: waker.wake, processes, endProcesses };
 }
 
 /** What runs the commands of agents. */
@@ -312,7 +317,7 @@ async function endWhatWasLeft({ config, logger }: Base): Promise<void> {
 async function serve(
   { config, clock, logger, closers, onBug }: Base,
   { token, ...store }: Store,
-  turns: ReturnType<typeof createTurns>,
+  turns: Awaited<ReturnType<typeof createTurns>>,
   waysIn: WaysIn,
 ): Promise<Pick<Engine, "urls" | "reloadTls">> {
   let isStopping = false;
@@ -344,7 +349,6 @@ async function serve(
     drafts,
     importInTurn: createInTurn(),
     defaultMode: config.approvalMode,
-    protectedPaths: createProtectedPaths(await realpath(config.dataDir)),
     health,
     version,
     startTimeMs: clock.now(),
@@ -413,7 +417,7 @@ async function serve(
 async function openAgents(
   { dataDir }: Config,
   { db, files }: Pick<Store, "db" | "files">,
-  { tools, profiles }: Pick<ReturnType<typeof createTurns>, "tools" | "profiles">,
+  { tools, profiles }: Pick<Awaited<ReturnType<typeof createTurns>>, "tools" | "profiles">,
 ): Promise<Agents> {
   return createAgents({
     dataDir: await realpath(dataDir),

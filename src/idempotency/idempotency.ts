@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { canonicalJson } from "../canonical-json.ts";
 import type { Clock } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import type { Database, Statement } from "../store/database.ts";
@@ -80,13 +81,4 @@ function remember(call: KeyedCall, contentHash: string, resourceId: string, nowM
     params: [call.scope, call.key, contentHash, resourceId, nowMs, nowMs - KEEP_MS],
     claim: "idempotency key",
   };
-}
-
-/** JSON with the names of every object in order, so that equal content has equal text. */
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }

@@ -10,7 +10,7 @@ export type JsonObject = { readonly [key: string]: JsonValue };
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
 
 /** How a tool call ended. */
-export type ToolOutcome = "succeeded" | "failed" | "cancelled" | "unknown";
+export type ToolOutcome = "succeeded" | "failed" | "cancelled" | "unknown" | "denied";
 
 export interface ToolCallPart {
   readonly kind: "tool_call";

@@ -37,6 +37,8 @@ export function tellResult({ call, result }: EndedCall): string {
         : said(`I could not ${doing(call)}`, text);
     case "cancelled":
       return `I was stopped before I could ${doing(call)}.`;
+    case "denied":
+      return said(`I was not allowed to ${doing(call)}`, text);
     case "unknown":
       return `Nobody knows whether I managed to ${doing(call)}: the engine stopped meanwhile.`;
   }

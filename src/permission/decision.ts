@@ -3,7 +3,7 @@ import { DomainError } from "../errors.ts";
 import type { JsonObject } from "../message/message.ts";
 import { listAncestors, type StoredSession } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
-import type { Assessment, Risk, Tool, ToolPlace } from "../tool/tool.ts";
+import type { Assessment, Risk, Subject, Tool, ToolPlace } from "../tool/tool.ts";
 import { assessCommand } from "./assess-command.ts";
 import { decidePermission, strictestOf, type Verdict } from "./policy.ts";
 import type { ProtectedPaths } from "./protected-paths.ts";
@@ -16,6 +16,8 @@ import { suggestRules } from "./suggest-rules.ts";
 export interface Decision {
   readonly verdict: Verdict;
   readonly risk: Risk;
+  /** What it touches. */
+  readonly subjects: readonly Subject[];
   /** In words, for the human who is asked, and for the model that is denied. */
   readonly reason: string;
   /** The rule that decided; absent where none did. */
@@ -53,7 +55,8 @@ export async function decide(
   );
   const { verdict, reason, rule } = strictestOf(rulings);
   const suggestedRules = verdict === "ask" ? suggestRules(toolName, assessment, workspace) : [];
-  return { verdict, risk: assessment.risk, reason, ...(rule !== undefined && { rule }), suggestedRules };
+  const { risk, subjects } = assessment;
+  return { verdict, risk, subjects, reason, ...(rule !== undefined && { rule }), suggestedRules };
 }
 
 async function assess(tools: readonly Tool[], name: string, args: JsonObject, place: ToolPlace): Promise<Assessment> {

@@ -116,7 +116,7 @@ function checkDraftAt(draft: RuleDraft, scope: RuleScope): void {
   checkRule(draft);
 }
 
-function makeRule(
+export function makeRule(
   { newId, clock }: Pick<RuleDeps, "newId" | "clock">,
   draft: RuleDraft,
   place: RulePlace,

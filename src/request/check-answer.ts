@@ -1,11 +1,11 @@
 import { DomainError } from "../errors.ts";
 import { findFormProblem } from "./form.ts";
-import type { Answer, Question } from "./request.ts";
+import type { GivenAnswer, Question } from "./request.ts";
 
 type Asked = Pick<Question, "options" | "form">;
 
 /** Whether this may be the answer. Throws DomainError `INVALID_ANSWER`. */
-export async function checkAnswer(asked: Asked, answer: Answer, field = "answer"): Promise<void> {
+export async function checkAnswer(asked: Asked, answer: GivenAnswer, field = "answer"): Promise<void> {
   const problem = await findProblem(asked, answer);
   if (problem === undefined) return;
   throw new DomainError("invalid", "INVALID_ANSWER", `${field}: ${problem}`, { field });
@@ -17,7 +17,7 @@ export async function checkDefaultAnswer(asked: Asked & Pick<Question, "defaultA
 }
 
 /** Why it may not; what to do instead. */
-async function findProblem({ options, form }: Asked, answer: Answer): Promise<string | undefined> {
+async function findProblem({ options, form }: Asked, answer: GivenAnswer): Promise<string | undefined> {
   switch (answer.kind) {
     case "option":
       if (options.some(({ id }) => id === answer.optionId)) return undefined;

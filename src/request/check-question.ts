@@ -1,5 +1,5 @@
 import { invalidField } from "../errors.ts";
-import type { Answer, Question } from "./request.ts";
+import type { GivenAnswer, Question } from "./request.ts";
 
 /** As JSON, each: so that one request is never too large for a message. */
 const MAX_JSON_BYTES = 64 * 1024;
@@ -20,7 +20,7 @@ export function checkQuestion(question: Omit<Question, "deadlineMs">): void {
 }
 
 /** Throws DomainError `INVALID_FIELD`. */
-export function checkAnswerSize(answer: Answer, field = "answer"): void {
+export function checkAnswerSize(answer: GivenAnswer, field = "answer"): void {
   if (answer.kind === "form") checkSize(`${field}.form`, answer.form);
 }
 

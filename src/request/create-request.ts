@@ -6,7 +6,7 @@ import { checkDefaultAnswer } from "./check-answer.ts";
 import { checkForm } from "./form.ts";
 import { checkQuestion } from "./check-question.ts";
 import type { RequestDeps } from "./request-deps.ts";
-import { MAX_OPEN, tooManyRequests, type Question, type Request } from "./request.ts";
+import { MAX_OPEN, NO_WAITER, tooManyRequests, type Question, type Request } from "./request.ts";
 import { countOpen, getRequest, insertRequest } from "./request-store.ts";
 
 export interface CreateRequest {
@@ -38,6 +38,8 @@ export async function createRequest(
         const createTimeMs = deps.clock.now();
         const request: Request = {
           ...question,
+          ...NO_WAITER,
+          permission: undefined,
           id: deps.newId("req"),
           state: "open",
           deadlineMs: lifetimeMs === undefined ? undefined : createTimeMs + lifetimeMs,

@@ -1,9 +1,13 @@
 import type { Clock } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import type { EventLog } from "../event/event-log.ts";
+import { joinFacts, NO_FACTS, type Facts } from "../event/facts.ts";
+import type { NewId } from "../id.ts";
 import { setWaitingOn } from "../session/waiting-on.ts";
-import { findSession } from "../session/session-store.ts";
+import { findSession, type StoredSession } from "../session/session-store.ts";
 import { ClaimLost, type Database, type Statement } from "../store/database.ts";
+import { callUnanswered, turnGoesOn } from "../turn/request-end.ts";
+import type { WakeTurn } from "../turn/turn-waker.ts";
 import type { RequestBells } from "./request-bells.ts";
 import { alreadyResolved, type Request } from "./request.ts";
 import { endRequest, getRequest, type Ending, type StoredRequest } from "./request-store.ts";
@@ -13,6 +17,9 @@ export interface EndDeps {
   readonly log: EventLog;
   readonly clock: Clock;
   readonly bells: RequestBells;
+  readonly newId: NewId;
+  /** Of the turn that waits for a request. */
+  readonly wake: WakeTurn;
 }
 
 /** How a request is to end; the rest of its ending is known where it does. */
@@ -21,6 +28,8 @@ export type Wish = Pick<Ending, "state" | "answer" | "endReason"> & {
   readonly actor: string;
   /** Goes with it. */
   readonly also?: readonly Statement[];
+  /** What it means for the call that waits for it; told the request as it ends. Absent: that nobody let it run. */
+  readonly forCall?: (session: StoredSession, ended: Request) => Facts;
 };
 
 /**
@@ -57,13 +66,15 @@ async function tryEnd(deps: EndDeps, request: StoredRequest, wish: Wish): Promis
   const changes = [...endRequest(request, ending), ...also];
   const session = request.sessionId === "" ? undefined : await findSession(deps.db, request.sessionId);
   if (session === undefined) await deps.db.transact(changes, { essential: true });
-  else
-    await deps.log.append(session.id, {
-      actor,
-      essential: true,
-      events: [{ kind: "request_resolved", request: ended }],
-      changes: () => [...changes, ...setWaitingOn(session.key, ending.endTimeMs)],
-    });
+  else {
+    const { turnId } = request;
+    const resolved: Facts = { events: [{ kind: "request_resolved", request: ended }], changes: () => changes };
+    const forCall = wish.forCall?.(session, ended) ?? (await callUnanswered(deps, session, ended));
+    const after = { ...NO_FACTS, changes: () => setWaitingOn(session.key, ending.endTimeMs) };
+    const facts = joinFacts(resolved, forCall, turnGoesOn(session, turnId), after);
+    await deps.log.append(session.id, { turnId, actor, essential: true, ...facts });
+  }
   deps.bells.ring(ended);
+  if (request.turnId !== "") deps.wake({ id: request.turnId, sessionId: request.sessionId });
   return ended;
 }

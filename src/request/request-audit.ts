@@ -29,5 +29,7 @@ function choiceOf(answer: Answer): JsonObject {
     case "text":
     case "form":
       return {};
+    case "permission":
+      return { decision: answer.decision, scope: answer.scope };
   }
 }

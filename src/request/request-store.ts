@@ -1,4 +1,5 @@
 import type { JsonObject } from "../message/message.ts";
+import type { Permission } from "../permission/permission.ts";
 import type { Database, Query, Row, SqlValue, Statement } from "../store/database.ts";
 import { NEXT_REVISION, REVISION } from "../store/revision.ts";
 import { auditOfEnd } from "./request-audit.ts";
@@ -6,6 +7,7 @@ import {
   MAX_OPEN,
   requestNotFound,
   type Answer,
+  type GivenAnswer,
   type Priority,
   type Request,
   type RequestEnd,
@@ -38,6 +40,9 @@ export interface RequestRow extends Row {
   end_time_ms: number | null;
   end_reason: string;
   revision: number;
+  turn_id: string;
+  call_id: string;
+  permission: string | null;
 }
 
 /** A request with its place among all, and the number of its last change in the whole engine. */
@@ -61,6 +66,9 @@ export function requestFromRow(row: RequestRow): StoredRequest {
     id: row.id,
     sessionId: row.session_id,
     rootSessionId: row.root_session_id || row.session_id,
+    turnId: row.turn_id,
+    callId: row.call_id,
+    permission: fromJson(row.permission) as Permission | undefined,
     kind: row.kind,
     title: row.title,
     body: row.body,
@@ -70,7 +78,7 @@ export function requestFromRow(row: RequestRow): StoredRequest {
     priority: PRIORITIES[row.priority - 1] ?? "normal",
     tags: JSON.parse(row.tags) as readonly string[],
     deadlineMs: row.deadline_ms ?? undefined,
-    defaultAnswer: fromJson(row.default_answer) as Answer | undefined,
+    defaultAnswer: fromJson(row.default_answer) as GivenAnswer | undefined,
     state: row.state,
     answer: fromJson(row.answer) as Answer | undefined,
     answeredBy: row.answered_by,
@@ -92,7 +100,15 @@ function toJson(value: unknown): string | null {
 
 /** How much of a page a request takes: what may be large of it. */
 export function sizeOfRow(row: Row): number {
-  const large = [row["body"], row["context"], row["options"], row["form"], row["default_answer"], row["answer"]];
+  const large = [
+    row["body"],
+    row["context"],
+    row["options"],
+    row["form"],
+    row["default_answer"],
+    row["answer"],
+    row["permission"],
+  ];
   return large.reduce<number>((sum, value) => sum + (typeof value === "string" ? Buffer.byteLength(value) : 0), 1000);
 }
 
@@ -139,6 +155,8 @@ export function insertRequest(request: Request, sessionKey: number | undefined):
     request.id,
     sessionKey ?? null,
     request.sessionId,
+    request.turnId,
+    request.callId,
     request.kind,
     request.title,
     request.body,
@@ -151,12 +169,13 @@ export function insertRequest(request: Request, sessionKey: number | undefined):
     toJson(request.defaultAnswer),
     request.createdBy,
     request.createTimeMs,
+    toJson(request.permission),
   ];
   return [
     NEXT_REVISION,
     {
-      sql: `INSERT INTO requests (id, session_key, session_id, kind, title, body, context, options, form, priority, tags,
-          deadline_ms, default_answer, created_by, create_time_ms, state, answered_by, claimed_by, end_reason, revision)
+      sql: `INSERT INTO requests (id, session_key, session_id, turn_id, call_id, kind, title, body, context, options, form, priority, tags,
+          deadline_ms, default_answer, created_by, create_time_ms, permission, state, answered_by, claimed_by, end_reason, revision)
         SELECT ${values.map(() => "?").join(", ")}, 'open', '', '', '', ${REVISION}
         WHERE (SELECT count(*) FROM requests WHERE state = 'open') < ?
         AND (SELECT count(*) FROM requests WHERE session_key = ? AND state = 'open') < ?`,

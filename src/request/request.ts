@@ -1,8 +1,9 @@
 import { DomainError } from "../errors.ts";
 import type { JsonObject } from "../message/message.ts";
+import type { Permission, PermissionAnswer } from "../permission/permission.ts";
 
 /** Everything that waits for a human has one. */
-export type RequestKind = "question";
+export type RequestKind = "question" | "permission";
 
 export type RequestState = "open" | "answered" | "dismissed" | "cancelled" | "expired";
 
@@ -21,7 +22,11 @@ export interface RequestOption {
 export type Answer =
   | { readonly kind: "option"; readonly optionId: string }
   | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "form"; readonly form: JsonObject };
+  | { readonly kind: "form"; readonly form: JsonObject }
+  | PermissionAnswer;
+
+/** What anybody may answer a question with. */
+export type GivenAnswer = Exclude<Answer, PermissionAnswer>;
 
 /** What is asked. */
 export interface Question {
@@ -40,14 +45,26 @@ export interface Question {
   /** By the clock on the wall; undefined = never. */
   readonly deadlineMs: number | undefined;
   /** What it is answered with at its deadline. */
-  readonly defaultAnswer: Answer | undefined;
+  readonly defaultAnswer: GivenAnswer | undefined;
 }
 
+/** What of a turn waits for a request. */
+export interface Waiter {
+  /** Empty = no turn does. */
+  readonly turnId: string;
+  /** Empty = no call does. */
+  readonly callId: string;
+}
+
+export const NO_WAITER: Waiter = { turnId: "", callId: "" };
+
 /** One thing that waits for a human, or did. */
-export interface Request extends Question {
+export interface Request extends Question, Waiter {
   readonly id: string;
   /** The session at the root of the asking one; absent = that one itself. */
   readonly rootSessionId?: string;
+  /** Of kind permission: what is to be permitted; else undefined. */
+  readonly permission: Permission | undefined;
   readonly state: RequestState;
   readonly answer: Answer | undefined;
   /** The name of the token that ended it; empty = nobody has, or the engine. */
@@ -95,5 +112,14 @@ export function tooManyRequests(where: "session" | "engine"): DomainError {
     "TOO_MANY_REQUESTS",
     `the ${where} has ${MAX_OPEN[where]} open requests, which is as many as it may have; wait until some are answered, or cancel some`,
     { limit: String(MAX_OPEN[where]) },
+  );
+}
+
+export function useResolvePermission(requestId: string): DomainError {
+  return new DomainError(
+    "invalid",
+    "USE_RESOLVE_PERMISSION",
+    `request ${requestId} asks for leave to run a tool call; answer it with PermissionService.ResolvePermission`,
+    { request_id: requestId },
   );
 }

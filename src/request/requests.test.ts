@@ -18,7 +18,7 @@ import { createExpiry } from "./expire-requests.ts";
 import { listRequests, placeOfRequest, type RequestPlace } from "./list-requests.ts";
 import { createRequestBells } from "./request-bells.ts";
 import { countOpen, getRequest } from "./request-store.ts";
-import { MAX_OPEN, type Answer, type Priority, type Question, type RequestState } from "./request.ts";
+import { MAX_OPEN, type GivenAnswer, type Priority, type Question, type RequestState } from "./request.ts";
 import { respondRequest } from "./respond-request.ts";
 import { cancelRequest, dismissRequest } from "./withdraw-request.ts";
 
@@ -47,7 +47,7 @@ const QUESTION: CreateRequest["question"] = {
   tags: [],
   defaultAnswer: undefined,
 };
-const YES: Answer = { kind: "text", text: "yes" };
+const YES: GivenAnswer = { kind: "text", text: "yes" };
 
 const closers: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -58,6 +58,8 @@ interface Asked extends Partial<Omit<Question, "deadlineMs">> {
   readonly key?: string;
   readonly lifetimeMs?: number;
 }
+
+const wake = (): void => {};
 
 /** What acts on requests, on an empty store unless one is given. */
 async function setUp(db: Database = openSqlite(":memory:"), clock = createFakeClock()) {
@@ -70,9 +72,9 @@ async function setUp(db: Database = openSqlite(":memory:"), clock = createFakeCl
   const log = createEventLog(db, encode, clock);
   const bells = createRequestBells(clock);
   const onBug = (_what: string, error: unknown): void => void bugs.push(error);
-  const expiry = createExpiry({ db, log, clock, bells, onBug });
+  const expiry = createExpiry({ db, log, clock, bells, newId, wake, onBug });
   const removed = createRemovedSessions(db, onBug, clock);
-  const deps = { db, log, clock, newId, idempotency: createIdempotency(db, clock), bells, expiry };
+  const deps = { db, log, clock, newId, idempotency: createIdempotency(db, clock), bells, wake, expiry };
   await expiry.start();
   const close = async (): Promise<void> => {
     await removed.close();
@@ -98,7 +100,7 @@ async function setUp(db: Database = openSqlite(":memory:"), clock = createFakeCl
         actor: "asker",
       }),
     get: (id: string) => getRequest(db, id),
-    answer: (requestId: string, answer: Answer = YES, { actor = "human", key = "" } = {}) =>
+    answer: (requestId: string, answer: GivenAnswer = YES, { actor = "human", key = "" } = {}) =>
       respondRequest(deps, { requestId, idempotencyKey: key, answer, actor }),
     dismiss: (requestId: string) => dismissRequest(deps, { requestId, reason: "no time", actor: "human" }),
     cancel: (requestId: string) => cancelRequest(deps, { requestId, reason: "found it", actor: "asker" }),

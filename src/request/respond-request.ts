@@ -2,20 +2,20 @@ import { checkAnswer } from "./check-answer.ts";
 import { checkAnswerSize } from "./check-question.ts";
 import { endOnce } from "./end-request.ts";
 import type { RequestDeps } from "./request-deps.ts";
-import type { Answer, Request } from "./request.ts";
+import { useResolvePermission, type GivenAnswer, type Request } from "./request.ts";
 import { getRequest } from "./request-store.ts";
 
 export interface RespondRequest {
   readonly requestId: string;
   readonly idempotencyKey: string;
-  readonly answer: Answer;
+  readonly answer: GivenAnswer;
   /** The name of the caller's token. */
   readonly actor: string;
 }
 
 /**
  * Answers a request; the first answer wins, and the same key gets its outcome again. Throws DomainError `REQUEST_NOT_FOUND`,
- * `ALREADY_RESOLVED`, `INVALID_ANSWER`, `INVALID_FIELD`, `IDEMPOTENCY_KEY_REUSED`.
+ * `ALREADY_RESOLVED`, `INVALID_ANSWER`, `USE_RESOLVE_PERMISSION`, `INVALID_FIELD`, `IDEMPOTENCY_KEY_REUSED`.
  */
 export async function respondRequest(
   deps: RequestDeps,
@@ -30,6 +30,7 @@ export async function respondRequest(
         // An answer after the deadline is too late, also where its timer is.
         await deps.expiry.expire(requestId);
         return endOnce(deps, requestId, async (request) => {
+          if (request.kind === "permission") throw useResolvePermission(requestId);
           await checkAnswer(request, answer);
           return { state: "answered", answer, endReason: "", actor, also: remember(requestId) };
         });

@@ -45,6 +45,8 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
+const wake = (): void => {};
+
 /** A root, its child and its grandchild, over a store; nothing is told before `teller.start()`. */
 async function setUp(db: Database = openSqlite(":memory:")) {
   const clock = createFakeClock();
@@ -52,8 +54,8 @@ async function setUp(db: Database = openSqlite(":memory:")) {
   const bells = createRequestBells(clock);
   const bugs: unknown[] = [];
   const onBug = (_what: string, error: unknown): void => void bugs.push(error);
-  const expiry = createExpiry({ db, log, clock, bells, onBug });
-  const deps = { db, log, clock, newId, idempotency: createIdempotency(db, clock), bells, expiry };
+  const expiry = createExpiry({ db, log, clock, bells, newId, wake, onBug });
+  const deps = { db, log, clock, newId, idempotency: createIdempotency(db, clock), bells, wake, expiry };
   const teller = createRootTeller({ db, log, onBug });
   const close = async (): Promise<void> => {
     await teller.close();

@@ -30,6 +30,7 @@ const OUTCOMES: Readonly<Record<domain.ToolOutcome, ToolCallState>> = {
   failed: ToolCallState.FAILED,
   cancelled: ToolCallState.CANCELLED,
   unknown: ToolCallState.UNKNOWN,
+  denied: ToolCallState.DENIED,
 };
 
 /** Who may say what is added by a call; the proto's rules let nobody else through. */

@@ -3,17 +3,24 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   ApprovalMode,
   CheckDecision,
+  PermissionAnswerSchema,
+  PermissionDecision,
+  PermissionSchema,
   PermissionScope,
   Risk,
   RuleEffect,
   RuleSchema,
+  type Permission as PermissionProto,
+  type PermissionAnswer as PermissionAnswerProto,
   type Rule as RuleProto,
   type RuleDraft as RuleDraftProto,
 } from "../../gen/ts/parley/v1/permission_pb.ts";
 import { APPROVAL_MODES, type ApprovalMode as Mode } from "../permission/approval-mode.ts";
+import type { DecisionScope, Permission, PermissionAnswer } from "../permission/permission.ts";
 import type { Verdict } from "../permission/policy.ts";
 import { type Effect, EFFECTS, invalidRule, type Rule, type RuleDraft, type RuleScope } from "../permission/rule.ts";
 import type { RiskLevel } from "../tool/tool.ts";
+import { structOf } from "./message-proto.ts";
 
 const MODES: Readonly<Record<Mode, ApprovalMode>> = {
   confirm_all: ApprovalMode.CONFIRM_ALL,
@@ -49,6 +56,11 @@ const DECISIONS: Readonly<Record<Verdict, CheckDecision>> = {
   allow: CheckDecision.ALLOW,
   ask: CheckDecision.ASK,
   deny: CheckDecision.DENY,
+};
+
+const ANSWERS: Readonly<Record<PermissionAnswer["decision"], PermissionDecision>> = {
+  approve: PermissionDecision.APPROVE,
+  deny: PermissionDecision.DENY,
 };
 
 export function modeToProto(mode: Mode): ApprovalMode {
@@ -95,4 +107,42 @@ export function ruleDraftFromProto({ effect, scope, tool, pattern }: RuleDraftPr
   if (knownEffect === undefined) throw invalidRule("effect", "give allow, ask or deny");
   if (knownScope === undefined) throw invalidRule("scope", "give session, workspace or global");
   return { effect: knownEffect, scope: knownScope, tool, pattern };
+}
+
+export function permissionToProto(permission: Permission): PermissionProto {
+  const { tool, callId, diff, reason } = permission;
+  return create(PermissionSchema, {
+    tool,
+    callId,
+    arguments: structOf(permission.arguments),
+    diff,
+    risk: RISKS[permission.risk],
+    reason,
+    suggestedRules: permission.suggestedRules.map(ruleDraftToProto),
+  });
+}
+
+export function permissionAnswerToProto(answer: PermissionAnswer): PermissionAnswerProto {
+  const { decision, scope, rule, arguments: args, reason } = answer;
+  return create(PermissionAnswerSchema, {
+    decision: ANSWERS[decision],
+    scope: decisionScopeToProto(scope),
+    ...(rule !== undefined && { rule: ruleToProto(rule) }),
+    ...(args !== undefined && { arguments: structOf(args) }),
+    reason,
+  });
+}
+
+export function decisionScopeToProto(scope: DecisionScope): PermissionScope {
+  return scope === "once" ? PermissionScope.ONCE : SCOPES[scope];
+}
+
+/** Undefined where it is not specified. */
+export function decisionScopeFromProto(scope: PermissionScope): DecisionScope | undefined {
+  return scope === PermissionScope.ONCE ? "once" : scopeFromProto(scope);
+}
+
+/** The proto's rules let nothing else through. */
+export function decisionFromProto(decision: PermissionDecision): PermissionAnswer["decision"] {
+  return decision === PermissionDecision.APPROVE ? "approve" : "deny";
 }

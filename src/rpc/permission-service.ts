@@ -1,9 +1,12 @@
-import { durationMs } from "@bufbuild/protobuf/wkt";
+import { durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { PermissionScope } from "../../gen/ts/parley/v1/permission_pb.ts";
-import type { PermissionService } from "../../gen/ts/parley/v1/permission_service_pb.ts";
+import type { CheckPermissionRequest, PermissionService } from "../../gen/ts/parley/v1/permission_service_pb.ts";
+import { invalidField } from "../errors.ts";
 import type { ApprovalMode } from "../permission/approval-mode.ts";
 import { decide, type DecisionDeps } from "../permission/decision.ts";
+import { getDecidedCall } from "../permission/past-call.ts";
+import { resolvePermission, type ResolveDeps } from "../permission/resolve-permission.ts";
 import { listRulesBefore, listRulesOf, type StoredRule } from "../permission/rule-store.ts";
 import { invalidRule } from "../permission/rule.ts";
 import { createRule, removeRule, replaceRules, type RuleDeps } from "../permission/rules.ts";
@@ -12,6 +15,9 @@ import { updateSession } from "../session/update-session.ts";
 import { actorOf } from "./actor.ts";
 import { readPage } from "./page.ts";
 import {
+  decisionFromProto,
+  decisionScopeFromProto,
+  decisionScopeToProto,
   modeFromProto,
   modeToProto,
   riskToProto,
@@ -21,10 +27,12 @@ import {
   scopeFromProto,
   verdictToProto,
 } from "./permission-proto.ts";
+import { requestToProto } from "./request-proto.ts";
 import { sessionToProto } from "./session-proto.ts";
 
 type PermissionServiceDeps = RuleDeps &
   DecisionDeps &
+  ResolveDeps &
   Parameters<typeof updateSession>[0] & {
     /** That of sessions for which nobody says one. */
     readonly defaultMode: ApprovalMode;
@@ -47,6 +55,27 @@ export function createPermissionService(deps: PermissionServiceDeps): ServiceImp
       const changes = { approvalMode: modeFromProto(mode) ?? defaultMode };
       const session = await updateSession(deps, { sessionId, changes, actor: actorOf(context) });
       return { session: sessionToProto(session, profiles) };
+    },
+
+    resolvePermission: async (request, context) => {
+      const { requestId, idempotencyKey, reason, rule, arguments: args } = request;
+      const resolved = await resolvePermission(deps, {
+        requestId,
+        idempotencyKey,
+        decision: decisionFromProto(request.decision),
+        scope: decisionScopeFromProto(request.scope),
+        rule: rule && ruleDraftFromProto(rule),
+        arguments: args,
+        reason,
+        actor: actorOf(context),
+      });
+      const { answer } = resolved;
+      if (answer?.kind !== "permission") return { request: requestToProto(resolved) };
+      return {
+        request: requestToProto(resolved),
+        appliedScope: decisionScopeToProto(answer.scope),
+        ...(answer.rule !== undefined && { rule: ruleToProto(answer.rule) }),
+      };
     },
 
     createRule: async ({ idempotencyKey, rule, sessionId, workspace, lifetime }, context) => {
@@ -88,8 +117,11 @@ export function createPermissionService(deps: PermissionServiceDeps): ServiceImp
       return { rules: rules.map(ruleToProto) };
     },
 
-    checkPermission: async ({ sessionId, tool, arguments: args }) => {
+    checkPermission: async (request) => {
+      const { sessionId, tool, arguments: args } = request;
+      checkEither(request);
       const session = await getSession(db, sessionId);
+      if (request.callId !== "") return pastDecision(await getDecidedCall(db, session, request.callId));
       const { verdict, risk, reason, rule, suggestedRules } = await decide(deps, session, tool, args ?? {});
       return {
         decision: verdictToProto(verdict),
@@ -99,5 +131,28 @@ export function createPermissionService(deps: PermissionServiceDeps): ServiceImp
         suggestedRules: suggestedRules.map(ruleDraftToProto),
       };
     },
+  };
+}
+
+/** Throws DomainError `INVALID_FIELD`. */
+function checkEither({ tool, callId, arguments: args }: CheckPermissionRequest): void {
+  if (tool === "" && callId === "")
+    throw invalidField("tool", "is empty; name a tool, or a call_id for a call that was made");
+  if (callId !== "" && (tool !== "" || args !== undefined)) {
+    throw invalidField("call_id", "names a call that was made; leave out tool and arguments");
+  }
+}
+
+/** What was decided on a call that was made. */
+function pastDecision({ decision, requestId }: Awaited<ReturnType<typeof getDecidedCall>>) {
+  const { verdict, risk, reason, rule, decidedBy, decideTimeMs } = decision;
+  return {
+    decision: verdictToProto(verdict),
+    risk: riskToProto(risk.level),
+    reason,
+    ...(rule !== undefined && { rule: ruleToProto(rule) }),
+    requestId,
+    decidedBy,
+    ...(decideTimeMs !== undefined && { decideTime: timestampFromMs(decideTimeMs) }),
   };
 }

@@ -13,8 +13,12 @@ import type { CreateRequestRequest } from "../../gen/ts/parley/v1/request_servic
 import { DomainError } from "../errors.ts";
 import type * as domain from "../request/request.ts";
 import { structOf } from "./message-proto.ts";
+import { permissionAnswerToProto, permissionToProto } from "./permission-proto.ts";
 
-const KINDS: Readonly<Record<domain.RequestKind, RequestKind>> = { question: RequestKind.QUESTION };
+const KINDS: Readonly<Record<domain.RequestKind, RequestKind>> = {
+  question: RequestKind.QUESTION,
+  permission: RequestKind.PERMISSION,
+};
 
 const STATES: Readonly<Record<domain.RequestState, RequestState>> = {
   open: RequestState.OPEN,
@@ -67,8 +71,8 @@ export function questionFromProto(request: CreateRequestRequest): Omit<domain.Qu
   };
 }
 
-/** Throws DomainError `INVALID_ANSWER` where nothing is answered. */
-export function answerFromProto(answer: AnswerProto | undefined, field = "answer"): domain.Answer {
+/** Throws DomainError `INVALID_ANSWER` where nothing is answered, or what only ResolvePermission may say. */
+export function answerFromProto(answer: AnswerProto | undefined, field = "answer"): domain.GivenAnswer {
   const content = answer?.content;
   switch (content?.case) {
     case "optionId":
@@ -77,6 +81,7 @@ export function answerFromProto(answer: AnswerProto | undefined, field = "answer
       return { kind: "text", text: content.value };
     case "form":
       return { kind: "form", form: content.value };
+    case "permission":
     case undefined:
       throw new DomainError("invalid", "INVALID_ANSWER", `${field}: set option_id, text or form`, { field });
   }
@@ -90,14 +95,17 @@ function answerToProto(answer: domain.Answer): AnswerProto {
       return create(AnswerSchema, { content: { case: "text", value: answer.text } });
     case "form":
       return create(AnswerSchema, { content: { case: "form", value: structOf(answer.form) } });
+    case "permission":
+      return create(AnswerSchema, { content: { case: "permission", value: permissionAnswerToProto(answer) } });
   }
 }
 
 export function requestToProto(request: domain.Request): RequestProto {
-  const { context, form, deadlineMs, defaultAnswer, answer, endTimeMs } = request;
+  const { context, form, deadlineMs, defaultAnswer, answer, endTimeMs, permission } = request;
   return create(RequestSchema, {
     id: request.id,
     sessionId: request.sessionId,
+    turnId: request.turnId,
     kind: KINDS[request.kind],
     title: request.title,
     body: request.body,
@@ -116,5 +124,6 @@ export function requestToProto(request: domain.Request): RequestProto {
     ...(endTimeMs !== undefined && { endTime: timestampFromMs(endTimeMs) }),
     endReason: request.endReason,
     createdBy: request.createdBy,
+    ...(permission !== undefined && { permission: permissionToProto(permission) }),
   });
 }

@@ -15,6 +15,7 @@ import { usageToProto } from "./usage-proto.ts";
 const STATES: Readonly<Record<domain.SessionState, SessionState>> = {
   idle: SessionState.IDLE,
   running: SessionState.RUNNING,
+  waiting: SessionState.WAITING,
 };
 
 function waitingOnToProto({ requestIds, sinceMs, deadlineMs }: WaitingOn) {

@@ -16,6 +16,7 @@ import { usageToProto } from "./usage-proto.ts";
 
 const STATES: Readonly<Record<domain.TurnState, TurnState>> = {
   running: TurnState.RUNNING,
+  waiting: TurnState.WAITING,
   cancelling: TurnState.CANCELLING,
   ended: TurnState.ENDED,
 };

@@ -126,7 +126,7 @@ const PARTS: { readonly [Kind in Part["kind"]]: Shape<unknown> } = {
     {
       kind: oneOf("tool_result"),
       callId: id,
-      outcome: oneOf("succeeded", "failed", "cancelled", "unknown"),
+      outcome: oneOf("succeeded", "failed", "cancelled", "unknown", "denied"),
       text: text(),
     },
     { images: listOf(object<Image>(attachment)), blob: attachment.sha256 },

@@ -216,6 +216,23 @@ export function setRunning(id: string, turnId: string, expectedLast: string, now
   ];
 }
 
+/** Says what the turn of a session does; changes nothing where that runs no more. */
+export function setTurnState(
+  id: string,
+  turnId: string,
+  state: "running" | "waiting",
+  nowMs: number,
+): readonly Statement[] {
+  return [
+    NEXT_REVISION,
+    {
+      sql: `UPDATE sessions SET state = ?, revision = ${REVISION}, update_time_ms = max(update_time_ms + 1, ?)
+        WHERE id = ? AND running_turn_id = ? AND state <> ?`,
+      params: [state, nowMs, id, turnId, state],
+    },
+  ];
+}
+
 export function setIdle(id: string, turnId: string, nowMs: number): readonly Statement[] {
   return [
     NEXT_REVISION,
@@ -232,7 +249,7 @@ export function handOver(id: string, fromTurnId: string, toTurnId: string, nowMs
   return [
     NEXT_REVISION,
     {
-      sql: `UPDATE sessions SET running_turn_id = ?, last_turn_id = ?, revision = ${REVISION},
+      sql: `UPDATE sessions SET state = 'running', running_turn_id = ?, last_turn_id = ?, revision = ${REVISION},
         update_time_ms = max(update_time_ms + 1, ?) WHERE id = ? AND running_turn_id = ?`,
       params: [toTurnId, toTurnId, nowMs, id, fromTurnId],
       claim: "turn",

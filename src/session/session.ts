@@ -4,7 +4,7 @@ import type { Limits } from "../turn/turn.ts";
 import type { Usage } from "../usage/usage.ts";
 import type { WaitingOn } from "./waiting-on.ts";
 
-export type SessionState = "idle" | "running";
+export type SessionState = "idle" | "running" | "waiting";
 
 /** What the owner of a session decides about it. */
 export interface SessionSettings {

@@ -12,6 +12,7 @@ import { findDrafts } from "./migrations/0008-find-drafts.ts";
 import { requests } from "./migrations/0009-requests.ts";
 import { permissions } from "./migrations/0010-permissions.ts";
 import { workspaces } from "./migrations/0012-workspaces.ts";
+import { gate } from "./migrations/0013-gate.ts";
 import { fileChanges } from "./migrations/0014-file-changes.ts";
 import { attachments } from "./migrations/0015-attachments.ts";
 import { audit } from "./migrations/0017-audit.ts";
@@ -33,6 +34,7 @@ const MIGRATIONS: readonly string[] = [
   requests,
   permissions,
   workspaces,
+  gate,
   fileChanges,
   attachments,
   audit,

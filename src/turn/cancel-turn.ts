@@ -40,7 +40,11 @@ export async function cancelTurn(
   // Asked for in the same moment: what is ended before somebody asks is told to nobody.
   const ending = deps.processes.endTurn(turnId);
   const stopped = Promise.all([ending, deps.db.transact([setCancelling(turnId)], { essential: true })]);
-  const done = stopped.then(() => deps.runner.whenDone(turnId));
+  const done = stopped.then(() => {
+    // One that waits for a human is not in memory.
+    deps.runner.wake(turn);
+    return deps.runner.whenDone(turnId);
+  });
   // What fails is told; what lasts is not waited for.
   await Promise.race([done, timeOver(deps.clock, waitMs, done)]);
   const killed = await Promise.race([ending, Promise.resolve([])]);

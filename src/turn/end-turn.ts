@@ -1,16 +1,14 @@
 import { delay } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import { getSession, handOver, setIdle, type StoredSession } from "../session/session-store.ts";
-import type { EventPayload } from "../event/event.ts";
-import { ClaimLost, type Statement } from "../store/database.ts";
-import type { ToolOutcome } from "../message/message.ts";
+import { joinFacts, NO_FACTS, type Facts } from "../event/facts.ts";
+import { ClaimLost } from "../store/database.ts";
 import type { Closing } from "./answer-log.ts";
+import { closeCalls } from "./close-calls.ts";
 import type { TurnEnd } from "./next-step.ts";
 import { openTurn } from "./open-turn.ts";
 import { queueJoined, queueLeft } from "./queue-events.ts";
 import { claimQueue, deleteQueued, listQueued, moveToFollowUps, type StoredQueued } from "./queue-store.ts";
-import { toolCallEnded } from "./tool-step.ts";
-import { listCalls, type ToolCall } from "./tool-call-store.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import { getTurn, setTurnEnded, type StoredTurn } from "./turn-store.ts";
 
@@ -27,41 +25,39 @@ export interface TurnEnding {
 }
 
 /**
- * Ends a turn, in one transaction: the answer that is not whole, every open call with a result that says why, the end
- * itself, and the session idle again, or with the next queued message's turn running, which is returned. The history is
+ * Ends a turn, in one transaction: the answer that is not whole, what it asked, every open call with a result that says why,
+ * the end itself, and the session idle again, or with the next queued message's turn running, which is returned. The history is
  * valid for the next model call whatever happened. Steers that were not taken up become the first follow-ups.
  */
 export async function endTurn(
   deps: TurnDeps,
   session: StoredSession,
   turnId: string,
-  { end, closing = {}, wasKilled = false }: TurnEnding,
+  { end, closing, wasKilled = false }: TurnEnding,
 ): Promise<StoredTurn | undefined> {
   const turn = await getTurn(deps.db, session.id, turnId);
   const calls = await closeCalls(deps, session, turnId, end, wasKilled);
   const queue = await advanceQueue(deps, session, end.reason === "completed");
   const { next } = queue;
-  const closingEvents = closing.events ?? [];
-  const events: EventPayload[] = [
-    ...closingEvents,
-    ...calls.events,
-    { kind: "turn_ended", reason: end.reason, usage: closing.turnUsage ?? turn.usage, error: end.error },
-    ...queue.events,
-  ];
+  const left = joinFacts({ ...NO_FACTS, ...closing }, calls);
+  const usage = closing?.turnUsage ?? turn.usage;
+  const ended: Facts = {
+    events: [{ kind: "turn_ended", reason: end.reason, usage, error: end.error }],
+    changes: (seq, nowMs) => [setTurnEnded(turnId, end.reason, end.error, nowMs, seq)],
+  };
+  const all = joinFacts(left, ended, queue);
   await deps.log.append(session.id, {
     turnId,
     essential: true,
-    events,
+    events: all.events,
     ...(next !== undefined && { next: { turnId: next.turn.id, actor: next.turn.actor, events: next.events } }),
     changes: (firstSeq, nowMs) => [
-      setTurnEnded(turnId, end.reason, end.error, nowMs, firstSeq + closingEvents.length + calls.events.length),
-      ...(closing.changes?.(firstSeq) ?? []),
-      ...calls.changes(firstSeq + closingEvents.length, nowMs),
-      ...queue.changes,
-      ...(next?.changes(firstSeq + events.length) ?? []),
+      ...all.changes(firstSeq, nowMs),
+      ...(next?.changes(firstSeq + all.events.length) ?? []),
       ...(next === undefined ? setIdle(session.id, turnId, nowMs) : handOver(session.id, turnId, next.turn.id, nowMs)),
     ],
   });
+  for (const request of calls.ended) deps.bells.ring(request);
   return next?.turn;
 }
 
@@ -71,7 +67,7 @@ async function advanceQueue(deps: TurnDeps, session: StoredSession, startsNext: 
   const followUps = await listQueued(deps.db, session.key, "follow_up");
   // Claimed where it is empty, too: who joins after this look would wait in a session that rests.
   const claim = claimQueue(session.key, steers.length, followUps.length);
-  if (steers.length + followUps.length === 0) return { events: [], changes: [claim], next: undefined };
+  if (steers.length + followUps.length === 0) return { events: [], changes: () => [claim], next: undefined };
   const first = followUps[0]?.position ?? 0;
   const moved = steers.map((steer, i): StoredQueued => ({
     ...steer,
@@ -84,29 +80,11 @@ async function advanceQueue(deps: TurnDeps, session: StoredSession, startsNext: 
   return {
     next,
     events: [...(moved.length > 0 ? [queueJoined(...moved)] : []), ...(head === undefined ? [] : [queueLeft(head.id)])],
-    changes: [
+    changes: () => [
       claim,
       ...moved.map(({ id, position }) => moveToFollowUps(id, position)),
       ...(head === undefined ? [] : [deleteQueued(head.id)]),
     ],
-  };
-}
-
-/** Closes every open call of a turn with a result that says why. */
-export async function closeCalls(
-  deps: TurnDeps,
-  session: StoredSession,
-  turnId: string,
-  end: TurnEnd,
-  wasKilled: boolean,
-) {
-  const all = await listCalls(deps.db, turnId);
-  const open = all.filter((call) => call.state === "requested" || call.state === "started");
-  const closed = open.map((call) => toolCallEnded(deps, session, turnId, call.id, closedResult(call, end, wasKilled)));
-  return {
-    events: closed.flatMap(({ events }) => events),
-    changes: (firstSeq: number, nowMs: number): Statement[] =>
-      closed.flatMap(({ changes }, i) => changes(firstSeq + i, nowMs)),
   };
 }
 
@@ -122,23 +100,11 @@ export async function endTurnAtLast(
     try {
       return await endTurn(deps, session, turnId, ending);
     } catch (error) {
-      if (error instanceof ClaimLost && error.claim === "queued") continue;
+      // Somebody said or answered something in the same moment.
+      if (error instanceof ClaimLost && ["queued", "request", "call"].includes(error.claim)) continue;
       if (!(error instanceof DomainError) || !error.reason.startsWith("STORAGE_")) throw error;
       await delay(deps.clock, RETRY_END_MS, stopping);
       await getSession(deps.db, session.id);
     }
   }
-}
-
-/** What the model is told of a call that had started when the engine died. */
-export const UNKNOWN_RESULT = {
-  outcome: "unknown",
-  text: "The engine stopped while this call ran: whether it had an effect is not known. It was not run again.",
-} as const;
-
-function closedResult(call: ToolCall, end: TurnEnd, wasKilled: boolean): { outcome: ToolOutcome; text: string } {
-  if (call.state === "started" && (wasKilled || end.reason === "interrupted")) return UNKNOWN_RESULT;
-  const why = end.reason === "cancelled" ? "cancelled" : "ended";
-  const ran = call.state === "started" ? "before it was over" : "before it began";
-  return { outcome: "cancelled", text: `The turn was ${why} ${ran}.` };
 }

@@ -13,7 +13,18 @@ function view(changes: Partial<TurnView>): TurnView {
 }
 
 function call(id: string, state: CallState): ToolCall {
-  return { id, messageId: "msg_1", name: "now", arguments: {}, invalidArguments: "", state };
+  return {
+    id,
+    messageId: "msg_1",
+    name: "now",
+    arguments: {},
+    invalidArguments: "",
+    state,
+    hash: "",
+    decision: undefined,
+    requestId: "",
+    isEdited: false,
+  };
 }
 
 test("after a user's message the model is called", () => {

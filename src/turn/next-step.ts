@@ -24,14 +24,17 @@ export interface TurnEnd {
 export type NextStep =
   | { readonly kind: "call_model" }
   | { readonly kind: "run_tools"; readonly calls: readonly ToolCall[] }
+  /** Nothing can be done before a human has answered. */
+  | { readonly kind: "wait" }
   | { readonly kind: "take_steers"; readonly steers: readonly StoredQueued[] }
   | { readonly kind: "end"; readonly end: TurnEnd };
 
 /** What to do next. Pure: a restart of the engine asks the same question and gets the same answer. */
 export function nextStep({ turn, limits, lastMessage, calls, steers }: TurnView): NextStep {
   if (turn.state === "cancelling") return { kind: "end", end: { reason: "cancelled" } };
-  const requested = calls.filter((call) => call.state === "requested");
-  if (requested.length > 0) return { kind: "run_tools", calls: requested };
+  const ready = calls.filter(isReady);
+  if (ready.length > 0) return { kind: "run_tools", calls: ready };
+  if (calls.some(({ state }) => state === "waiting")) return { kind: "wait" };
   const limit = limitReachedBy(turn, limits);
   // What is said while the last answer streams gets one more step, where one is left; else it is the next turn's.
   if (isFinalAnswer(lastMessage) && (steers.length === 0 || limit !== undefined)) {
@@ -39,6 +42,11 @@ export function nextStep({ turn, limits, lastMessage, calls, steers }: TurnView)
   }
   if (limit !== undefined) return limit;
   return steers.length > 0 ? { kind: "take_steers", steers } : { kind: "call_model" };
+}
+
+/** Whether a call can be taken on: it is to be decided on, or a human has let it run. */
+export function isReady({ state }: Pick<ToolCall, "state">): boolean {
+  return state === "requested" || state === "approved";
 }
 
 function limitReachedBy(turn: TurnView["turn"], limits: Limits): NextStep | undefined {

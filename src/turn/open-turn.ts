@@ -44,6 +44,7 @@ export function openTurn(deps: TurnDeps, session: StoredSession, opening: TurnOp
     steps: 0,
     usage: NO_USAGE,
     recoveries: 0,
+    workedMs: 0,
     firstSeq: 0,
     createTimeMs: deps.clock.now(),
     endTimeMs: undefined,

@@ -1,5 +1,6 @@
 import { GIVEN_WORKSPACES } from "../../test/helpers/given-workspaces.ts";
 import { expect, test } from "vitest";
+import { createGate } from "../../test/helpers/gate.ts";
 import { createFakeClock } from "../../test/helpers/fake-clock.ts";
 import { NO_SOURCES } from "../../test/helpers/no-sources.ts";
 import { NO_TITLES } from "../../test/helpers/no-titles.ts";
@@ -31,7 +32,7 @@ function live(db: Database, word: string) {
   const onBug = (_what: string, error: unknown): void => void bugs.push(error);
   const idempotency = createIdempotency(db, clock);
   const profiles = createProfiles([PROFILE], "p");
-  const parts = { models, titles: NO_TITLES, tools: [], ...NO_SOURCES };
+  const parts = { models, titles: NO_TITLES, tools: [], ...NO_SOURCES, ...createGate() };
   const base = { db, log, clock, newId, profiles, ...parts, random: () => 0, onBug, idempotency };
   const deps = { ...base, runner: createTurnRunner(base), checkRunning: () => {} };
   return { ...deps, bugs };

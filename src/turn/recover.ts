@@ -4,27 +4,30 @@ import type { Part } from "../message/message.ts";
 import { completeMessage, findLastOfTurn } from "../message/message-store.ts";
 import { findSession, type StoredSession } from "../session/session-store.ts";
 import type { Database, Statement } from "../store/database.ts";
-import { endTurn, UNKNOWN_RESULT } from "./end-turn.ts";
+import { joinFacts, NO_FACTS } from "../event/facts.ts";
+import { UNKNOWN_RESULT } from "./call-results.ts";
+import { endTurn } from "./end-turn.ts";
 import type { TurnEnd } from "./next-step.ts";
+import { isAsked, listCalls } from "./tool-call-store.ts";
 import { toolCallEnded } from "./tool-step.ts";
-import { listCalls } from "./tool-call-store.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import type { TurnRunner } from "./turn-runner.ts";
-import { listOpenTurns, setRecovered, type StoredTurn } from "./turn-store.ts";
+import { listBusyTurns, setRecovered, type StoredTurn } from "./turn-store.ts";
 
 /** A turn that has been gone on with so often has something in it that kills engines. */
 const MAX_RECOVERIES = 3;
 
 /**
  * Brings every turn that a dead engine left open to where it can be used: the partial answer is completed from what was
- * stored of it, calls that had started are UNKNOWN, and the turn ends INTERRUPTED, or goes on where its session wants
- * that. Runs before anything else writes. Returns how many turns it found.
+ * stored of it, calls that had started are UNKNOWN, and the turn ends INTERRUPTED, or goes on where its session wants that, or
+ * a human was asked: what waits for one, waits on, and what one let run, runs. Turns that rested are as they were. Runs before
+ * anything else writes. Returns how many turns it found.
  */
 export async function recoverTurns(deps: TurnDeps, runner: TurnRunner): Promise<number> {
   const rows = await deps.db.all<DeltaRow>(selectDeltas());
   await keepNumbers(deps.db, rows);
   const partsByMessage = collectParts(rows);
-  const turns = await listOpenTurns(deps.db);
+  const turns = await listBusyTurns(deps.db);
   const goingOn: StoredTurn[] = [];
   for (const turn of turns) {
     const session = await findSession(deps.db, turn.sessionId);
@@ -69,22 +72,18 @@ async function recoverTurn(
   partsByMessage: ReadonlyMap<string, readonly Part[]>,
 ): Promise<boolean> {
   const partial = await closePartial(deps, session, turn, partsByMessage);
-  const end = endOfRecovered(session, turn);
+  const calls = await listCalls(deps.db, turn.id);
+  const hasAsked = turn.state !== "cancelling" && calls.some(isAsked);
+  const end = hasAsked ? undefined : endOfRecovered(session, turn);
   if (end !== undefined) {
     await endTurn(deps, session, turn.id, { end, closing: partial, wasKilled: true });
     return false;
   }
-  const started = (await listCalls(deps.db, turn.id)).filter((call) => call.state === "started");
+  const started = calls.filter((call) => call.state === "started");
   const unknown = started.map((call) => toolCallEnded(deps, session, turn.id, call.id, UNKNOWN_RESULT));
-  await deps.log.append(session.id, {
-    turnId: turn.id,
-    events: [...partial.events, ...unknown.flatMap((closed) => closed.events)],
-    changes: (firstSeq, nowMs) => [
-      ...partial.changes(),
-      ...unknown.flatMap((closed, i) => closed.changes(firstSeq + partial.events.length + i, nowMs)),
-      setRecovered(turn.id, turn.recoveries + 1),
-    ],
-  });
+  const counted = { ...NO_FACTS, changes: () => [setRecovered(turn.id, turn.recoveries + 1)] };
+  const facts = joinFacts(partial, ...unknown, ...(hasAsked ? [] : [counted]));
+  if (facts.events.length > 0 || !hasAsked) await deps.log.append(session.id, { turnId: turn.id, ...facts });
   return true;
 }
 

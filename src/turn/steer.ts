@@ -28,7 +28,7 @@ export async function steer(
           const turnId = await checkSteerable(deps, session, expectedTurnId);
           try {
             const id = await enqueue(deps, session, { ...request, kind: "steer", framing }, turnId, remember);
-            if (framing === "replacement") deps.runner.interrupt(turnId);
+            if (framing === "replacement") deps.runner.interrupt({ id: turnId, sessionId });
             return await placeOf(deps, sessionId, id, false);
           } catch (error) {
             // The turn ended between our look and our write; another one may run.
@@ -43,7 +43,7 @@ export async function steer(
 async function checkSteerable(deps: StartTurnDeps, session: StoredSession, expectedTurnId: string): Promise<string> {
   const turnId = session.runningTurnId;
   const turn = turnId === "" ? undefined : await getTurn(deps.db, session.id, turnId);
-  if (turn?.state !== "running") {
+  if (turn?.state !== "running" && turn?.state !== "waiting") {
     throw new DomainError(
       "precondition",
       "NO_TURN_RUNNING",

@@ -1,4 +1,3 @@
-import { toolsOf } from "../agent/agent.ts";
 import { keepChanges } from "../change/keep-changes.ts";
 import type { Clock } from "../clock.ts";
 import type { EventPayload } from "../event/event.ts";
@@ -10,51 +9,18 @@ import { insertTodos } from "../todo/todo-store.ts";
 import type { Tool, ToolResult } from "../tool/tool.ts";
 import { createCallOutput } from "./call-output.ts";
 import { type KeptResult, keepResult } from "./kept-result.ts";
-import { setCallEnded, setCallStarted, type ToolCall } from "./tool-call-store.ts";
+import { setCallEnded, type ToolCall } from "./tool-call-store.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import type { StoredTurn } from "./turn-store.ts";
 
 /** What a tool may take to end what it has started, when its turn is stopped; a part of the time that a stop may take. */
 const MAX_AWAITED_MS = 5000;
 
-/** Runs the calls of one answer side by side. Each is recorded as started before it runs, and with its result when it ends. */
-export async function toolStep(
-  deps: TurnDeps,
-  session: StoredSession,
-  turn: StoredTurn,
-  calls: readonly ToolCall[],
-  signal: AbortSignal,
-): Promise<void> {
-  const tools = new Map(toolsOf(deps.tools, session).map((tool) => [tool.name, tool]));
-  const runnable = calls.filter((call) => tools.has(call.name) && call.invalidArguments === "");
-  if (runnable.length > 0) {
-    await deps.log.append(session.id, {
-      turnId: turn.id,
-      events: runnable.map((call) => ({
-        kind: "tool_call_started",
-        callId: call.id,
-        name: call.name,
-        arguments: call.arguments,
-      })),
-      changes: () => runnable.map((call) => setCallStarted(call.id)),
-    });
-  }
-  // All of them, whatever becomes of one: who ends the turn next must find every end that is on its way in the store.
-  const outcomes = await Promise.allSettled(
-    calls.map(async (call) => {
-      const result = await runCall(call, tools.get(call.name), { deps, session, turn, signal });
-      await deps.log.append(session.id, toolCallEnded(deps, session, turn.id, call.id, result));
-    }),
-  );
-  const failed = outcomes.find((outcome) => outcome.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
-}
-
-interface CallResult extends KeptResult, Pick<ToolResult, "todos"> {
+export interface CallResult extends KeptResult, Pick<ToolResult, "todos"> {
   readonly outcome: ToolOutcome;
 }
 
-interface CallScope {
+export interface CallScope {
   readonly deps: TurnDeps;
   readonly session: StoredSession;
   readonly turn: StoredTurn;
@@ -62,12 +28,8 @@ interface CallScope {
 }
 
 /** Rejects only when the turn is stopped; whatever the tool throws is what the model is told. */
-async function runCall(call: ToolCall, tool: Tool | undefined, scope: CallScope): Promise<CallResult> {
+export async function runCall(call: ToolCall, tool: Tool, scope: CallScope): Promise<CallResult> {
   const { deps, session, turn, signal } = scope;
-  if (tool === undefined) return { outcome: "failed", text: `There is no tool named ${call.name}.` };
-  if (call.invalidArguments !== "") {
-    return { outcome: "failed", text: "The arguments were not a JSON object; the tool was not run." };
-  }
   try {
     const { id: sessionId, workspace } = session;
     const place = { sessionId, workspace, turnId: turn.id, callId: call.id };
@@ -86,7 +48,7 @@ async function runCall(call: ToolCall, tool: Tool | undefined, scope: CallScope)
 }
 
 /** A tool that does not listen to its signal does not hold up the end of its turn; one that ends what it has started gets `graceMs`. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal, clock: Clock, graceMs: number): Promise<T> {
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal, clock: Clock, graceMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
     let cancelTimer: (() => void) | undefined;
     const refuse = (): void => reject(signal.reason as Error);
@@ -106,7 +68,7 @@ function untilAborted<T>(promise: Promise<T>, signal: AbortSignal, clock: Clock,
 /** The facts of a call that is over: its end, which is also its message. */
 export function toolCallEnded(
   deps: Pick<TurnDeps, "newId">,
-  session: StoredSession,
+  session: Pick<StoredSession, "id" | "key">,
   turnId: string,
   callId: string,
   { todos, ...result }: CallResult,

@@ -3,7 +3,9 @@ import type { Clock } from "../clock.ts";
 import type { EventLog } from "../event/event-log.ts";
 import type { NewId } from "../id.ts";
 import type { ModelCache } from "../model/model-cache.ts";
+import type { ProtectedPaths } from "../permission/protected-paths.ts";
 import type { Profiles } from "../profile/profile.ts";
+import type { RequestBells } from "../request/request-bells.ts";
 import type { Database } from "../store/database.ts";
 import type { Titles } from "../title/titles.ts";
 import type { Tool } from "../tool/tool.ts";
@@ -21,6 +23,9 @@ export interface TurnDeps {
   /** What messages show, what is too large for them, and what files were. */
   readonly blobs: Pick<BlobStore, "get" | "read" | "write">;
   readonly workspaceInstructions: WorkspaceInstructions;
+  readonly protectedPaths: ProtectedPaths;
+  /** Of those who wait for requests that a turn ends. */
+  readonly bells: Pick<RequestBells, "ring">;
   readonly titles: Pick<Titles, "begin">;
   /** For jitter; between 0 and 1. */
   readonly random: () => number;

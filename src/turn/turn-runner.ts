@@ -2,32 +2,40 @@ import { DomainError } from "../errors.ts";
 import { findLastOfTurn } from "../message/message-store.ts";
 import { findSession, type StoredSession } from "../session/session-store.ts";
 import { ClaimLost } from "../store/database.ts";
-import { closeCalls, endTurnAtLast } from "./end-turn.ts";
+import { joinFacts } from "../event/facts.ts";
+import { closeCalls } from "./close-calls.ts";
+import { endTurnAtLast } from "./end-turn.ts";
 import { modelStep, type StepOutcome } from "./model-step.ts";
 import { nextStep, type NextStep } from "./next-step.ts";
 import { listQueued } from "./queue-store.ts";
+import { turnGoesOn } from "./request-end.ts";
+import { restTurn } from "./rest.ts";
+import { takeCalls } from "./take-calls.ts";
 import { takeSteers } from "./take-steers.ts";
-import { listCalls } from "./tool-call-store.ts";
-import { toolStep } from "./tool-step.ts";
+import { isAsked, listCalls } from "./tool-call-store.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import { getTurn, type StoredTurn } from "./turn-store.ts";
 import { endOfStopped, StepReplaced, TurnStop, type StopCause } from "./turn-stop.ts";
+import type { WakeTurn } from "./turn-waker.ts";
+import { createWakeup, type Wakeup } from "./wakeup.ts";
 
 /** Runs turns: each is a loop of its own that ends with the turn, never with the call that started it. */
 export interface TurnRunner {
   /** Goes on with a turn from whatever the store says. */
   run(turn: Pick<StoredTurn, "id" | "sessionId">): void;
+  /** Says that the store has something new for a turn: one that runs here looks, one that rests goes on. */
+  readonly wake: WakeTurn;
   /** Runs a turn that was stored just now with its first step. Both are as they were before that step. */
   runNew(turn: StoredTurn, session: StoredSession): void;
   /** Aborts what a turn is doing. False where it is not running here. */
   stop(turnId: string, cause: StopCause): boolean;
-  /** Drops the step that a turn is at; the turn goes on with what was said to it. */
-  interrupt(turnId: string): void;
+  /** Drops the step that a turn is at, or what it waits for; the turn goes on with what was said to it. */
+  interrupt(turn: Pick<StoredTurn, "id" | "sessionId">): void;
   /** Resolves when a turn is no longer running here. */
   whenDone(turnId: string): Promise<void>;
   /** How many run. */
   count(): number;
-  /** Ends all turns INTERRUPTED, but leaves those of sessions that go on after a restart as they are. */
+  /** Ends all turns INTERRUPTED, but leaves those that asked a human, or whose sessions go on after a restart, as they are. */
   stopAll(): Promise<void>;
 }
 
@@ -38,6 +46,11 @@ interface Running {
   readonly controller: AbortController;
   /** Of the step it is at. */
   step: AbortController;
+  readonly wakeup: Wakeup;
+  /** Its next step is dropped before it begins. */
+  isReplaced: boolean;
+  /** It left because it waits for a human. */
+  isResting: boolean;
   done: Promise<void>;
 }
 
@@ -51,6 +64,7 @@ interface Place {
 export function createTurnRunner(deps: TurnDeps): TurnRunner {
   const running = new Map<string, Running>();
   const engine = new AbortController();
+  let isStopping = false;
 
   /** Where the store says that a turn is; undefined where its session is gone. */
   async function look(turnId: string, sessionId: string): Promise<Place | undefined> {
@@ -58,32 +72,41 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     return session && { session, turn: await getTurn(deps.db, sessionId, turnId), isNew: false };
   }
 
-  /** Runs a turn to its end. Returns the turn that follows. */
+  /** Runs a turn to its end, or until it waits for a human. Returns the turn that follows. */
   async function loop(
     { id: turnId, sessionId }: Pick<StoredTurn, "id" | "sessionId">,
     self: Running,
     first: Place | undefined,
   ): Promise<Place | undefined> {
-    const { controller } = self;
+    const { controller, wakeup } = self;
     const startedAt = deps.clock.monotonic();
     let failedBefore = 0;
     let known = first;
     for (;;) {
+      wakeup.take();
       const place = known ?? (await look(turnId, sessionId));
       known = undefined;
-      if (place === undefined) return undefined;
+      if (place === undefined || place.turn.state === "ended") return undefined;
       const { session } = place;
       self.step = new AbortController();
+      if (self.isReplaced) self.step.abort(new StepReplaced());
+      self.isReplaced = false;
       const signal = AbortSignal.any([controller.signal, self.step.signal]);
-      const remainingMs = session.limits.maxWorkingTimeMs - (deps.clock.monotonic() - startedAt);
+      const workedMs = (): number => place.turn.workedMs + deps.clock.monotonic() - startedAt;
+      const remainingMs = session.limits.maxWorkingTimeMs - workedMs();
       const cancelTimer = deps.clock.after(Math.max(0, remainingMs), () =>
         controller.abort(new TurnStop("time_exhausted")),
       );
       try {
-        const outcome = await step(place, failedBefore, signal);
+        const outcome = await step(place, { failedBefore, wakeup }, signal);
         failedBefore = outcome.hasFailed === true ? failedBefore + 1 : 0;
+        if (outcome.waits !== true && self.step.signal.aborted) self.isReplaced = false;
+        if (outcome.waits === true && (await restTurn(deps, session, place.turn, workedMs()))) {
+          self.isResting = true;
+          return undefined;
+        }
         if (outcome.end === undefined) continue;
-        if (isLeftForRecovery(session, signal)) return undefined;
+        if (await isLeftForRecovery(session, turnId, signal)) return undefined;
         const { end, closing } = outcome;
         const ending = { end, ...(closing && { closing }) };
         const turn = await endTurnAtLast(deps, session, turnId, ending, engine.signal);
@@ -97,18 +120,19 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
   /** Does the next thing. A stop from outside is an outcome like any other. */
   async function step(
     { session, turn, isNew }: Place,
-    failedBefore: number,
+    { failedBefore, wakeup }: { readonly failedBefore: number; readonly wakeup: Wakeup },
     signal: AbortSignal,
-  ): Promise<StepOutcome> {
+  ): Promise<StepOutcome & { readonly waits?: boolean }> {
     const next: NextStep = isNew ? { kind: "call_model" } : await lookAhead(session, turn);
     try {
       if (next.kind === "end") return { end: next.end };
       signal.throwIfAborted();
+      if (next.kind === "wait") return { waits: true };
       if (next.kind === "call_model") {
         return await modelStep(deps, session, turn, { failedBefore, isStepStored: isNew }, signal);
       }
       if (next.kind === "take_steers") await takeSteers(deps, session, turn, next.steers);
-      else await toolStep(deps, session, turn, next.calls, signal);
+      else await takeCalls({ deps, session, turn, signal }, next.calls, wakeup);
       return {};
     } catch (error) {
       if (error instanceof StepReplaced) return await dropCalls(session, turn);
@@ -124,11 +148,26 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     return nextStep({ turn, limits: session.limits, lastMessage, calls, steers });
   }
 
-  /** The turn goes on, its calls do not. */
+  /** The turn goes on, its calls and what it asked do not. */
   async function dropCalls(session: StoredSession, turn: StoredTurn): Promise<StepOutcome> {
     const closed = await closeCalls(deps, session, turn.id, { reason: "cancelled" }, false);
-    if (closed.events.length > 0) await deps.log.append(session.id, { turnId: turn.id, ...closed });
+    if (closed.events.length === 0) return {};
+    try {
+      await deps.log.append(session.id, { turnId: turn.id, ...joinFacts(closed, turnGoesOn(session, turn.id)) });
+    } catch (error) {
+      // Somebody answered in the same moment.
+      if (error instanceof ClaimLost && ["request", "call"].includes(error.claim)) return dropCalls(session, turn);
+      throw error;
+    }
+    for (const request of closed.ended) deps.bells.ring(request);
     return {};
+  }
+
+  /** Sessions that go on by themselves after a restart keep their turn open for it, and so does a turn that asked a human. */
+  async function isLeftForRecovery(session: StoredSession, turnId: string, signal: AbortSignal): Promise<boolean> {
+    const reason: unknown = signal.reason;
+    if (!(reason instanceof TurnStop && reason.stopCause === "engine_stopping")) return false;
+    return session.resumeAfterRestart || (await listCalls(deps.db, turnId)).some(isAsked);
   }
 
   async function guarded(
@@ -145,6 +184,8 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
       await endBroken(turn.id, turn.sessionId);
     } finally {
       running.delete(turn.id);
+      // It was told of something after it last looked.
+      if (self.isResting && self.wakeup.take()) wake(turn, self.isReplaced);
     }
   }
 
@@ -160,28 +201,52 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     }
   }
 
-  function start(turn: Pick<StoredTurn, "id" | "sessionId">, first: Place | undefined): void {
+  function start(turn: Pick<StoredTurn, "id" | "sessionId">, first: Place | undefined, isReplaced = false): void {
     const self: Running = {
       controller: new AbortController(),
       step: new AbortController(),
+      wakeup: createWakeup(),
+      isReplaced,
+      isResting: false,
       done: Promise.resolve(),
     };
     running.set(turn.id, self);
     self.done = guarded(turn, self, first);
   }
 
+  function wake(turn: Pick<StoredTurn, "id" | "sessionId">, isReplaced = false): void {
+    const self = running.get(turn.id);
+    // The next start of the engine finds what there is to do.
+    if (self === undefined && !isStopping) return start(turn, undefined, isReplaced);
+    self?.wakeup.ring();
+  }
+
+  /** One that ended because it rested may be back. */
+  async function whenDone(turnId: string): Promise<void> {
+    for (let self = running.get(turnId); self !== undefined; self = running.get(turnId)) await self.done;
+  }
+
   return {
     run: (turn) => start(turn, undefined),
     runNew: (turn, session) => start(turn, { turn, session, isNew: true }),
-    interrupt: (turnId) => running.get(turnId)?.step.abort(new StepReplaced()),
+    wake: (turn) => wake(turn),
+    interrupt(turn) {
+      const self = running.get(turn.id);
+      if (self === undefined) return wake(turn, true);
+      self.step.abort(new StepReplaced());
+      // Where it is just about to rest, it comes back for this.
+      self.isReplaced = true;
+      self.wakeup.ring();
+    },
     stop(turnId, cause) {
       const turn = running.get(turnId);
       turn?.controller.abort(new TurnStop(cause));
       return turn !== undefined;
     },
-    whenDone: (turnId) => running.get(turnId)?.done ?? Promise.resolve(),
+    whenDone,
     count: () => running.size,
     stopAll: async () => {
+      isStopping = true;
       // A disk that refuses an end must not hold up the stop: the next start ends what is left.
       const cancelTimer = deps.clock.after(STOP_MS, () => engine.abort(new TurnStop("engine_stopping")));
       // Again, since a turn that completes in this moment may start the next one of its queue.
@@ -193,12 +258,6 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
       cancelTimer();
     },
   };
-}
-
-/** Sessions that go on by themselves after a restart keep their turn open for it. */
-function isLeftForRecovery(session: StoredSession, signal: AbortSignal): boolean {
-  const reason: unknown = signal.reason;
-  return session.resumeAfterRestart && reason instanceof TurnStop && reason.stopCause === "engine_stopping";
 }
 
 /** The session was removed, or the turn was ended, by somebody else: nothing is left to do. */

@@ -18,6 +18,7 @@ export interface TurnRow extends Row {
   usage: string;
   recoveries: number;
   queued_id: string;
+  worked_ms: number;
   create_time_ms: number;
   end_time_ms: number | null;
 }
@@ -33,6 +34,8 @@ export interface StoredTurn extends Turn {
   readonly queuedId: string;
   /** How often a start of the engine has gone on with it. */
   readonly recoveries: number;
+  /** How long it worked before it last began to wait for a human. */
+  readonly workedMs: number;
 }
 
 export function turnFromRow(row: TurnRow): StoredTurn {
@@ -51,6 +54,7 @@ export function turnFromRow(row: TurnRow): StoredTurn {
     usage: JSON.parse(row.usage) as Usage,
     recoveries: row.recoveries,
     queuedId: row.queued_id,
+    workedMs: row.worked_ms,
     createTimeMs: row.create_time_ms,
     endTimeMs: row.end_time_ms ?? undefined,
   };
@@ -110,9 +114,10 @@ export async function listTurnsBefore(
   return rows.map(turnFromRow);
 }
 
-export async function listOpenTurns(db: Database): Promise<StoredTurn[]> {
+/** Those that have not ended, but for those that rest until a human has answered. */
+export async function listBusyTurns(db: Database): Promise<StoredTurn[]> {
   const rows = await db.all<TurnRow>({
-    sql: "SELECT * FROM turns WHERE state <> 'ended' ORDER BY create_time_ms",
+    sql: "SELECT * FROM turns WHERE state <> 'ended' AND state <> 'waiting' ORDER BY create_time_ms",
     params: [],
   });
   return rows.map(turnFromRow);
@@ -150,7 +155,27 @@ export function setTurnUsage(turnId: string, usage: Usage): Statement {
 
 /** Accepts a cancel. Changes nothing of a turn that has ended. */
 export function setCancelling(turnId: string): Statement {
-  return { sql: "UPDATE turns SET state = 'cancelling' WHERE id = ? AND state = 'running'", params: [turnId] };
+  const states = "('running', 'waiting')";
+  return { sql: `UPDATE turns SET state = 'cancelling' WHERE id = ? AND state IN ${states}`, params: [turnId] };
+}
+
+/**
+ * Lets a turn rest until a human has answered. Its claim is lost where it does not run, or somebody has answered meanwhile: a
+ * call could go on.
+ */
+export function setTurnWaiting(turnId: string, workedMs: number): Statement {
+  return {
+    sql: `UPDATE turns SET state = 'waiting', worked_ms = ? WHERE id = ? AND state = 'running'
+      AND EXISTS (SELECT 1 FROM requests WHERE session_key = turns.session_key AND state = 'open' AND turn_id = turns.id)
+      AND NOT EXISTS (SELECT 1 FROM tool_calls WHERE turn_id = turns.id AND state IN ('requested', 'approved', 'started'))`,
+    params: [workedMs, turnId],
+    claim: "wait",
+  };
+}
+
+/** Lets a turn go on that rests; changes nothing of one that does not. */
+export function setTurnGoingOn(turnId: string): Statement {
+  return { sql: "UPDATE turns SET state = 'running' WHERE id = ? AND state = 'waiting'", params: [turnId] };
 }
 
 export function setRecovered(turnId: string, recoveries: number): Statement {

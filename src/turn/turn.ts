@@ -1,6 +1,6 @@
 import type { Usage } from "../usage/usage.ts";
 
-export type TurnState = "running" | "cancelling" | "ended";
+export type TurnState = "running" | "waiting" | "cancelling" | "ended";
 
 export type TurnEndReason = "completed" | "cancelled" | "failed" | "limit_reached" | "interrupted";
 

@@ -1,10 +1,11 @@
 import { clone, getOption, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import type { Transport } from "@connectrpc/connect";
-import { ApprovalMode, PermissionScope, Role, RuleEffect } from "../../src/client/client.ts";
+import { ApprovalMode, PermissionDecision, PermissionScope, Role, RuleEffect } from "../../src/client/client.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { access, Access_Scope } from "../../gen/ts/parley/v1/access_pb.ts";
 import { upload, writeAgent } from "./files.ts";
+import { openPermission } from "./observe-requests.ts";
 import { call, loadServices, makeRequest, nameOf, plainTransport } from "./methods.ts";
 import { createSession, noReaders, refusalOf, runTurn, stateOf, text, toRefusal, type Refusal } from "./observe.ts";
 import { startTestEngine, type TestEngine } from "./test-engine.ts";
@@ -256,6 +257,12 @@ const ROWS: Readonly<Record<string, Row>> = {
     empty: ["session_id"],
     unknown: { session_id: noSession },
   },
+  "PermissionService.ResolvePermission": {
+    valid: ({ requestId = "req_none" }) => ({ requestId, decision: PermissionDecision.APPROVE }),
+    empty: ["request_id", "decision"],
+    unknown: { request_id: noRequest },
+    makePlace: () => makeWaitingPlace(),
+  },
   "PermissionService.CreateRule": {
     valid: ({ sessionId }) => ({ sessionId, rule: gitStatus }),
     empty: ["rule"],
@@ -275,8 +282,9 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   "PermissionService.CheckPermission": {
     valid: ({ sessionId }) => ({ sessionId, tool: "shell", arguments: { command: "git status" } }),
-    empty: ["session_id", "tool"],
-    unknown: { session_id: noSession },
+    empty: ["session_id"],
+    // A call that was made goes without a tool.
+    unknown: { session_id: noSession, call_id: { code: "INVALID_ARGUMENT", reason: "INVALID_FIELD" } },
   },
   "ProfileService.GetProfile": {
     valid: () => ({ name: "demo" }),
@@ -353,6 +361,14 @@ async function makeKnownWorkspace(): Promise<Place> {
 async function makeAskingPlace(): Promise<Place> {
   const { request } = await engine.requests.createRequest({ sessionId: place.sessionId, title: "which one?" });
   return { ...place, requestId: request!.id };
+}
+
+/** A session whose turn waits until a human lets its call run. */
+async function makeWaitingPlace(): Promise<Place> {
+  const asked = { ...gitStatus, effect: RuleEffect.ASK, tool: "now", pattern: "" };
+  const { id: sessionId } = await createSession(engine, { rules: [asked] });
+  const { turn } = await engine.messages.startTurn({ sessionId, parts: text("what time is it?") });
+  return { sessionId, turnId: turn!.id, requestId: (await openPermission(engine, sessionId)).id };
 }
 
 async function makeRuledPlace(): Promise<Place> {

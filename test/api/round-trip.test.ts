@@ -9,6 +9,7 @@ import {
   AuditEntrySchema,
   EventSchema,
   MessageSchema,
+  PermissionDecision,
   PermissionScope,
   Priority,
   RequestSchema,
@@ -21,6 +22,8 @@ import {
   type Event,
 } from "../../src/client/client.ts";
 import type { Tool } from "../../src/tool/tool.ts";
+import { createRiskyTools } from "../helpers/risky-tools.ts";
+import { openPermission } from "./observe-requests.ts";
 import { createSession, endOf, listMessages, listSessions, listTurns, replay, text, watchUntil } from "./observe.ts";
 import { writeAgent } from "./files.ts";
 import { startUpstream, type Upstream } from "./scripted-upstream.ts";
@@ -44,11 +47,15 @@ const NOT_IN_SESSIONS = ["Session.running_turn_id", "Session.parent_session_id"]
 /** What comes in requests alone: it is a blob from then on. */
 const NOT_STORED = ["Image.data", "File.data"];
 
+/** What an answer writes holds until it is taken back. */
+const NOT_IN_REQUESTS = ["Rule.expire_time"];
+
 /** What the log does not tell, or not in this place. */
 const NOT_IN_EVENTS = [
   ...NOT_STORED,
   "Session.running_turn_id",
   "Session.parent_session_id",
+  ...NOT_IN_REQUESTS,
   // turn_started has the turn as it began, turn_ended what became of it.
   "Turn.end_reason",
   "Turn.error",
@@ -69,9 +76,11 @@ let upstream: Upstream;
 let before: Everything;
 let after: Everything;
 
+const { tools } = createRiskyTools();
+
 beforeAll(async () => {
   upstream = await startUpstream();
-  const engine = await startTestEngine({ openai: upstream.url, parts: { random: () => 0, tools: [rewrite] } });
+  const engine = await startTestEngine({ openai: upstream.url, parts: { random: () => 0, tools: [rewrite, ...tools] } });
   const ids = await fill(engine);
   before = await readAll(engine, ids);
   const again = await engine.restart();
@@ -178,7 +187,7 @@ async function fill(engine: TestEngine): Promise<string[]> {
 
   const fork = (await engine.sessions.forkSession({ sessionId: id })).session!.id;
   await engine.sessions.updateSession({ sessionId: fork, title: "fork" });
-  return [id, other, written, files, fork];
+  return [id, other, written, files, fork, ...(await permitEverything(engine))];
 }
 
 /** Changes a file by a tool, a little and so much that its diff is a blob, and takes it back. Answers with the session. */
@@ -250,6 +259,32 @@ async function askEverything(engine: TestEngine, sessionId: string): Promise<voi
   await requests.awaitRequest({ requestId: brief });
 }
 
+/** Calls that a human let run, with rules and changes, and one that is denied. */
+async function permitEverything(engine: TestEngine): Promise<string[]> {
+  upstream.script((answer, _request, number) => {
+    if ((number - before) % 2 === 0) return answer.end();
+    answer.call("a", "edit", '{"diff":"+ a line","path":"/notes.md"}');
+    answer.end("tool_calls");
+  });
+  const before = upstream.requests.length;
+  const { id: sessionId, workspace } = await createSession(engine, { profile: "openai" });
+  expect(workspace).not.toBe("");
+  const answers = [
+    { decision: PermissionDecision.APPROVE, arguments: { less: true }, reason: "like so" },
+    { decision: PermissionDecision.APPROVE, scope: PermissionScope.WORKSPACE },
+    { decision: PermissionDecision.DENY, scope: PermissionScope.SESSION, reason: "not at all" },
+  ];
+  for (const answer of answers) {
+    for (const { id: ruleId } of (await engine.permissions.listRules({ sessionId })).rules) {
+      await engine.permissions.deleteRule({ ruleId });
+    }
+    const { turn } = await engine.messages.startTurn({ sessionId, parts: text("edit it") });
+    await engine.permissions.resolvePermission({ requestId: (await openPermission(engine, sessionId)).id, ...answer });
+    await endOf(engine, turn);
+  }
+  return [sessionId];
+}
+
 async function readAll(engine: TestEngine, ids: readonly string[]): Promise<Everything> {
   const flat = async <T>(list: (engine: TestEngine, id: string) => Promise<T[]>): Promise<T[]> =>
     (await Promise.all(ids.map((id) => list(engine, id)))).flat();
@@ -298,7 +333,7 @@ describe.each([
   ["turns", TurnSchema, []],
   ["events", EventSchema, NOT_IN_EVENTS],
   ["tokens", TokenSchema, []],
-  ["requests", RequestSchema, []],
+  ["requests", RequestSchema, NOT_IN_REQUESTS],
   ["rules", RuleSchema, []],
   ["audit", AuditEntrySchema, []],
 ] as const)("%s", (kind, schema, missing: readonly string[]) => {

@@ -17,7 +17,6 @@ import { clearHistory } from "../../src/session/clear-history.ts";
 import { createSession } from "../../src/session/create-session.ts";
 import { deleteSession } from "../../src/session/delete-session.ts";
 import { forkSession } from "../../src/session/fork-session.ts";
-import { createRequestBells } from "../../src/request/request-bells.ts";
 import { createRemovedSessions } from "../../src/session/removed-sessions.ts";
 import { rewindSession } from "../../src/session/rewind-session.ts";
 import { createSessionDrafts } from "../../src/session/session-draft.ts";
@@ -31,6 +30,7 @@ import { retryTurn, startTurn } from "../../src/turn/start-turn.ts";
 import { createTurnRunner } from "../../src/turn/turn-runner.ts";
 import { findTurn } from "../../src/turn/turn-store.ts";
 import { DEFAULT_LIMITS } from "../../src/turn/turn.ts";
+import { createGate } from "../helpers/gate.ts";
 import { createFakeClock, type FakeClock } from "../helpers/fake-clock.ts";
 import { NO_SOURCES } from "../helpers/no-sources.ts";
 import { NO_TITLES } from "../helpers/no-titles.ts";
@@ -196,10 +196,11 @@ function createEngine(db: Database, model: Model, clock: FakeClock, bugs: string
   const models = { acquire: () => ({ model, release: () => undefined }), close: () => Promise.resolve() };
   const onBug = (what: string, error: unknown): void => void bugs.push(`${what}: ${String(error)}`);
   const removed = createRemovedSessions(db, onBug, clock);
-  const parts = { models, titles: NO_TITLES, ...NO_SOURCES, tools: [echo] };
+  const gate = createGate();
+  const { bells } = gate;
+  const parts = { models, titles: NO_TITLES, ...NO_SOURCES, ...gate, tools: [echo] };
   const base = { db, log, clock, newId, profiles, ...parts, random: () => 0, onBug, idempotency };
   const runner = createTurnRunner(base);
-  const bells = createRequestBells(clock);
   const deps = {
     ...base,
     processes: NO_PROCESSES,

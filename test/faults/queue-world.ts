@@ -25,6 +25,7 @@ import { retryTurn, startTurn } from "../../src/turn/start-turn.ts";
 import { steer } from "../../src/turn/steer.ts";
 import { createTurnRunner } from "../../src/turn/turn-runner.ts";
 import { DEFAULT_LIMITS } from "../../src/turn/turn.ts";
+import { createGate } from "../helpers/gate.ts";
 import { createFakeClock } from "../helpers/fake-clock.ts";
 import { NO_SOURCES } from "../helpers/no-sources.ts";
 import { NO_TITLES } from "../helpers/no-titles.ts";
@@ -187,7 +188,7 @@ function createEngine(db: Database, model: Model, clock: ReturnType<typeof creat
   const idempotency = createIdempotency(db, clock);
   const models = { acquire: () => ({ model, release: () => undefined }), close: () => Promise.resolve() };
   const onBug = (what: string, error: unknown): void => void bugs.push(`${what}: ${String(error)}`);
-  const parts = { models, titles: NO_TITLES, tools: [echo], ...NO_SOURCES };
+  const parts = { models, titles: NO_TITLES, tools: [echo], ...NO_SOURCES, ...createGate() };
   const base = {
     db,
     log,

@@ -19,6 +19,7 @@ import { retryTurn, startTurn } from "../../src/turn/start-turn.ts";
 import { createTurnRunner } from "../../src/turn/turn-runner.ts";
 import { getTurn } from "../../src/turn/turn-store.ts";
 import { DEFAULT_LIMITS } from "../../src/turn/turn.ts";
+import { createGate } from "./gate.ts";
 import { createFakeClock } from "./fake-clock.ts";
 import { NO_SOURCES } from "./no-sources.ts";
 import { NO_TITLES } from "./no-titles.ts";
@@ -80,6 +81,7 @@ export async function setUp(
     newId,
     profiles,
     ...models,
+    ...createGate(),
     tools,
     random: () => 0,
     onBug,

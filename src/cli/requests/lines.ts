@@ -1,4 +1,10 @@
-import { type Answer, type Request, type RequestOption, RequestState } from "../../client/client.ts";
+import {
+  type Answer,
+  PermissionDecision,
+  type Request,
+  type RequestOption,
+  RequestState,
+} from "../../client/client.ts";
 import type { Output } from "../output.ts";
 import { stateName } from "./words.ts";
 
@@ -25,6 +31,11 @@ export function answerText({ content }: Answer, options: readonly RequestOption[
       return content.value;
     case "form":
       return JSON.stringify(content.value);
+    case "permission": {
+      const { decision, reason } = content.value;
+      const word = decision === PermissionDecision.APPROVE ? "approved" : "denied";
+      return reason === "" ? word : `${word}: ${reason}`;
+    }
     case undefined:
       return "";
   }

@@ -160,6 +160,8 @@ const (
 	ToolCallState_TOOL_CALL_STATE_CANCELLED ToolCallState = 3
 	// It had started when the engine died: whether it had an effect is not known, and it is not run again.
 	ToolCallState_TOOL_CALL_STATE_UNKNOWN ToolCallState = 4
+	// A rule, the mode or a human did not allow it, and it did not run; the result says why.
+	ToolCallState_TOOL_CALL_STATE_DENIED ToolCallState = 5
 )
 
 // Enum value maps for ToolCallState.
@@ -170,6 +172,7 @@ var (
 		2: "TOOL_CALL_STATE_FAILED",
 		3: "TOOL_CALL_STATE_CANCELLED",
 		4: "TOOL_CALL_STATE_UNKNOWN",
+		5: "TOOL_CALL_STATE_DENIED",
 	}
 	ToolCallState_value = map[string]int32{
 		"TOOL_CALL_STATE_UNSPECIFIED": 0,
@@ -177,6 +180,7 @@ var (
 		"TOOL_CALL_STATE_FAILED":      2,
 		"TOOL_CALL_STATE_CANCELLED":   3,
 		"TOOL_CALL_STATE_UNKNOWN":     4,
+		"TOOL_CALL_STATE_DENIED":      5,
 	}
 )
 
@@ -906,13 +910,14 @@ const file_parley_v1_message_proto_rawDesc = "" +
 	"\x17MESSAGE_STATUS_COMPLETE\x10\x01\x12\x1c\n" +
 	"\x18MESSAGE_STATUS_CANCELLED\x10\x02\x12\x19\n" +
 	"\x15MESSAGE_STATUS_FAILED\x10\x03\x12\x1e\n" +
-	"\x1aMESSAGE_STATUS_INTERRUPTED\x10\x04*\xad\x01\n" +
+	"\x1aMESSAGE_STATUS_INTERRUPTED\x10\x04*\xc3\x01\n" +
 	"\rToolCallState\x12\x1f\n" +
 	"\x1bTOOL_CALL_STATE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19TOOL_CALL_STATE_SUCCEEDED\x10\x01\x12\x1a\n" +
 	"\x16TOOL_CALL_STATE_FAILED\x10\x02\x12\x1d\n" +
 	"\x19TOOL_CALL_STATE_CANCELLED\x10\x03\x12\x1b\n" +
-	"\x17TOOL_CALL_STATE_UNKNOWN\x10\x04\"\x04\b\x05\x10\x05B\x90\x01\n" +
+	"\x17TOOL_CALL_STATE_UNKNOWN\x10\x04\x12\x1a\n" +
+	"\x16TOOL_CALL_STATE_DENIED\x10\x05B\x90\x01\n" +
 	"\rcom.parley.v1B\fMessageProtoP\x01Z,example.com/parley/gen/go/parley/v1;parleyv1\xa2\x02\x03PXX\xaa\x02\tParley.V1\xca\x02\tParley\\V1\xe2\x02\x15Parley\\V1\\GPBMetadata\xea\x02\n" +
 	"Parley::V1b\x06proto3"
 

@@ -10,6 +10,7 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -210,6 +211,59 @@ func (CheckDecision) EnumDescriptor() ([]byte, []int) {
 	return file_parley_v1_permission_proto_rawDescGZIP(), []int{2}
 }
 
+// What a human says to a call.
+type PermissionDecision int32
+
+const (
+	// Not set.
+	PermissionDecision_PERMISSION_DECISION_UNSPECIFIED PermissionDecision = 0
+	// It may run.
+	PermissionDecision_PERMISSION_DECISION_APPROVE PermissionDecision = 1
+	// It does not run; the model is told so.
+	PermissionDecision_PERMISSION_DECISION_DENY PermissionDecision = 2
+)
+
+// Enum value maps for PermissionDecision.
+var (
+	PermissionDecision_name = map[int32]string{
+		0: "PERMISSION_DECISION_UNSPECIFIED",
+		1: "PERMISSION_DECISION_APPROVE",
+		2: "PERMISSION_DECISION_DENY",
+	}
+	PermissionDecision_value = map[string]int32{
+		"PERMISSION_DECISION_UNSPECIFIED": 0,
+		"PERMISSION_DECISION_APPROVE":     1,
+		"PERMISSION_DECISION_DENY":        2,
+	}
+)
+
+func (x PermissionDecision) Enum() *PermissionDecision {
+	p := new(PermissionDecision)
+	*p = x
+	return p
+}
+
+func (x PermissionDecision) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PermissionDecision) Descriptor() protoreflect.EnumDescriptor {
+	return file_parley_v1_permission_proto_enumTypes[3].Descriptor()
+}
+
+func (PermissionDecision) Type() protoreflect.EnumType {
+	return &file_parley_v1_permission_proto_enumTypes[3]
+}
+
+func (x PermissionDecision) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PermissionDecision.Descriptor instead.
+func (PermissionDecision) EnumDescriptor() ([]byte, []int) {
+	return file_parley_v1_permission_proto_rawDescGZIP(), []int{3}
+}
+
 // What a rule says of the calls it matches. Deny wins over ask, ask over allow.
 type RuleEffect int32
 
@@ -251,11 +305,11 @@ func (x RuleEffect) String() string {
 }
 
 func (RuleEffect) Descriptor() protoreflect.EnumDescriptor {
-	return file_parley_v1_permission_proto_enumTypes[3].Descriptor()
+	return file_parley_v1_permission_proto_enumTypes[4].Descriptor()
 }
 
 func (RuleEffect) Type() protoreflect.EnumType {
-	return &file_parley_v1_permission_proto_enumTypes[3]
+	return &file_parley_v1_permission_proto_enumTypes[4]
 }
 
 func (x RuleEffect) Number() protoreflect.EnumNumber {
@@ -264,7 +318,7 @@ func (x RuleEffect) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RuleEffect.Descriptor instead.
 func (RuleEffect) EnumDescriptor() ([]byte, []int) {
-	return file_parley_v1_permission_proto_rawDescGZIP(), []int{3}
+	return file_parley_v1_permission_proto_rawDescGZIP(), []int{4}
 }
 
 // What a call can do.
@@ -320,11 +374,11 @@ func (x Risk) String() string {
 }
 
 func (Risk) Descriptor() protoreflect.EnumDescriptor {
-	return file_parley_v1_permission_proto_enumTypes[4].Descriptor()
+	return file_parley_v1_permission_proto_enumTypes[5].Descriptor()
 }
 
 func (Risk) Type() protoreflect.EnumType {
-	return &file_parley_v1_permission_proto_enumTypes[4]
+	return &file_parley_v1_permission_proto_enumTypes[5]
 }
 
 func (x Risk) Number() protoreflect.EnumNumber {
@@ -333,7 +387,7 @@ func (x Risk) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Risk.Descriptor instead.
 func (Risk) EnumDescriptor() ([]byte, []int) {
-	return file_parley_v1_permission_proto_rawDescGZIP(), []int{4}
+	return file_parley_v1_permission_proto_rawDescGZIP(), []int{5}
 }
 
 // A stored permission decision for calls like this one.
@@ -540,34 +594,235 @@ func (x *RuleDraft) GetPattern() string {
 	return ""
 }
 
+// What a human is asked to permit: one tool call, exactly.
+type Permission struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tool's name.
+	Tool string `protobuf:"bytes,1,opt,name=tool,proto3" json:"tool,omitempty"`
+	// The call.
+	CallId string `protobuf:"bytes,2,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// All of its arguments.
+	Arguments *structpb.Struct `protobuf:"bytes,3,opt,name=arguments,proto3" json:"arguments,omitempty"`
+	// What it would change in files, as a unified diff of at most 256 KiB; the body says where it was cut. Empty where the tool
+	// changes no files, or cannot tell before.
+	Diff string `protobuf:"bytes,4,opt,name=diff,proto3" json:"diff,omitempty"`
+	// What it can do.
+	Risk Risk `protobuf:"varint,5,opt,name=risk,proto3,enum=parley.v1.Risk" json:"risk,omitempty"`
+	// Why a human is asked, in words.
+	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The rules by which calls like this one would run unasked, the narrowest first. Empty: only a human can let it run, each
+	// time.
+	SuggestedRules []*RuleDraft `protobuf:"bytes,7,rep,name=suggested_rules,json=suggestedRules,proto3" json:"suggested_rules,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Permission) Reset() {
+	*x = Permission{}
+	mi := &file_parley_v1_permission_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Permission) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Permission) ProtoMessage() {}
+
+func (x *Permission) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_permission_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Permission.ProtoReflect.Descriptor instead.
+func (*Permission) Descriptor() ([]byte, []int) {
+	return file_parley_v1_permission_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Permission) GetTool() string {
+	if x != nil {
+		return x.Tool
+	}
+	return ""
+}
+
+func (x *Permission) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *Permission) GetArguments() *structpb.Struct {
+	if x != nil {
+		return x.Arguments
+	}
+	return nil
+}
+
+func (x *Permission) GetDiff() string {
+	if x != nil {
+		return x.Diff
+	}
+	return ""
+}
+
+func (x *Permission) GetRisk() Risk {
+	if x != nil {
+		return x.Risk
+	}
+	return Risk_RISK_UNSPECIFIED
+}
+
+func (x *Permission) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Permission) GetSuggestedRules() []*RuleDraft {
+	if x != nil {
+		return x.SuggestedRules
+	}
+	return nil
+}
+
+// What a human said to a call.
+type PermissionAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether it may run.
+	Decision PermissionDecision `protobuf:"varint,1,opt,name=decision,proto3,enum=parley.v1.PermissionDecision" json:"decision,omitempty"`
+	// How far the decision reaches: beyond ONCE a rule was written.
+	Scope PermissionScope `protobuf:"varint,2,opt,name=scope,proto3,enum=parley.v1.PermissionScope" json:"scope,omitempty"`
+	// The rule that was written; absent for ONCE.
+	Rule *Rule `protobuf:"bytes,3,opt,name=rule,proto3" json:"rule,omitempty"`
+	// What runs in the place of what was asked; absent = as asked.
+	Arguments *structpb.Struct `protobuf:"bytes,4,opt,name=arguments,proto3" json:"arguments,omitempty"`
+	// Why, in words, as the model is told; may be empty.
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PermissionAnswer) Reset() {
+	*x = PermissionAnswer{}
+	mi := &file_parley_v1_permission_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PermissionAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PermissionAnswer) ProtoMessage() {}
+
+func (x *PermissionAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_permission_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PermissionAnswer.ProtoReflect.Descriptor instead.
+func (*PermissionAnswer) Descriptor() ([]byte, []int) {
+	return file_parley_v1_permission_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *PermissionAnswer) GetDecision() PermissionDecision {
+	if x != nil {
+		return x.Decision
+	}
+	return PermissionDecision_PERMISSION_DECISION_UNSPECIFIED
+}
+
+func (x *PermissionAnswer) GetScope() PermissionScope {
+	if x != nil {
+		return x.Scope
+	}
+	return PermissionScope_PERMISSION_SCOPE_UNSPECIFIED
+}
+
+func (x *PermissionAnswer) GetRule() *Rule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *PermissionAnswer) GetArguments() *structpb.Struct {
+	if x != nil {
+		return x.Arguments
+	}
+	return nil
+}
+
+func (x *PermissionAnswer) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_parley_v1_permission_proto protoreflect.FileDescriptor
 
 const file_parley_v1_permission_proto_rawDesc = "" +
 	"\n" +
-	"\x1aparley/v1/permission.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb\x02\n" +
-	"\x04Rule\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12-\n" +
-	"\x06effect\x18\x02 \x01(\x0e2\x15.parley.v1.RuleEffectR\x06effect\x120\n" +
-	"\x05scope\x18\x03 \x01(\x0e2\x1a.parley.v1.PermissionScopeR\x05scope\x12\x12\n" +
-	"\x04tool\x18\x04 \x01(\tR\x04tool\x12\x18\n" +
-	"\apattern\x18\x05 \x01(\tR\apattern\x12\x1d\n" +
+	"\x1aparley/v1/permission.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xed\x03\n" +
+	"\x04Rule\x12\x17\n" +
+	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18@R\x02id\x127\n" +
+	"\x06effect\x18\x02 \x01(\x0e2\x15.parley.v1.RuleEffectB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06effect\x12:\n" +
+	"\x05scope\x18\x03 \x01(\x0e2\x1a.parley.v1.PermissionScopeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05scope\x12\x1c\n" +
+	"\x04tool\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x04tool\x12\"\n" +
+	"\apattern\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\apattern\x12&\n" +
 	"\n" +
-	"session_id\x18\x06 \x01(\tR\tsessionId\x12\x1c\n" +
-	"\tworkspace\x18\a \x01(\tR\tworkspace\x12;\n" +
-	"\vcreate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12;\n" +
-	"\vexpire_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime\x12\x1d\n" +
+	"session_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\tsessionId\x12&\n" +
+	"\tworkspace\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tworkspace\x12M\n" +
+	"\vcreate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampB\x10\xbaH\r\xb2\x01\n" +
+	"\"\x06\b\x80\x98\xfb\x8ay2\x00R\n" +
+	"createTime\x12M\n" +
+	"\vexpire_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampB\x10\xbaH\r\xb2\x01\n" +
+	"\"\x06\b\x80\x98\xfb\x8ay2\x00R\n" +
+	"expireTime\x12'\n" +
 	"\n" +
 	"created_by\x18\n" +
-	" \x01(\tR\tcreatedBy\"\xca\x01\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\tcreatedBy\"\xca\x01\n" +
 	"\tRuleDraft\x129\n" +
 	"\x06effect\x18\x01 \x01(\x0e2\x15.parley.v1.RuleEffectB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x06effect\x12>\n" +
 	"\x05scope\x18\x02 \x01(\x0e2\x1a.parley.v1.PermissionScopeB\f\xbaH\t\x82\x01\x06\x18\x02\x18\x03\x18\x04R\x05scope\x12\x1e\n" +
 	"\x04tool\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x04tool\x12\"\n" +
-	"\apattern\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\apattern*\xe0\x01\n" +
+	"\apattern\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\apattern\"\x80\x02\n" +
+	"\n" +
+	"Permission\x12\x12\n" +
+	"\x04tool\x18\x01 \x01(\tR\x04tool\x12\x17\n" +
+	"\acall_id\x18\x02 \x01(\tR\x06callId\x125\n" +
+	"\targuments\x18\x03 \x01(\v2\x17.google.protobuf.StructR\targuments\x12\x12\n" +
+	"\x04diff\x18\x04 \x01(\tR\x04diff\x12#\n" +
+	"\x04risk\x18\x05 \x01(\x0e2\x0f.parley.v1.RiskR\x04risk\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12=\n" +
+	"\x0fsuggested_rules\x18\a \x03(\v2\x14.parley.v1.RuleDraftR\x0esuggestedRules\"\x91\x02\n" +
+	"\x10PermissionAnswer\x12C\n" +
+	"\bdecision\x18\x01 \x01(\x0e2\x1d.parley.v1.PermissionDecisionB\b\xbaH\x05\x82\x01\x02\x10\x01R\bdecision\x12:\n" +
+	"\x05scope\x18\x02 \x01(\x0e2\x1a.parley.v1.PermissionScopeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05scope\x12#\n" +
+	"\x04rule\x18\x03 \x01(\v2\x0f.parley.v1.RuleR\x04rule\x125\n" +
+	"\targuments\x18\x04 \x01(\v2\x17.google.protobuf.StructR\targuments\x12 \n" +
+	"\x06reason\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\x06reason*\xe0\x01\n" +
 	"\fApprovalMode\x12\x1d\n" +
 	"\x19APPROVAL_MODE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19APPROVAL_MODE_CONFIRM_ALL\x10\x01\x12\x19\n" +
@@ -586,7 +841,11 @@ const file_parley_v1_permission_proto_rawDesc = "" +
 	"\x1aCHECK_DECISION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CHECK_DECISION_ALLOW\x10\x01\x12\x16\n" +
 	"\x12CHECK_DECISION_ASK\x10\x02\x12\x17\n" +
-	"\x13CHECK_DECISION_DENY\x10\x03*k\n" +
+	"\x13CHECK_DECISION_DENY\x10\x03*x\n" +
+	"\x12PermissionDecision\x12#\n" +
+	"\x1fPERMISSION_DECISION_UNSPECIFIED\x10\x00\x12\x1f\n" +
+	"\x1bPERMISSION_DECISION_APPROVE\x10\x01\x12\x1c\n" +
+	"\x18PERMISSION_DECISION_DENY\x10\x02*k\n" +
 	"\n" +
 	"RuleEffect\x12\x1b\n" +
 	"\x17RULE_EFFECT_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -616,30 +875,41 @@ func file_parley_v1_permission_proto_rawDescGZIP() []byte {
 	return file_parley_v1_permission_proto_rawDescData
 }
 
-var file_parley_v1_permission_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_parley_v1_permission_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_parley_v1_permission_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_parley_v1_permission_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_parley_v1_permission_proto_goTypes = []any{
 	(ApprovalMode)(0),             // 0: parley.v1.ApprovalMode
 	(PermissionScope)(0),          // 1: parley.v1.PermissionScope
 	(CheckDecision)(0),            // 2: parley.v1.CheckDecision
-	(RuleEffect)(0),               // 3: parley.v1.RuleEffect
-	(Risk)(0),                     // 4: parley.v1.Risk
-	(*Rule)(nil),                  // 5: parley.v1.Rule
-	(*RuleDraft)(nil),             // 6: parley.v1.RuleDraft
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(PermissionDecision)(0),       // 3: parley.v1.PermissionDecision
+	(RuleEffect)(0),               // 4: parley.v1.RuleEffect
+	(Risk)(0),                     // 5: parley.v1.Risk
+	(*Rule)(nil),                  // 6: parley.v1.Rule
+	(*RuleDraft)(nil),             // 7: parley.v1.RuleDraft
+	(*Permission)(nil),            // 8: parley.v1.Permission
+	(*PermissionAnswer)(nil),      // 9: parley.v1.PermissionAnswer
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),       // 11: google.protobuf.Struct
 }
 var file_parley_v1_permission_proto_depIdxs = []int32{
-	3, // 0: parley.v1.Rule.effect:type_name -> parley.v1.RuleEffect
-	1, // 1: parley.v1.Rule.scope:type_name -> parley.v1.PermissionScope
-	7, // 2: parley.v1.Rule.create_time:type_name -> google.protobuf.Timestamp
-	7, // 3: parley.v1.Rule.expire_time:type_name -> google.protobuf.Timestamp
-	3, // 4: parley.v1.RuleDraft.effect:type_name -> parley.v1.RuleEffect
-	1, // 5: parley.v1.RuleDraft.scope:type_name -> parley.v1.PermissionScope
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	4,  // 0: parley.v1.Rule.effect:type_name -> parley.v1.RuleEffect
+	1,  // 1: parley.v1.Rule.scope:type_name -> parley.v1.PermissionScope
+	10, // 2: parley.v1.Rule.create_time:type_name -> google.protobuf.Timestamp
+	10, // 3: parley.v1.Rule.expire_time:type_name -> google.protobuf.Timestamp
+	4,  // 4: parley.v1.RuleDraft.effect:type_name -> parley.v1.RuleEffect
+	1,  // 5: parley.v1.RuleDraft.scope:type_name -> parley.v1.PermissionScope
+	11, // 6: parley.v1.Permission.arguments:type_name -> google.protobuf.Struct
+	5,  // 7: parley.v1.Permission.risk:type_name -> parley.v1.Risk
+	7,  // 8: parley.v1.Permission.suggested_rules:type_name -> parley.v1.RuleDraft
+	3,  // 9: parley.v1.PermissionAnswer.decision:type_name -> parley.v1.PermissionDecision
+	1,  // 10: parley.v1.PermissionAnswer.scope:type_name -> parley.v1.PermissionScope
+	6,  // 11: parley.v1.PermissionAnswer.rule:type_name -> parley.v1.Rule
+	11, // 12: parley.v1.PermissionAnswer.arguments:type_name -> google.protobuf.Struct
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_permission_proto_init() }
@@ -652,8 +922,8 @@ func file_parley_v1_permission_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_permission_proto_rawDesc), len(file_parley_v1_permission_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   2,
+			NumEnums:      6,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -12,6 +12,7 @@ import (
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	structpb "google.golang.org/protobuf/types/known/structpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -693,22 +694,190 @@ func (x *ReplaceRulesResponse) GetRules() []*Rule {
 	return nil
 }
 
-// What to judge.
+// What is said to a call that waits.
+type ResolvePermissionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The request's id.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The same key with the same content returns what the first call came to; kept for 24 hours. Empty = none.
+	IdempotencyKey string `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
+	// Whether the call may run.
+	Decision PermissionDecision `protobuf:"varint,3,opt,name=decision,proto3,enum=parley.v1.PermissionDecision" json:"decision,omitempty"`
+	// How far the decision reaches. Beyond ONCE it writes a rule: `rule`, or else the first that the request suggests, with this
+	// scope; where it suggests none it is ONCE, and the response says so. Unspecified = the scope of `rule`, or ONCE.
+	Scope PermissionScope `protobuf:"varint,4,opt,name=scope,proto3,enum=parley.v1.PermissionScope" json:"scope,omitempty"`
+	// The rule to write; its scope is `scope` where that is set, and its effect fits the decision. Absent = see `scope`.
+	Rule *RuleDraft `protobuf:"bytes,5,opt,name=rule,proto3" json:"rule,omitempty"`
+	// What is to run in the place of what was asked, all of the arguments; judged again before it is taken. The model is told.
+	// With APPROVE only; absent = as asked.
+	Arguments *structpb.Struct `protobuf:"bytes,6,opt,name=arguments,proto3" json:"arguments,omitempty"`
+	// Why, in words. The model is told; may be empty.
+	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResolvePermissionRequest) Reset() {
+	*x = ResolvePermissionRequest{}
+	mi := &file_parley_v1_permission_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResolvePermissionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResolvePermissionRequest) ProtoMessage() {}
+
+func (x *ResolvePermissionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_permission_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResolvePermissionRequest.ProtoReflect.Descriptor instead.
+func (*ResolvePermissionRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_permission_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ResolvePermissionRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ResolvePermissionRequest) GetIdempotencyKey() string {
+	if x != nil {
+		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *ResolvePermissionRequest) GetDecision() PermissionDecision {
+	if x != nil {
+		return x.Decision
+	}
+	return PermissionDecision_PERMISSION_DECISION_UNSPECIFIED
+}
+
+func (x *ResolvePermissionRequest) GetScope() PermissionScope {
+	if x != nil {
+		return x.Scope
+	}
+	return PermissionScope_PERMISSION_SCOPE_UNSPECIFIED
+}
+
+func (x *ResolvePermissionRequest) GetRule() *RuleDraft {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *ResolvePermissionRequest) GetArguments() *structpb.Struct {
+	if x != nil {
+		return x.Arguments
+	}
+	return nil
+}
+
+func (x *ResolvePermissionRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// It is said.
+type ResolvePermissionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The request as it ended.
+	Request *Request `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	// How far the decision reaches.
+	AppliedScope PermissionScope `protobuf:"varint,2,opt,name=applied_scope,json=appliedScope,proto3,enum=parley.v1.PermissionScope" json:"applied_scope,omitempty"`
+	// The rule that was written; absent where none was.
+	Rule          *Rule `protobuf:"bytes,3,opt,name=rule,proto3" json:"rule,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResolvePermissionResponse) Reset() {
+	*x = ResolvePermissionResponse{}
+	mi := &file_parley_v1_permission_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResolvePermissionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResolvePermissionResponse) ProtoMessage() {}
+
+func (x *ResolvePermissionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_permission_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResolvePermissionResponse.ProtoReflect.Descriptor instead.
+func (*ResolvePermissionResponse) Descriptor() ([]byte, []int) {
+	return file_parley_v1_permission_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ResolvePermissionResponse) GetRequest() *Request {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *ResolvePermissionResponse) GetAppliedScope() PermissionScope {
+	if x != nil {
+		return x.AppliedScope
+	}
+	return PermissionScope_PERMISSION_SCOPE_UNSPECIFIED
+}
+
+func (x *ResolvePermissionResponse) GetRule() *Rule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+// What to judge: a call that might be made (`tool`, `arguments`), or one that was made (`call_id`).
 type CheckPermissionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The session's id.
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	// The tool's name.
+	// The tool's name. Empty with `call_id`.
 	Tool string `protobuf:"bytes,2,opt,name=tool,proto3" json:"tool,omitempty"`
-	// The arguments; absent = none.
-	Arguments     *structpb.Struct `protobuf:"bytes,3,opt,name=arguments,proto3" json:"arguments,omitempty"`
+	// The arguments; absent = none. Absent with `call_id`.
+	Arguments *structpb.Struct `protobuf:"bytes,3,opt,name=arguments,proto3" json:"arguments,omitempty"`
+	// A call of this session, open or over: the answer is what was decided on it. Empty = see `tool`.
+	CallId        string `protobuf:"bytes,4,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckPermissionRequest) Reset() {
 	*x = CheckPermissionRequest{}
-	mi := &file_parley_v1_permission_service_proto_msgTypes[12]
+	mi := &file_parley_v1_permission_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -720,7 +889,7 @@ func (x *CheckPermissionRequest) String() string {
 func (*CheckPermissionRequest) ProtoMessage() {}
 
 func (x *CheckPermissionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_permission_service_proto_msgTypes[12]
+	mi := &file_parley_v1_permission_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -733,7 +902,7 @@ func (x *CheckPermissionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckPermissionRequest.ProtoReflect.Descriptor instead.
 func (*CheckPermissionRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_permission_service_proto_rawDescGZIP(), []int{12}
+	return file_parley_v1_permission_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CheckPermissionRequest) GetSessionId() string {
@@ -757,10 +926,17 @@ func (x *CheckPermissionRequest) GetArguments() *structpb.Struct {
 	return nil
 }
 
+func (x *CheckPermissionRequest) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
 // The judgement.
 type CheckPermissionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What would become of the call.
+	// What would become of the call, or became of it; ASK while a human is asked about one that was made.
 	Decision CheckDecision `protobuf:"varint,1,opt,name=decision,proto3,enum=parley.v1.CheckDecision" json:"decision,omitempty"`
 	// What the call can do.
 	Risk Risk `protobuf:"varint,2,opt,name=risk,proto3,enum=parley.v1.Risk" json:"risk,omitempty"`
@@ -771,13 +947,19 @@ type CheckPermissionResponse struct {
 	// With ASK: the rules by which calls like this one would run unasked, the narrowest first. Empty: only a human can let it
 	// run, each time.
 	SuggestedRules []*RuleDraft `protobuf:"bytes,5,rep,name=suggested_rules,json=suggestedRules,proto3" json:"suggested_rules,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Of a call that was made: the request by which a human was asked; empty = nobody was.
+	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Of a call that was made: the name of the token that answered; empty = rules and mode decided.
+	DecidedBy string `protobuf:"bytes,7,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"`
+	// Of a call that was made: when it was decided; absent while a human is asked.
+	DecideTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=decide_time,json=decideTime,proto3" json:"decide_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckPermissionResponse) Reset() {
 	*x = CheckPermissionResponse{}
-	mi := &file_parley_v1_permission_service_proto_msgTypes[13]
+	mi := &file_parley_v1_permission_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -789,7 +971,7 @@ func (x *CheckPermissionResponse) String() string {
 func (*CheckPermissionResponse) ProtoMessage() {}
 
 func (x *CheckPermissionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_permission_service_proto_msgTypes[13]
+	mi := &file_parley_v1_permission_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -802,7 +984,7 @@ func (x *CheckPermissionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckPermissionResponse.ProtoReflect.Descriptor instead.
 func (*CheckPermissionResponse) Descriptor() ([]byte, []int) {
-	return file_parley_v1_permission_service_proto_rawDescGZIP(), []int{13}
+	return file_parley_v1_permission_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CheckPermissionResponse) GetDecision() CheckDecision {
@@ -840,11 +1022,32 @@ func (x *CheckPermissionResponse) GetSuggestedRules() []*RuleDraft {
 	return nil
 }
 
+func (x *CheckPermissionResponse) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *CheckPermissionResponse) GetDecidedBy() string {
+	if x != nil {
+		return x.DecidedBy
+	}
+	return ""
+}
+
+func (x *CheckPermissionResponse) GetDecideTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DecideTime
+	}
+	return nil
+}
+
 var File_parley_v1_permission_service_proto protoreflect.FileDescriptor
 
 const file_parley_v1_permission_service_proto_rawDesc = "" +
 	"\n" +
-	"\"parley/v1/permission_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x16parley/v1/access.proto\x1a\x1aparley/v1/permission.proto\x1a\x17parley/v1/session.proto\"<\n" +
+	"\"parley/v1/permission_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x1aparley/v1/permission.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto\"<\n" +
 	"\x10GetPolicyRequest\x12(\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\"\x90\x01\n" +
@@ -888,22 +1091,43 @@ const file_parley_v1_permission_service_proto_rawDesc = "" +
 	"\tworkspace\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tworkspace\x125\n" +
 	"\x05rules\x18\x04 \x03(\v2\x14.parley.v1.RuleDraftB\t\xbaH\x06\x92\x01\x03\x10\xac\x02R\x05rules\"=\n" +
 	"\x14ReplaceRulesResponse\x12%\n" +
-	"\x05rules\x18\x01 \x03(\v2\x0f.parley.v1.RuleR\x05rules\"\x9f\x01\n" +
+	"\x05rules\x18\x01 \x03(\v2\x0f.parley.v1.RuleR\x05rules\"\xfd\x02\n" +
+	"\x18ResolvePermissionRequest\x12(\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\x121\n" +
+	"\x0fidempotency_key\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eidempotencyKey\x12E\n" +
+	"\bdecision\x18\x03 \x01(\x0e2\x1d.parley.v1.PermissionDecisionB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\bdecision\x12:\n" +
+	"\x05scope\x18\x04 \x01(\x0e2\x1a.parley.v1.PermissionScopeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05scope\x12(\n" +
+	"\x04rule\x18\x05 \x01(\v2\x14.parley.v1.RuleDraftR\x04rule\x125\n" +
+	"\targuments\x18\x06 \x01(\v2\x17.google.protobuf.StructR\targuments\x12 \n" +
+	"\x06reason\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\x06reason\"\xaf\x01\n" +
+	"\x19ResolvePermissionResponse\x12,\n" +
+	"\arequest\x18\x01 \x01(\v2\x12.parley.v1.RequestR\arequest\x12?\n" +
+	"\rapplied_scope\x18\x02 \x01(\x0e2\x1a.parley.v1.PermissionScopeR\fappliedScope\x12#\n" +
+	"\x04rule\x18\x03 \x01(\v2\x0f.parley.v1.RuleR\x04rule\"\xb9\x01\n" +
 	"\x16CheckPermissionRequest\x12(\n" +
 	"\n" +
-	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x12\x1e\n" +
-	"\x04tool\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x04tool\x125\n" +
-	"\targuments\x18\x03 \x01(\v2\x17.google.protobuf.StructR\targumentsJ\x04\b\x04\x10\x05\"\xf0\x01\n" +
+	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x12\x1c\n" +
+	"\x04tool\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x04tool\x125\n" +
+	"\targuments\x18\x03 \x01(\v2\x17.google.protobuf.StructR\targuments\x12 \n" +
+	"\acall_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06callId\"\xeb\x02\n" +
 	"\x17CheckPermissionResponse\x124\n" +
 	"\bdecision\x18\x01 \x01(\x0e2\x18.parley.v1.CheckDecisionR\bdecision\x12#\n" +
 	"\x04risk\x18\x02 \x01(\x0e2\x0f.parley.v1.RiskR\x04risk\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12#\n" +
 	"\x04rule\x18\x04 \x01(\v2\x0f.parley.v1.RuleR\x04rule\x12=\n" +
-	"\x0fsuggested_rules\x18\x05 \x03(\v2\x14.parley.v1.RuleDraftR\x0esuggestedRules2\x83\x05\n" +
+	"\x0fsuggested_rules\x18\x05 \x03(\v2\x14.parley.v1.RuleDraftR\x0esuggestedRules\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x06 \x01(\tR\trequestId\x12\x1d\n" +
+	"\n" +
+	"decided_by\x18\a \x01(\tR\tdecidedBy\x12;\n" +
+	"\vdecide_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"decideTime2\xeb\x05\n" +
 	"\x11PermissionService\x12S\n" +
 	"\tGetPolicy\x12\x1b.parley.v1.GetPolicyRequest\x1a\x1c.parley.v1.GetPolicyResponse\"\v\xaa\xa1\x19\x04\b\x01\x10\x01\x90\x02\x01\x12`\n" +
-	"\x0fSetApprovalMode\x12!.parley.v1.SetApprovalModeRequest\x1a\".parley.v1.SetApprovalModeResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12Q\n" +
+	"\x0fSetApprovalMode\x12!.parley.v1.SetApprovalModeRequest\x1a\".parley.v1.SetApprovalModeResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12f\n" +
+	"\x11ResolvePermission\x12#.parley.v1.ResolvePermissionRequest\x1a$.parley.v1.ResolvePermissionResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12Q\n" +
 	"\n" +
 	"CreateRule\x12\x1c.parley.v1.CreateRuleRequest\x1a\x1d.parley.v1.CreateRuleResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12Q\n" +
 	"\tListRules\x12\x1b.parley.v1.ListRulesRequest\x1a\x1c.parley.v1.ListRulesResponse\"\t\xaa\xa1\x19\x02\b\x01\x90\x02\x01\x12Q\n" +
@@ -926,69 +1150,84 @@ func file_parley_v1_permission_service_proto_rawDescGZIP() []byte {
 	return file_parley_v1_permission_service_proto_rawDescData
 }
 
-var file_parley_v1_permission_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_parley_v1_permission_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_parley_v1_permission_service_proto_goTypes = []any{
-	(*GetPolicyRequest)(nil),        // 0: parley.v1.GetPolicyRequest
-	(*GetPolicyResponse)(nil),       // 1: parley.v1.GetPolicyResponse
-	(*SetApprovalModeRequest)(nil),  // 2: parley.v1.SetApprovalModeRequest
-	(*SetApprovalModeResponse)(nil), // 3: parley.v1.SetApprovalModeResponse
-	(*CreateRuleRequest)(nil),       // 4: parley.v1.CreateRuleRequest
-	(*CreateRuleResponse)(nil),      // 5: parley.v1.CreateRuleResponse
-	(*ListRulesRequest)(nil),        // 6: parley.v1.ListRulesRequest
-	(*ListRulesResponse)(nil),       // 7: parley.v1.ListRulesResponse
-	(*DeleteRuleRequest)(nil),       // 8: parley.v1.DeleteRuleRequest
-	(*DeleteRuleResponse)(nil),      // 9: parley.v1.DeleteRuleResponse
-	(*ReplaceRulesRequest)(nil),     // 10: parley.v1.ReplaceRulesRequest
-	(*ReplaceRulesResponse)(nil),    // 11: parley.v1.ReplaceRulesResponse
-	(*CheckPermissionRequest)(nil),  // 12: parley.v1.CheckPermissionRequest
-	(*CheckPermissionResponse)(nil), // 13: parley.v1.CheckPermissionResponse
-	(ApprovalMode)(0),               // 14: parley.v1.ApprovalMode
-	(*Rule)(nil),                    // 15: parley.v1.Rule
-	(*Session)(nil),                 // 16: parley.v1.Session
-	(*RuleDraft)(nil),               // 17: parley.v1.RuleDraft
-	(*durationpb.Duration)(nil),     // 18: google.protobuf.Duration
-	(PermissionScope)(0),            // 19: parley.v1.PermissionScope
-	(*structpb.Struct)(nil),         // 20: google.protobuf.Struct
-	(CheckDecision)(0),              // 21: parley.v1.CheckDecision
-	(Risk)(0),                       // 22: parley.v1.Risk
+	(*GetPolicyRequest)(nil),          // 0: parley.v1.GetPolicyRequest
+	(*GetPolicyResponse)(nil),         // 1: parley.v1.GetPolicyResponse
+	(*SetApprovalModeRequest)(nil),    // 2: parley.v1.SetApprovalModeRequest
+	(*SetApprovalModeResponse)(nil),   // 3: parley.v1.SetApprovalModeResponse
+	(*CreateRuleRequest)(nil),         // 4: parley.v1.CreateRuleRequest
+	(*CreateRuleResponse)(nil),        // 5: parley.v1.CreateRuleResponse
+	(*ListRulesRequest)(nil),          // 6: parley.v1.ListRulesRequest
+	(*ListRulesResponse)(nil),         // 7: parley.v1.ListRulesResponse
+	(*DeleteRuleRequest)(nil),         // 8: parley.v1.DeleteRuleRequest
+	(*DeleteRuleResponse)(nil),        // 9: parley.v1.DeleteRuleResponse
+	(*ReplaceRulesRequest)(nil),       // 10: parley.v1.ReplaceRulesRequest
+	(*ReplaceRulesResponse)(nil),      // 11: parley.v1.ReplaceRulesResponse
+	(*ResolvePermissionRequest)(nil),  // 12: parley.v1.ResolvePermissionRequest
+	(*ResolvePermissionResponse)(nil), // 13: parley.v1.ResolvePermissionResponse
+	(*CheckPermissionRequest)(nil),    // 14: parley.v1.CheckPermissionRequest
+	(*CheckPermissionResponse)(nil),   // 15: parley.v1.CheckPermissionResponse
+	(ApprovalMode)(0),                 // 16: parley.v1.ApprovalMode
+	(*Rule)(nil),                      // 17: parley.v1.Rule
+	(*Session)(nil),                   // 18: parley.v1.Session
+	(*RuleDraft)(nil),                 // 19: parley.v1.RuleDraft
+	(*durationpb.Duration)(nil),       // 20: google.protobuf.Duration
+	(PermissionScope)(0),              // 21: parley.v1.PermissionScope
+	(PermissionDecision)(0),           // 22: parley.v1.PermissionDecision
+	(*structpb.Struct)(nil),           // 23: google.protobuf.Struct
+	(*Request)(nil),                   // 24: parley.v1.Request
+	(CheckDecision)(0),                // 25: parley.v1.CheckDecision
+	(Risk)(0),                         // 26: parley.v1.Risk
+	(*timestamppb.Timestamp)(nil),     // 27: google.protobuf.Timestamp
 }
 var file_parley_v1_permission_service_proto_depIdxs = []int32{
-	14, // 0: parley.v1.GetPolicyResponse.mode:type_name -> parley.v1.ApprovalMode
-	15, // 1: parley.v1.GetPolicyResponse.rules:type_name -> parley.v1.Rule
-	14, // 2: parley.v1.SetApprovalModeRequest.mode:type_name -> parley.v1.ApprovalMode
-	16, // 3: parley.v1.SetApprovalModeResponse.session:type_name -> parley.v1.Session
-	17, // 4: parley.v1.CreateRuleRequest.rule:type_name -> parley.v1.RuleDraft
-	18, // 5: parley.v1.CreateRuleRequest.lifetime:type_name -> google.protobuf.Duration
-	15, // 6: parley.v1.CreateRuleResponse.rule:type_name -> parley.v1.Rule
-	19, // 7: parley.v1.ListRulesRequest.scope:type_name -> parley.v1.PermissionScope
-	15, // 8: parley.v1.ListRulesResponse.rules:type_name -> parley.v1.Rule
-	19, // 9: parley.v1.ReplaceRulesRequest.scope:type_name -> parley.v1.PermissionScope
-	17, // 10: parley.v1.ReplaceRulesRequest.rules:type_name -> parley.v1.RuleDraft
-	15, // 11: parley.v1.ReplaceRulesResponse.rules:type_name -> parley.v1.Rule
-	20, // 12: parley.v1.CheckPermissionRequest.arguments:type_name -> google.protobuf.Struct
-	21, // 13: parley.v1.CheckPermissionResponse.decision:type_name -> parley.v1.CheckDecision
-	22, // 14: parley.v1.CheckPermissionResponse.risk:type_name -> parley.v1.Risk
-	15, // 15: parley.v1.CheckPermissionResponse.rule:type_name -> parley.v1.Rule
-	17, // 16: parley.v1.CheckPermissionResponse.suggested_rules:type_name -> parley.v1.RuleDraft
-	0,  // 17: parley.v1.PermissionService.GetPolicy:input_type -> parley.v1.GetPolicyRequest
-	2,  // 18: parley.v1.PermissionService.SetApprovalMode:input_type -> parley.v1.SetApprovalModeRequest
-	4,  // 19: parley.v1.PermissionService.CreateRule:input_type -> parley.v1.CreateRuleRequest
-	6,  // 20: parley.v1.PermissionService.ListRules:input_type -> parley.v1.ListRulesRequest
-	8,  // 21: parley.v1.PermissionService.DeleteRule:input_type -> parley.v1.DeleteRuleRequest
-	10, // 22: parley.v1.PermissionService.ReplaceRules:input_type -> parley.v1.ReplaceRulesRequest
-	12, // 23: parley.v1.PermissionService.CheckPermission:input_type -> parley.v1.CheckPermissionRequest
-	1,  // 24: parley.v1.PermissionService.GetPolicy:output_type -> parley.v1.GetPolicyResponse
-	3,  // 25: parley.v1.PermissionService.SetApprovalMode:output_type -> parley.v1.SetApprovalModeResponse
-	5,  // 26: parley.v1.PermissionService.CreateRule:output_type -> parley.v1.CreateRuleResponse
-	7,  // 27: parley.v1.PermissionService.ListRules:output_type -> parley.v1.ListRulesResponse
-	9,  // 28: parley.v1.PermissionService.DeleteRule:output_type -> parley.v1.DeleteRuleResponse
-	11, // 29: parley.v1.PermissionService.ReplaceRules:output_type -> parley.v1.ReplaceRulesResponse
-	13, // 30: parley.v1.PermissionService.CheckPermission:output_type -> parley.v1.CheckPermissionResponse
-	24, // [24:31] is the sub-list for method output_type
-	17, // [17:24] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	16, // 0: parley.v1.GetPolicyResponse.mode:type_name -> parley.v1.ApprovalMode
+	17, // 1: parley.v1.GetPolicyResponse.rules:type_name -> parley.v1.Rule
+	16, // 2: parley.v1.SetApprovalModeRequest.mode:type_name -> parley.v1.ApprovalMode
+	18, // 3: parley.v1.SetApprovalModeResponse.session:type_name -> parley.v1.Session
+	19, // 4: parley.v1.CreateRuleRequest.rule:type_name -> parley.v1.RuleDraft
+	20, // 5: parley.v1.CreateRuleRequest.lifetime:type_name -> google.protobuf.Duration
+	17, // 6: parley.v1.CreateRuleResponse.rule:type_name -> parley.v1.Rule
+	21, // 7: parley.v1.ListRulesRequest.scope:type_name -> parley.v1.PermissionScope
+	17, // 8: parley.v1.ListRulesResponse.rules:type_name -> parley.v1.Rule
+	21, // 9: parley.v1.ReplaceRulesRequest.scope:type_name -> parley.v1.PermissionScope
+	19, // 10: parley.v1.ReplaceRulesRequest.rules:type_name -> parley.v1.RuleDraft
+	17, // 11: parley.v1.ReplaceRulesResponse.rules:type_name -> parley.v1.Rule
+	22, // 12: parley.v1.ResolvePermissionRequest.decision:type_name -> parley.v1.PermissionDecision
+	21, // 13: parley.v1.ResolvePermissionRequest.scope:type_name -> parley.v1.PermissionScope
+	19, // 14: parley.v1.ResolvePermissionRequest.rule:type_name -> parley.v1.RuleDraft
+	23, // 15: parley.v1.ResolvePermissionRequest.arguments:type_name -> google.protobuf.Struct
+	24, // 16: parley.v1.ResolvePermissionResponse.request:type_name -> parley.v1.Request
+	21, // 17: parley.v1.ResolvePermissionResponse.applied_scope:type_name -> parley.v1.PermissionScope
+	17, // 18: parley.v1.ResolvePermissionResponse.rule:type_name -> parley.v1.Rule
+	23, // 19: parley.v1.CheckPermissionRequest.arguments:type_name -> google.protobuf.Struct
+	25, // 20: parley.v1.CheckPermissionResponse.decision:type_name -> parley.v1.CheckDecision
+	26, // 21: parley.v1.CheckPermissionResponse.risk:type_name -> parley.v1.Risk
+	17, // 22: parley.v1.CheckPermissionResponse.rule:type_name -> parley.v1.Rule
+	19, // 23: parley.v1.CheckPermissionResponse.suggested_rules:type_name -> parley.v1.RuleDraft
+	27, // 24: parley.v1.CheckPermissionResponse.decide_time:type_name -> google.protobuf.Timestamp
+	0,  // 25: parley.v1.PermissionService.GetPolicy:input_type -> parley.v1.GetPolicyRequest
+	2,  // 26: parley.v1.PermissionService.SetApprovalMode:input_type -> parley.v1.SetApprovalModeRequest
+	12, // 27: parley.v1.PermissionService.ResolvePermission:input_type -> parley.v1.ResolvePermissionRequest
+	4,  // 28: parley.v1.PermissionService.CreateRule:input_type -> parley.v1.CreateRuleRequest
+	6,  // 29: parley.v1.PermissionService.ListRules:input_type -> parley.v1.ListRulesRequest
+	8,  // 30: parley.v1.PermissionService.DeleteRule:input_type -> parley.v1.DeleteRuleRequest
+	10, // 31: parley.v1.PermissionService.ReplaceRules:input_type -> parley.v1.ReplaceRulesRequest
+	14, // 32: parley.v1.PermissionService.CheckPermission:input_type -> parley.v1.CheckPermissionRequest
+	1,  // 33: parley.v1.PermissionService.GetPolicy:output_type -> parley.v1.GetPolicyResponse
+	3,  // 34: parley.v1.PermissionService.SetApprovalMode:output_type -> parley.v1.SetApprovalModeResponse
+	13, // 35: parley.v1.PermissionService.ResolvePermission:output_type -> parley.v1.ResolvePermissionResponse
+	5,  // 36: parley.v1.PermissionService.CreateRule:output_type -> parley.v1.CreateRuleResponse
+	7,  // 37: parley.v1.PermissionService.ListRules:output_type -> parley.v1.ListRulesResponse
+	9,  // 38: parley.v1.PermissionService.DeleteRule:output_type -> parley.v1.DeleteRuleResponse
+	11, // 39: parley.v1.PermissionService.ReplaceRules:output_type -> parley.v1.ReplaceRulesResponse
+	15, // 40: parley.v1.PermissionService.CheckPermission:output_type -> parley.v1.CheckPermissionResponse
+	33, // [33:41] is the sub-list for method output_type
+	25, // [25:33] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_permission_service_proto_init() }
@@ -998,6 +1237,7 @@ func file_parley_v1_permission_service_proto_init() {
 	}
 	file_parley_v1_access_proto_init()
 	file_parley_v1_permission_proto_init()
+	file_parley_v1_request_proto_init()
 	file_parley_v1_session_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1005,7 +1245,7 @@ func file_parley_v1_permission_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_permission_service_proto_rawDesc), len(file_parley_v1_permission_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

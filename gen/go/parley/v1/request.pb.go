@@ -30,6 +30,8 @@ type RequestKind int32
 const (
 	// Not set.
 	RequestKind_REQUEST_KIND_UNSPECIFIED RequestKind = 0
+	// Leave to run a tool call; answered by PermissionService.ResolvePermission.
+	RequestKind_REQUEST_KIND_PERMISSION RequestKind = 1
 	// An answer to a question.
 	RequestKind_REQUEST_KIND_QUESTION RequestKind = 2
 )
@@ -38,10 +40,12 @@ const (
 var (
 	RequestKind_name = map[int32]string{
 		0: "REQUEST_KIND_UNSPECIFIED",
+		1: "REQUEST_KIND_PERMISSION",
 		2: "REQUEST_KIND_QUESTION",
 	}
 	RequestKind_value = map[string]int32{
 		"REQUEST_KIND_UNSPECIFIED": 0,
+		"REQUEST_KIND_PERMISSION":  1,
 		"REQUEST_KIND_QUESTION":    2,
 	}
 )
@@ -206,6 +210,8 @@ type Request struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The session that it belongs to; empty = none. It may be gone since: its open requests were cancelled then.
 	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// The turn that waits for it; empty = none does.
+	TurnId string `protobuf:"bytes,3,opt,name=turn_id,json=turnId,proto3" json:"turn_id,omitempty"`
 	// What is asked for.
 	Kind RequestKind `protobuf:"varint,4,opt,name=kind,proto3,enum=parley.v1.RequestKind" json:"kind,omitempty"`
 	// The question in one line, at most 500 characters.
@@ -240,8 +246,10 @@ type Request struct {
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Why it was dismissed or cancelled, in words; else empty.
 	EndReason string `protobuf:"bytes,21,opt,name=end_reason,json=endReason,proto3" json:"end_reason,omitempty"`
-	// The name of the token that made it.
-	CreatedBy     string `protobuf:"bytes,23,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	// The name of the token that made it; empty where the engine did, for a turn.
+	CreatedBy string `protobuf:"bytes,23,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
+	// For kind PERMISSION: the call that is to be permitted. Else absent.
+	Permission    *Permission `protobuf:"bytes,20,opt,name=permission,proto3" json:"permission,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -286,6 +294,13 @@ func (x *Request) GetId() string {
 func (x *Request) GetSessionId() string {
 	if x != nil {
 		return x.SessionId
+	}
+	return ""
+}
+
+func (x *Request) GetTurnId() string {
+	if x != nil {
+		return x.TurnId
 	}
 	return ""
 }
@@ -416,6 +431,13 @@ func (x *Request) GetCreatedBy() string {
 	return ""
 }
 
+func (x *Request) GetPermission() *Permission {
+	if x != nil {
+		return x.Permission
+	}
+	return nil
+}
+
 // An answer to choose.
 type RequestOption struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -490,6 +512,7 @@ type Answer struct {
 	//	*Answer_OptionId
 	//	*Answer_Text
 	//	*Answer_Form
+	//	*Answer_Permission
 	Content       isAnswer_Content `protobuf_oneof:"content"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -559,6 +582,15 @@ func (x *Answer) GetForm() *structpb.Struct {
 	return nil
 }
 
+func (x *Answer) GetPermission() *PermissionAnswer {
+	if x != nil {
+		if x, ok := x.Content.(*Answer_Permission); ok {
+			return x.Permission
+		}
+	}
+	return nil
+}
+
 type isAnswer_Content interface {
 	isAnswer_Content()
 }
@@ -578,21 +610,29 @@ type Answer_Form struct {
 	Form *structpb.Struct `protobuf:"bytes,3,opt,name=form,proto3,oneof"`
 }
 
+type Answer_Permission struct {
+	// What was said to a tool call; given by PermissionService.ResolvePermission alone.
+	Permission *PermissionAnswer `protobuf:"bytes,5,opt,name=permission,proto3,oneof"`
+}
+
 func (*Answer_OptionId) isAnswer_Content() {}
 
 func (*Answer_Text) isAnswer_Content() {}
 
 func (*Answer_Form) isAnswer_Content() {}
 
+func (*Answer_Permission) isAnswer_Content() {}
+
 var File_parley_v1_request_proto protoreflect.FileDescriptor
 
 const file_parley_v1_request_proto_rawDesc = "" +
 	"\n" +
-	"\x17parley/v1/request.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x06\n" +
+	"\x17parley/v1/request.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aparley/v1/permission.proto\"\xfb\x06\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
-	"session_id\x18\x02 \x01(\tR\tsessionId\x12*\n" +
+	"session_id\x18\x02 \x01(\tR\tsessionId\x12\x17\n" +
+	"\aturn_id\x18\x03 \x01(\tR\x06turnId\x12*\n" +
 	"\x04kind\x18\x04 \x01(\x0e2\x16.parley.v1.RequestKindR\x04kind\x12\x14\n" +
 	"\x05title\x18\x05 \x01(\tR\x05title\x12\x12\n" +
 	"\x04body\x18\x06 \x01(\tR\x04body\x121\n" +
@@ -616,20 +656,27 @@ const file_parley_v1_request_proto_rawDesc = "" +
 	"\n" +
 	"end_reason\x18\x15 \x01(\tR\tendReason\x12\x1d\n" +
 	"\n" +
-	"created_by\x18\x17 \x01(\tR\tcreatedByJ\x04\b\x03\x10\x04J\x04\b\x14\x10\x15J\x04\b\x16\x10\x17\"x\n" +
+	"created_by\x18\x17 \x01(\tR\tcreatedBy\x125\n" +
+	"\n" +
+	"permission\x18\x14 \x01(\v2\x15.parley.v1.PermissionR\n" +
+	"permissionJ\x04\b\x16\x10\x17\"x\n" +
 	"\rRequestOption\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12 \n" +
 	"\x05label\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xf4\x03R\x05label\x12*\n" +
-	"\vdescription\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\vdescription\"\x9f\x01\n" +
+	"\vdescription\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\vdescription\"\xd8\x01\n" +
 	"\x06Answer\x12(\n" +
 	"\toption_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00R\boptionId\x12\x1f\n" +
 	"\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04H\x00R\x04text\x12-\n" +
-	"\x04form\x18\x03 \x01(\v2\x17.google.protobuf.StructH\x00R\x04formB\t\n" +
-	"\acontentJ\x04\b\x04\x10\x05J\x04\b\x05\x10\x06J\x04\b\x06\x10\a*X\n" +
+	"\x04form\x18\x03 \x01(\v2\x17.google.protobuf.StructH\x00R\x04form\x12=\n" +
+	"\n" +
+	"permission\x18\x05 \x01(\v2\x1b.parley.v1.PermissionAnswerH\x00R\n" +
+	"permissionB\t\n" +
+	"\acontentJ\x04\b\x04\x10\x05J\x04\b\x06\x10\a*o\n" +
 	"\vRequestKind\x12\x1c\n" +
-	"\x18REQUEST_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
-	"\x15REQUEST_KIND_QUESTION\x10\x02\"\x04\b\x01\x10\x01\"\x04\b\x03\x10\x03\"\x04\b\x04\x10\x04*\xb6\x01\n" +
+	"\x18REQUEST_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17REQUEST_KIND_PERMISSION\x10\x01\x12\x19\n" +
+	"\x15REQUEST_KIND_QUESTION\x10\x02\"\x04\b\x03\x10\x03\"\x04\b\x04\x10\x04*\xb6\x01\n" +
 	"\fRequestState\x12\x1d\n" +
 	"\x19REQUEST_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12REQUEST_STATE_OPEN\x10\x01\x12\x1a\n" +
@@ -669,6 +716,8 @@ var file_parley_v1_request_proto_goTypes = []any{
 	(*Answer)(nil),                // 5: parley.v1.Answer
 	(*structpb.Struct)(nil),       // 6: google.protobuf.Struct
 	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*Permission)(nil),            // 8: parley.v1.Permission
+	(*PermissionAnswer)(nil),      // 9: parley.v1.PermissionAnswer
 }
 var file_parley_v1_request_proto_depIdxs = []int32{
 	0,  // 0: parley.v1.Request.kind:type_name -> parley.v1.RequestKind
@@ -682,12 +731,14 @@ var file_parley_v1_request_proto_depIdxs = []int32{
 	5,  // 8: parley.v1.Request.answer:type_name -> parley.v1.Answer
 	7,  // 9: parley.v1.Request.create_time:type_name -> google.protobuf.Timestamp
 	7,  // 10: parley.v1.Request.end_time:type_name -> google.protobuf.Timestamp
-	6,  // 11: parley.v1.Answer.form:type_name -> google.protobuf.Struct
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	8,  // 11: parley.v1.Request.permission:type_name -> parley.v1.Permission
+	6,  // 12: parley.v1.Answer.form:type_name -> google.protobuf.Struct
+	9,  // 13: parley.v1.Answer.permission:type_name -> parley.v1.PermissionAnswer
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_request_proto_init() }
@@ -695,10 +746,12 @@ func file_parley_v1_request_proto_init() {
 	if File_parley_v1_request_proto != nil {
 		return
 	}
+	file_parley_v1_permission_proto_init()
 	file_parley_v1_request_proto_msgTypes[2].OneofWrappers = []any{
 		(*Answer_OptionId)(nil),
 		(*Answer_Text)(nil),
 		(*Answer_Form)(nil),
+		(*Answer_Permission)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

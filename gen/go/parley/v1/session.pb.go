@@ -32,6 +32,8 @@ const (
 	SessionState_SESSION_STATE_IDLE SessionState = 1
 	// A turn is running.
 	SessionState_SESSION_STATE_RUNNING SessionState = 2
+	// Its turn waits for a human, and nothing of it runs. `running_turn_id` names the turn, `waiting_on` the requests.
+	SessionState_SESSION_STATE_WAITING SessionState = 3
 )
 
 // Enum value maps for SessionState.
@@ -40,11 +42,13 @@ var (
 		0: "SESSION_STATE_UNSPECIFIED",
 		1: "SESSION_STATE_IDLE",
 		2: "SESSION_STATE_RUNNING",
+		3: "SESSION_STATE_WAITING",
 	}
 	SessionState_value = map[string]int32{
 		"SESSION_STATE_UNSPECIFIED": 0,
 		"SESSION_STATE_IDLE":        1,
 		"SESSION_STATE_RUNNING":     2,
+		"SESSION_STATE_WAITING":     3,
 	}
 )
 
@@ -104,7 +108,7 @@ type Session struct {
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When anything of it but its usage and its log last changed.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
-	// The running turn; empty when there is none.
+	// The turn that is running or waits for a human; empty when there is none.
 	RunningTurnId string `protobuf:"bytes,19,opt,name=running_turn_id,json=runningTurnId,proto3" json:"running_turn_id,omitempty"`
 	// True: a turn that a restart of the engine cut off goes on by itself. False: it ends INTERRUPTED, which is the default.
 	ResumeAfterRestart bool `protobuf:"varint,20,opt,name=resume_after_restart,json=resumeAfterRestart,proto3" json:"resume_after_restart,omitempty"`
@@ -416,11 +420,12 @@ const file_parley_v1_session_proto_rawDesc = "" +
 	"\vrequest_ids\x18\x01 \x03(\tR\n" +
 	"requestIds\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x126\n" +
-	"\bdeadline\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline*f\n" +
+	"\bdeadline\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline*{\n" +
 	"\fSessionState\x12\x1d\n" +
 	"\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12SESSION_STATE_IDLE\x10\x01\x12\x19\n" +
-	"\x15SESSION_STATE_RUNNING\x10\x02\"\x04\b\x03\x10\x03B\x90\x01\n" +
+	"\x15SESSION_STATE_RUNNING\x10\x02\x12\x19\n" +
+	"\x15SESSION_STATE_WAITING\x10\x03B\x90\x01\n" +
 	"\rcom.parley.v1B\fSessionProtoP\x01Z,example.com/parley/gen/go/parley/v1;parleyv1\xa2\x02\x03PXX\xaa\x02\tParley.V1\xca\x02\tParley\\V1\xe2\x02\x15Parley\\V1\\GPBMetadata\xea\x02\n" +
 	"Parley::V1b\x06proto3"
 

@@ -36,6 +36,8 @@ const (
 	TurnState_TURN_STATE_CANCELLING TurnState = 2
 	// Over, for the reason in `end_reason`.
 	TurnState_TURN_STATE_ENDED TurnState = 3
+	// Nothing runs until a human has answered. Its working time stands still.
+	TurnState_TURN_STATE_WAITING TurnState = 4
 )
 
 // Enum value maps for TurnState.
@@ -45,12 +47,14 @@ var (
 		1: "TURN_STATE_RUNNING",
 		2: "TURN_STATE_CANCELLING",
 		3: "TURN_STATE_ENDED",
+		4: "TURN_STATE_WAITING",
 	}
 	TurnState_value = map[string]int32{
 		"TURN_STATE_UNSPECIFIED": 0,
 		"TURN_STATE_RUNNING":     1,
 		"TURN_STATE_CANCELLING":  2,
 		"TURN_STATE_ENDED":       3,
+		"TURN_STATE_WAITING":     4,
 	}
 )
 
@@ -465,12 +469,13 @@ const file_parley_v1_turn_proto_rawDesc = "" +
 	"\xaa\x01\a\"\x03\b\x90\x1c*\x00R\n" +
 	"maxSilence\x12a\n" +
 	"\x18max_silence_before_first\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\r\xbaH\n" +
-	"\xaa\x01\a\"\x03\b\x90\x1c*\x00R\x15maxSilenceBeforeFirstJ\x04\b\x06\x10\a*v\n" +
+	"\xaa\x01\a\"\x03\b\x90\x1c*\x00R\x15maxSilenceBeforeFirstJ\x04\b\x06\x10\a*\x88\x01\n" +
 	"\tTurnState\x12\x1a\n" +
 	"\x16TURN_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TURN_STATE_RUNNING\x10\x01\x12\x19\n" +
 	"\x15TURN_STATE_CANCELLING\x10\x02\x12\x14\n" +
-	"\x10TURN_STATE_ENDED\x10\x03\"\x04\b\x04\x10\x04*\xce\x01\n" +
+	"\x10TURN_STATE_ENDED\x10\x03\x12\x16\n" +
+	"\x12TURN_STATE_WAITING\x10\x04*\xce\x01\n" +
 	"\rTurnEndReason\x12\x1f\n" +
 	"\x1bTURN_END_REASON_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19TURN_END_REASON_COMPLETED\x10\x01\x12\x1d\n" +

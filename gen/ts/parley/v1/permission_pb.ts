@@ -6,14 +6,14 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Message, UnknownEnum } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file parley/v1/permission.proto.
  */
 export const file_parley_v1_permission: GenFile = /*@__PURE__*/
-  fileDesc("ChpwYXJsZXkvdjEvcGVybWlzc2lvbi5wcm90bxIJcGFybGV5LnYxIqACCgRSdWxlEgoKAmlkGAEgASgJEiUKBmVmZmVjdBgCIAEoDjIVLnBhcmxleS52MS5SdWxlRWZmZWN0EikKBXNjb3BlGAMgASgOMhoucGFybGV5LnYxLlBlcm1pc3Npb25TY29wZRIMCgR0b29sGAQgASgJEg8KB3BhdHRlcm4YBSABKAkSEgoKc2Vzc2lvbl9pZBgGIAEoCRIRCgl3b3Jrc3BhY2UYByABKAkSLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjcmVhdGVkX2J5GAogASgJIqwBCglSdWxlRHJhZnQSMQoGZWZmZWN0GAEgASgOMhUucGFybGV5LnYxLlJ1bGVFZmZlY3RCCrpIB4IBBBABIAASNwoFc2NvcGUYAiABKA4yGi5wYXJsZXkudjEuUGVybWlzc2lvblNjb3BlQgy6SAmCAQYYAhgDGAQSGAoEdG9vbBgDIAEoCUIKukgHcgUQARiAARIZCgdwYXR0ZXJuGAQgASgJQgi6SAVyAyiACCrgAQoMQXBwcm92YWxNb2RlEh0KGUFQUFJPVkFMX01PREVfVU5TUEVDSUZJRUQQABIdChlBUFBST1ZBTF9NT0RFX0NPTkZJUk1fQUxMEAESGQoVQVBQUk9WQUxfTU9ERV9ERUZBVUxUEAISJAogQVBQUk9WQUxfTU9ERV9BVVRPX0FQUFJPVkVfRURJVFMQAxIbChdBUFBST1ZBTF9NT0RFX1RSVVNUX0FMTBAEEhYKEkFQUFJPVkFMX01PREVfUExBThAFEhwKGEFQUFJPVkFMX01PREVfUkVTVFJJQ1RFRBAGKqkBCg9QZXJtaXNzaW9uU2NvcGUSIAocUEVSTUlTU0lPTl9TQ09QRV9VTlNQRUNJRklFRBAAEhkKFVBFUk1JU1NJT05fU0NPUEVfT05DRRABEhwKGFBFUk1JU1NJT05fU0NPUEVfU0VTU0lPThACEh4KGlBFUk1JU1NJT05fU0NPUEVfV09SS1NQQUNFEAMSGwoXUEVSTUlTU0lPTl9TQ09QRV9HTE9CQUwQBCp6Cg1DaGVja0RlY2lzaW9uEh4KGkNIRUNLX0RFQ0lTSU9OX1VOU1BFQ0lGSUVEEAASGAoUQ0hFQ0tfREVDSVNJT05fQUxMT1cQARIWChJDSEVDS19ERUNJU0lPTl9BU0sQAhIXChNDSEVDS19ERUNJU0lPTl9ERU5ZEAMqawoKUnVsZUVmZmVjdBIbChdSVUxFX0VGRkVDVF9VTlNQRUNJRklFRBAAEhUKEVJVTEVfRUZGRUNUX0FMTE9XEAESEwoPUlVMRV9FRkZFQ1RfQVNLEAISFAoQUlVMRV9FRkZFQ1RfREVOWRADKoABCgRSaXNrEhQKEFJJU0tfVU5TUEVDSUZJRUQQABINCglSSVNLX05PTkUQARINCglSSVNLX1JFQUQQAhINCglSSVNLX0VESVQQAxINCglSSVNLX1NBRkUQBBIUChBSSVNLX0RFU1RSVUNUSVZFEAUSEAoMUklTS19VTktOT1dOEAZiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("ChpwYXJsZXkvdjEvcGVybWlzc2lvbi5wcm90bxIJcGFybGV5LnYxIpIDCgRSdWxlEhMKAmlkGAEgASgJQge6SARyAhhAEi8KBmVmZmVjdBgCIAEoDjIVLnBhcmxleS52MS5SdWxlRWZmZWN0Qgi6SAWCAQIQARIzCgVzY29wZRgDIAEoDjIaLnBhcmxleS52MS5QZXJtaXNzaW9uU2NvcGVCCLpIBYIBAhABEhYKBHRvb2wYBCABKAlCCLpIBXIDGIABEhkKB3BhdHRlcm4YBSABKAlCCLpIBXIDKIAIEhsKCnNlc3Npb25faWQYBiABKAlCB7pIBHICGEASGwoJd29ya3NwYWNlGAcgASgJQgi6SAVyAxiAIBJBCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCELpIDbIBCiIGCICY+4p5MgASQQoLZXhwaXJlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhC6SA2yAQoiBgiAmPuKeTIAEhwKCmNyZWF0ZWRfYnkYCiABKAlCCLpIBXIDGIABIqwBCglSdWxlRHJhZnQSMQoGZWZmZWN0GAEgASgOMhUucGFybGV5LnYxLlJ1bGVFZmZlY3RCCrpIB4IBBBABIAASNwoFc2NvcGUYAiABKA4yGi5wYXJsZXkudjEuUGVybWlzc2lvblNjb3BlQgy6SAmCAQYYAhgDGAQSGAoEdG9vbBgDIAEoCUIKukgHcgUQARiAARIZCgdwYXR0ZXJuGAQgASgJQgi6SAVyAyiACCLDAQoKUGVybWlzc2lvbhIMCgR0b29sGAEgASgJEg8KB2NhbGxfaWQYAiABKAkSKgoJYXJndW1lbnRzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIMCgRkaWZmGAQgASgJEh0KBHJpc2sYBSABKA4yDy5wYXJsZXkudjEuUmlzaxIOCgZyZWFzb24YBiABKAkSLQoPc3VnZ2VzdGVkX3J1bGVzGAcgAygLMhQucGFybGV5LnYxLlJ1bGVEcmFmdCLnAQoQUGVybWlzc2lvbkFuc3dlchI5CghkZWNpc2lvbhgBIAEoDjIdLnBhcmxleS52MS5QZXJtaXNzaW9uRGVjaXNpb25CCLpIBYIBAhABEjMKBXNjb3BlGAIgASgOMhoucGFybGV5LnYxLlBlcm1pc3Npb25TY29wZUIIukgFggECEAESHQoEcnVsZRgDIAEoCzIPLnBhcmxleS52MS5SdWxlEioKCWFyZ3VtZW50cxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSGAoGcmVhc29uGAUgASgJQgi6SAVyAxigHyrgAQoMQXBwcm92YWxNb2RlEh0KGUFQUFJPVkFMX01PREVfVU5TUEVDSUZJRUQQABIdChlBUFBST1ZBTF9NT0RFX0NPTkZJUk1fQUxMEAESGQoVQVBQUk9WQUxfTU9ERV9ERUZBVUxUEAISJAogQVBQUk9WQUxfTU9ERV9BVVRPX0FQUFJPVkVfRURJVFMQAxIbChdBUFBST1ZBTF9NT0RFX1RSVVNUX0FMTBAEEhYKEkFQUFJPVkFMX01PREVfUExBThAFEhwKGEFQUFJPVkFMX01PREVfUkVTVFJJQ1RFRBAGKqkBCg9QZXJtaXNzaW9uU2NvcGUSIAocUEVSTUlTU0lPTl9TQ09QRV9VTlNQRUNJRklFRBAAEhkKFVBFUk1JU1NJT05fU0NPUEVfT05DRRABEhwKGFBFUk1JU1NJT05fU0NPUEVfU0VTU0lPThACEh4KGlBFUk1JU1NJT05fU0NPUEVfV09SS1NQQUNFEAMSGwoXUEVSTUlTU0lPTl9TQ09QRV9HTE9CQUwQBCp6Cg1DaGVja0RlY2lzaW9uEh4KGkNIRUNLX0RFQ0lTSU9OX1VOU1BFQ0lGSUVEEAASGAoUQ0hFQ0tfREVDSVNJT05fQUxMT1cQARIWChJDSEVDS19ERUNJU0lPTl9BU0sQAhIXChNDSEVDS19ERUNJU0lPTl9ERU5ZEAMqeAoSUGVybWlzc2lvbkRlY2lzaW9uEiMKH1BFUk1JU1NJT05fREVDSVNJT05fVU5TUEVDSUZJRUQQABIfChtQRVJNSVNTSU9OX0RFQ0lTSU9OX0FQUFJPVkUQARIcChhQRVJNSVNTSU9OX0RFQ0lTSU9OX0RFTlkQAiprCgpSdWxlRWZmZWN0EhsKF1JVTEVfRUZGRUNUX1VOU1BFQ0lGSUVEEAASFQoRUlVMRV9FRkZFQ1RfQUxMT1cQARITCg9SVUxFX0VGRkVDVF9BU0sQAhIUChBSVUxFX0VGRkVDVF9ERU5ZEAMqgAEKBFJpc2sSFAoQUklTS19VTlNQRUNJRklFRBAAEg0KCVJJU0tfTk9ORRABEg0KCVJJU0tfUkVBRBACEg0KCVJJU0tfRURJVBADEg0KCVJJU0tfU0FGRRAEEhQKEFJJU0tfREVTVFJVQ1RJVkUQBRIQCgxSSVNLX1VOS05PV04QBmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * A stored permission decision for calls like this one.
@@ -144,6 +144,120 @@ export type RuleDraft = Message<"parley.v1.RuleDraft"> & {
  */
 export const RuleDraftSchema: GenMessage<RuleDraft> = /*@__PURE__*/
   messageDesc(file_parley_v1_permission, 1);
+
+/**
+ * What a human is asked to permit: one tool call, exactly.
+ *
+ * @generated from message parley.v1.Permission
+ */
+export type Permission = Message<"parley.v1.Permission"> & {
+  /**
+   * The tool's name.
+   *
+   * @generated from field: string tool = 1;
+   */
+  tool: string;
+
+  /**
+   * The call.
+   *
+   * @generated from field: string call_id = 2;
+   */
+  callId: string;
+
+  /**
+   * All of its arguments.
+   *
+   * @generated from field: google.protobuf.Struct arguments = 3;
+   */
+  arguments?: JsonObject | undefined;
+
+  /**
+   * What it would change in files, as a unified diff of at most 256 KiB; the body says where it was cut. Empty where the tool
+   * changes no files, or cannot tell before.
+   *
+   * @generated from field: string diff = 4;
+   */
+  diff: string;
+
+  /**
+   * What it can do.
+   *
+   * @generated from field: parley.v1.Risk risk = 5;
+   */
+  risk: Risk;
+
+  /**
+   * Why a human is asked, in words.
+   *
+   * @generated from field: string reason = 6;
+   */
+  reason: string;
+
+  /**
+   * The rules by which calls like this one would run unasked, the narrowest first. Empty: only a human can let it run, each
+   * time.
+   *
+   * @generated from field: repeated parley.v1.RuleDraft suggested_rules = 7;
+   */
+  suggestedRules: RuleDraft[];
+};
+
+/**
+ * Describes the message parley.v1.Permission.
+ * Use `create(PermissionSchema)` to create a new message.
+ */
+export const PermissionSchema: GenMessage<Permission> = /*@__PURE__*/
+  messageDesc(file_parley_v1_permission, 2);
+
+/**
+ * What a human said to a call.
+ *
+ * @generated from message parley.v1.PermissionAnswer
+ */
+export type PermissionAnswer = Message<"parley.v1.PermissionAnswer"> & {
+  /**
+   * Whether it may run.
+   *
+   * @generated from field: parley.v1.PermissionDecision decision = 1;
+   */
+  decision: PermissionDecision;
+
+  /**
+   * How far the decision reaches: beyond ONCE a rule was written.
+   *
+   * @generated from field: parley.v1.PermissionScope scope = 2;
+   */
+  scope: PermissionScope;
+
+  /**
+   * The rule that was written; absent for ONCE.
+   *
+   * @generated from field: parley.v1.Rule rule = 3;
+   */
+  rule?: Rule | undefined;
+
+  /**
+   * What runs in the place of what was asked; absent = as asked.
+   *
+   * @generated from field: google.protobuf.Struct arguments = 4;
+   */
+  arguments?: JsonObject | undefined;
+
+  /**
+   * Why, in words, as the model is told; may be empty.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message parley.v1.PermissionAnswer.
+ * Use `create(PermissionAnswerSchema)` to create a new message.
+ */
+export const PermissionAnswerSchema: GenMessage<PermissionAnswer> = /*@__PURE__*/
+  messageDesc(file_parley_v1_permission, 3);
 
 /**
  * How much a session's agent may do without asking. Deny rules, ask rules and protected paths hold in every mode.
@@ -318,6 +432,47 @@ export const CheckDecisionSchema: GenEnum<CheckDecision> = /*@__PURE__*/
   enumDesc(file_parley_v1_permission, 2);
 
 /**
+ * What a human says to a call.
+ *
+ * @generated from enum parley.v1.PermissionDecision
+ */
+export const PermissionDecision = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: PERMISSION_DECISION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It may run.
+   *
+   * @generated from enum value: PERMISSION_DECISION_APPROVE = 1;
+   */
+  APPROVE: 1,
+
+  /**
+   * It does not run; the model is told so.
+   *
+   * @generated from enum value: PERMISSION_DECISION_DENY = 2;
+   */
+  DENY: 2,
+} as const;
+
+/**
+ * What a human says to a call.
+ *
+ * @generated from enum parley.v1.PermissionDecision
+ */
+export type PermissionDecision = (typeof PermissionDecision)[keyof typeof PermissionDecision] | UnknownEnum;
+
+/**
+ * Describes the enum parley.v1.PermissionDecision.
+ */
+export const PermissionDecisionSchema: GenEnum<PermissionDecision> = /*@__PURE__*/
+  enumDesc(file_parley_v1_permission, 3);
+
+/**
  * What a rule says of the calls it matches. Deny wins over ask, ask over allow.
  *
  * @generated from enum parley.v1.RuleEffect
@@ -363,7 +518,7 @@ export type RuleEffect = (typeof RuleEffect)[keyof typeof RuleEffect] | UnknownE
  * Describes the enum parley.v1.RuleEffect.
  */
 export const RuleEffectSchema: GenEnum<RuleEffect> = /*@__PURE__*/
-  enumDesc(file_parley_v1_permission, 3);
+  enumDesc(file_parley_v1_permission, 4);
 
 /**
  * What a call can do.
@@ -432,5 +587,5 @@ export type Risk = (typeof Risk)[keyof typeof Risk] | UnknownEnum;
  * Describes the enum parley.v1.Risk.
  */
 export const RiskSchema: GenEnum<Risk> = /*@__PURE__*/
-  enumDesc(file_parley_v1_permission, 4);
+  enumDesc(file_parley_v1_permission, 5);
 

@@ -5,11 +5,13 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Duration } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration, file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_parley_v1_access } from "./access_pb.ts";
-import type { ApprovalMode, CheckDecision, PermissionScope, Risk, Rule, RuleDraft } from "./permission_pb.ts";
+import type { ApprovalMode, CheckDecision, PermissionDecision, PermissionScope, Risk, Rule, RuleDraft } from "./permission_pb.ts";
 import { file_parley_v1_permission } from "./permission_pb.ts";
+import type { Request } from "./request_pb.ts";
+import { file_parley_v1_request } from "./request_pb.ts";
 import type { Session } from "./session_pb.ts";
 import { file_parley_v1_session } from "./session_pb.ts";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -18,7 +20,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file parley/v1/permission_service.proto.
  */
 export const file_parley_v1_permission_service: GenFile = /*@__PURE__*/
-  fileDesc("CiJwYXJsZXkvdjEvcGVybWlzc2lvbl9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEiMQoQR2V0UG9saWN5UmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEAicwoRR2V0UG9saWN5UmVzcG9uc2USJQoEbW9kZRgBIAEoDjIXLnBhcmxleS52MS5BcHByb3ZhbE1vZGUSHgoFcnVsZXMYAiADKAsyDy5wYXJsZXkudjEuUnVsZRIXCg9wcm90ZWN0ZWRfcGF0aHMYAyADKAkiaAoWU2V0QXBwcm92YWxNb2RlUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASLwoEbW9kZRgCIAEoDjIXLnBhcmxleS52MS5BcHByb3ZhbE1vZGVCCLpIBYIBAhABIj4KF1NldEFwcHJvdmFsTW9kZVJlc3BvbnNlEiMKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbiLbAQoRQ3JlYXRlUnVsZVJlcXVlc3QSIQoPaWRlbXBvdGVuY3lfa2V5GAEgASgJQgi6SAVyAxiAARIqCgRydWxlGAIgASgLMhQucGFybGV5LnYxLlJ1bGVEcmFmdEIGukgDyAEBEhsKCnNlc3Npb25faWQYAyABKAlCB7pIBHICGEASGwoJd29ya3NwYWNlGAQgASgJQgi6SAVyAxiAIBI9CghsaWZldGltZRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgYIgIawlgEqACIzChJDcmVhdGVSdWxlUmVzcG9uc2USHQoEcnVsZRgBIAEoCzIPLnBhcmxleS52MS5SdWxlIp4BChBMaXN0UnVsZXNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIbCgpzZXNzaW9uX2lkGAMgASgJQge6SARyAhhAEjMKBXNjb3BlGAQgASgOMhoucGFybGV5LnYxLlBlcm1pc3Npb25TY29wZUIIukgFggECEAEiTAoRTGlzdFJ1bGVzUmVzcG9uc2USHgoFcnVsZXMYASADKAsyDy5wYXJsZXkudjEuUnVsZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiLwoRRGVsZXRlUnVsZVJlcXVlc3QSGgoHcnVsZV9pZBgBIAEoCUIJukgGcgQQARhAIhQKEkRlbGV0ZVJ1bGVSZXNwb25zZSK4AQoTUmVwbGFjZVJ1bGVzUmVxdWVzdBI3CgVzY29wZRgBIAEoDjIaLnBhcmxleS52MS5QZXJtaXNzaW9uU2NvcGVCDLpICYIBBhgCGAMYBBIbCgpzZXNzaW9uX2lkGAIgASgJQge6SARyAhhAEhsKCXdvcmtzcGFjZRgDIAEoCUIIukgFcgMYgCASLgoFcnVsZXMYBCADKAsyFC5wYXJsZXkudjEuUnVsZURyYWZ0Qgm6SAaSAQMQrAIiNgoUUmVwbGFjZVJ1bGVzUmVzcG9uc2USHgoFcnVsZXMYASADKAsyDy5wYXJsZXkudjEuUnVsZSKDAQoWQ2hlY2tQZXJtaXNzaW9uUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASGAoEdG9vbBgCIAEoCUIKukgHcgUQARiAARIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0SgQIBBAFIsIBChdDaGVja1Blcm1pc3Npb25SZXNwb25zZRIqCghkZWNpc2lvbhgBIAEoDjIYLnBhcmxleS52MS5DaGVja0RlY2lzaW9uEh0KBHJpc2sYAiABKA4yDy5wYXJsZXkudjEuUmlzaxIOCgZyZWFzb24YAyABKAkSHQoEcnVsZRgEIAEoCzIPLnBhcmxleS52MS5SdWxlEi0KD3N1Z2dlc3RlZF9ydWxlcxgFIAMoCzIULnBhcmxleS52MS5SdWxlRHJhZnQygwUKEVBlcm1pc3Npb25TZXJ2aWNlElMKCUdldFBvbGljeRIbLnBhcmxleS52MS5HZXRQb2xpY3lSZXF1ZXN0GhwucGFybGV5LnYxLkdldFBvbGljeVJlc3BvbnNlIguQAgGqoRkECAEQARJgCg9TZXRBcHByb3ZhbE1vZGUSIS5wYXJsZXkudjEuU2V0QXBwcm92YWxNb2RlUmVxdWVzdBoiLnBhcmxleS52MS5TZXRBcHByb3ZhbE1vZGVSZXNwb25zZSIGqqEZAggCElEKCkNyZWF0ZVJ1bGUSHC5wYXJsZXkudjEuQ3JlYXRlUnVsZVJlcXVlc3QaHS5wYXJsZXkudjEuQ3JlYXRlUnVsZVJlc3BvbnNlIgaqoRkCCAISUQoJTGlzdFJ1bGVzEhsucGFybGV5LnYxLkxpc3RSdWxlc1JlcXVlc3QaHC5wYXJsZXkudjEuTGlzdFJ1bGVzUmVzcG9uc2UiCZACAaqhGQIIARJRCgpEZWxldGVSdWxlEhwucGFybGV5LnYxLkRlbGV0ZVJ1bGVSZXF1ZXN0Gh0ucGFybGV5LnYxLkRlbGV0ZVJ1bGVSZXNwb25zZSIGqqEZAggCElcKDFJlcGxhY2VSdWxlcxIeLnBhcmxleS52MS5SZXBsYWNlUnVsZXNSZXF1ZXN0Gh8ucGFybGV5LnYxLlJlcGxhY2VSdWxlc1Jlc3BvbnNlIgaqoRkCCAISZQoPQ2hlY2tQZXJtaXNzaW9uEiEucGFybGV5LnYxLkNoZWNrUGVybWlzc2lvblJlcXVlc3QaIi5wYXJsZXkudjEuQ2hlY2tQZXJtaXNzaW9uUmVzcG9uc2UiC5ACAaqhGQQIARABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_parley_v1_access, file_parley_v1_permission, file_parley_v1_session]);
+  fileDesc("CiJwYXJsZXkvdjEvcGVybWlzc2lvbl9zZXJ2aWNlLnByb3RvEglwYXJsZXkudjEiMQoQR2V0UG9saWN5UmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEAicwoRR2V0UG9saWN5UmVzcG9uc2USJQoEbW9kZRgBIAEoDjIXLnBhcmxleS52MS5BcHByb3ZhbE1vZGUSHgoFcnVsZXMYAiADKAsyDy5wYXJsZXkudjEuUnVsZRIXCg9wcm90ZWN0ZWRfcGF0aHMYAyADKAkiaAoWU2V0QXBwcm92YWxNb2RlUmVxdWVzdBIdCgpzZXNzaW9uX2lkGAEgASgJQgm6SAZyBBABGEASLwoEbW9kZRgCIAEoDjIXLnBhcmxleS52MS5BcHByb3ZhbE1vZGVCCLpIBYIBAhABIj4KF1NldEFwcHJvdmFsTW9kZVJlc3BvbnNlEiMKB3Nlc3Npb24YASABKAsyEi5wYXJsZXkudjEuU2Vzc2lvbiLbAQoRQ3JlYXRlUnVsZVJlcXVlc3QSIQoPaWRlbXBvdGVuY3lfa2V5GAEgASgJQgi6SAVyAxiAARIqCgRydWxlGAIgASgLMhQucGFybGV5LnYxLlJ1bGVEcmFmdEIGukgDyAEBEhsKCnNlc3Npb25faWQYAyABKAlCB7pIBHICGEASGwoJd29ya3NwYWNlGAQgASgJQgi6SAVyAxiAIBI9CghsaWZldGltZRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQukgNqgEKIgYIgIawlgEqACIzChJDcmVhdGVSdWxlUmVzcG9uc2USHQoEcnVsZRgBIAEoCzIPLnBhcmxleS52MS5SdWxlIp4BChBMaXN0UnVsZXNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIbCgpzZXNzaW9uX2lkGAMgASgJQge6SARyAhhAEjMKBXNjb3BlGAQgASgOMhoucGFybGV5LnYxLlBlcm1pc3Npb25TY29wZUIIukgFggECEAEiTAoRTGlzdFJ1bGVzUmVzcG9uc2USHgoFcnVsZXMYASADKAsyDy5wYXJsZXkudjEuUnVsZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiLwoRRGVsZXRlUnVsZVJlcXVlc3QSGgoHcnVsZV9pZBgBIAEoCUIJukgGcgQQARhAIhQKEkRlbGV0ZVJ1bGVSZXNwb25zZSK4AQoTUmVwbGFjZVJ1bGVzUmVxdWVzdBI3CgVzY29wZRgBIAEoDjIaLnBhcmxleS52MS5QZXJtaXNzaW9uU2NvcGVCDLpICYIBBhgCGAMYBBIbCgpzZXNzaW9uX2lkGAIgASgJQge6SARyAhhAEhsKCXdvcmtzcGFjZRgDIAEoCUIIukgFcgMYgCASLgoFcnVsZXMYBCADKAsyFC5wYXJsZXkudjEuUnVsZURyYWZ0Qgm6SAaSAQMQrAIiNgoUUmVwbGFjZVJ1bGVzUmVzcG9uc2USHgoFcnVsZXMYASADKAsyDy5wYXJsZXkudjEuUnVsZSK4AgoYUmVzb2x2ZVBlcm1pc3Npb25SZXF1ZXN0Eh0KCnJlcXVlc3RfaWQYASABKAlCCbpIBnIEEAEYQBIhCg9pZGVtcG90ZW5jeV9rZXkYAiABKAlCCLpIBXIDGIABEjsKCGRlY2lzaW9uGAMgASgOMh0ucGFybGV5LnYxLlBlcm1pc3Npb25EZWNpc2lvbkIKukgHggEEEAEgABIzCgVzY29wZRgEIAEoDjIaLnBhcmxleS52MS5QZXJtaXNzaW9uU2NvcGVCCLpIBYIBAhABEiIKBHJ1bGUYBSABKAsyFC5wYXJsZXkudjEuUnVsZURyYWZ0EioKCWFyZ3VtZW50cxgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSGAoGcmVhc29uGAcgASgJQgi6SAVyAxigHyKSAQoZUmVzb2x2ZVBlcm1pc3Npb25SZXNwb25zZRIjCgdyZXF1ZXN0GAEgASgLMhIucGFybGV5LnYxLlJlcXVlc3QSMQoNYXBwbGllZF9zY29wZRgCIAEoDjIaLnBhcmxleS52MS5QZXJtaXNzaW9uU2NvcGUSHQoEcnVsZRgDIAEoCzIPLnBhcmxleS52MS5SdWxlIpUBChZDaGVja1Blcm1pc3Npb25SZXF1ZXN0Eh0KCnNlc3Npb25faWQYASABKAlCCbpIBnIEEAEYQBIWCgR0b29sGAIgASgJQgi6SAVyAxiAARIqCglhcmd1bWVudHMYAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKB2NhbGxfaWQYBCABKAlCB7pIBHICGEAimwIKF0NoZWNrUGVybWlzc2lvblJlc3BvbnNlEioKCGRlY2lzaW9uGAEgASgOMhgucGFybGV5LnYxLkNoZWNrRGVjaXNpb24SHQoEcmlzaxgCIAEoDjIPLnBhcmxleS52MS5SaXNrEg4KBnJlYXNvbhgDIAEoCRIdCgRydWxlGAQgASgLMg8ucGFybGV5LnYxLlJ1bGUSLQoPc3VnZ2VzdGVkX3J1bGVzGAUgAygLMhQucGFybGV5LnYxLlJ1bGVEcmFmdBISCgpyZXF1ZXN0X2lkGAYgASgJEhIKCmRlY2lkZWRfYnkYByABKAkSLwoLZGVjaWRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMusFChFQZXJtaXNzaW9uU2VydmljZRJTCglHZXRQb2xpY3kSGy5wYXJsZXkudjEuR2V0UG9saWN5UmVxdWVzdBocLnBhcmxleS52MS5HZXRQb2xpY3lSZXNwb25zZSILkAIBqqEZBAgBEAESYAoPU2V0QXBwcm92YWxNb2RlEiEucGFybGV5LnYxLlNldEFwcHJvdmFsTW9kZVJlcXVlc3QaIi5wYXJsZXkudjEuU2V0QXBwcm92YWxNb2RlUmVzcG9uc2UiBqqhGQIIAhJmChFSZXNvbHZlUGVybWlzc2lvbhIjLnBhcmxleS52MS5SZXNvbHZlUGVybWlzc2lvblJlcXVlc3QaJC5wYXJsZXkudjEuUmVzb2x2ZVBlcm1pc3Npb25SZXNwb25zZSIGqqEZAggCElEKCkNyZWF0ZVJ1bGUSHC5wYXJsZXkudjEuQ3JlYXRlUnVsZVJlcXVlc3QaHS5wYXJsZXkudjEuQ3JlYXRlUnVsZVJlc3BvbnNlIgaqoRkCCAISUQoJTGlzdFJ1bGVzEhsucGFybGV5LnYxLkxpc3RSdWxlc1JlcXVlc3QaHC5wYXJsZXkudjEuTGlzdFJ1bGVzUmVzcG9uc2UiCZACAaqhGQIIARJRCgpEZWxldGVSdWxlEhwucGFybGV5LnYxLkRlbGV0ZVJ1bGVSZXF1ZXN0Gh0ucGFybGV5LnYxLkRlbGV0ZVJ1bGVSZXNwb25zZSIGqqEZAggCElcKDFJlcGxhY2VSdWxlcxIeLnBhcmxleS52MS5SZXBsYWNlUnVsZXNSZXF1ZXN0Gh8ucGFybGV5LnYxLlJlcGxhY2VSdWxlc1Jlc3BvbnNlIgaqoRkCCAISZQoPQ2hlY2tQZXJtaXNzaW9uEiEucGFybGV5LnYxLkNoZWNrUGVybWlzc2lvblJlcXVlc3QaIi5wYXJsZXkudjEuQ2hlY2tQZXJtaXNzaW9uUmVzcG9uc2UiC5ACAaqhGQQIARABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_access, file_parley_v1_permission, file_parley_v1_request, file_parley_v1_session]);
 
 /**
  * Whose policy to return.
@@ -365,7 +367,107 @@ export const ReplaceRulesResponseSchema: GenMessage<ReplaceRulesResponse> = /*@_
   messageDesc(file_parley_v1_permission_service, 11);
 
 /**
- * What to judge.
+ * What is said to a call that waits.
+ *
+ * @generated from message parley.v1.ResolvePermissionRequest
+ */
+export type ResolvePermissionRequest = Message<"parley.v1.ResolvePermissionRequest"> & {
+  /**
+   * The request's id.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The same key with the same content returns what the first call came to; kept for 24 hours. Empty = none.
+   *
+   * @generated from field: string idempotency_key = 2;
+   */
+  idempotencyKey: string;
+
+  /**
+   * Whether the call may run.
+   *
+   * @generated from field: parley.v1.PermissionDecision decision = 3;
+   */
+  decision: PermissionDecision;
+
+  /**
+   * How far the decision reaches. Beyond ONCE it writes a rule: `rule`, or else the first that the request suggests, with this
+   * scope; where it suggests none it is ONCE, and the response says so. Unspecified = the scope of `rule`, or ONCE.
+   *
+   * @generated from field: parley.v1.PermissionScope scope = 4;
+   */
+  scope: PermissionScope;
+
+  /**
+   * The rule to write; its scope is `scope` where that is set, and its effect fits the decision. Absent = see `scope`.
+   *
+   * @generated from field: parley.v1.RuleDraft rule = 5;
+   */
+  rule?: RuleDraft | undefined;
+
+  /**
+   * What is to run in the place of what was asked, all of the arguments; judged again before it is taken. The model is told.
+   * With APPROVE only; absent = as asked.
+   *
+   * @generated from field: google.protobuf.Struct arguments = 6;
+   */
+  arguments?: JsonObject | undefined;
+
+  /**
+   * Why, in words. The model is told; may be empty.
+   *
+   * @generated from field: string reason = 7;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message parley.v1.ResolvePermissionRequest.
+ * Use `create(ResolvePermissionRequestSchema)` to create a new message.
+ */
+export const ResolvePermissionRequestSchema: GenMessage<ResolvePermissionRequest> = /*@__PURE__*/
+  messageDesc(file_parley_v1_permission_service, 12);
+
+/**
+ * It is said.
+ *
+ * @generated from message parley.v1.ResolvePermissionResponse
+ */
+export type ResolvePermissionResponse = Message<"parley.v1.ResolvePermissionResponse"> & {
+  /**
+   * The request as it ended.
+   *
+   * @generated from field: parley.v1.Request request = 1;
+   */
+  request?: Request | undefined;
+
+  /**
+   * How far the decision reaches.
+   *
+   * @generated from field: parley.v1.PermissionScope applied_scope = 2;
+   */
+  appliedScope: PermissionScope;
+
+  /**
+   * The rule that was written; absent where none was.
+   *
+   * @generated from field: parley.v1.Rule rule = 3;
+   */
+  rule?: Rule | undefined;
+};
+
+/**
+ * Describes the message parley.v1.ResolvePermissionResponse.
+ * Use `create(ResolvePermissionResponseSchema)` to create a new message.
+ */
+export const ResolvePermissionResponseSchema: GenMessage<ResolvePermissionResponse> = /*@__PURE__*/
+  messageDesc(file_parley_v1_permission_service, 13);
+
+/**
+ * What to judge: a call that might be made (`tool`, `arguments`), or one that was made (`call_id`).
  *
  * @generated from message parley.v1.CheckPermissionRequest
  */
@@ -378,18 +480,25 @@ export type CheckPermissionRequest = Message<"parley.v1.CheckPermissionRequest">
   sessionId: string;
 
   /**
-   * The tool's name.
+   * The tool's name. Empty with `call_id`.
    *
    * @generated from field: string tool = 2;
    */
   tool: string;
 
   /**
-   * The arguments; absent = none.
+   * The arguments; absent = none. Absent with `call_id`.
    *
    * @generated from field: google.protobuf.Struct arguments = 3;
    */
   arguments?: JsonObject | undefined;
+
+  /**
+   * A call of this session, open or over: the answer is what was decided on it. Empty = see `tool`.
+   *
+   * @generated from field: string call_id = 4;
+   */
+  callId: string;
 };
 
 /**
@@ -397,7 +506,7 @@ export type CheckPermissionRequest = Message<"parley.v1.CheckPermissionRequest">
  * Use `create(CheckPermissionRequestSchema)` to create a new message.
  */
 export const CheckPermissionRequestSchema: GenMessage<CheckPermissionRequest> = /*@__PURE__*/
-  messageDesc(file_parley_v1_permission_service, 12);
+  messageDesc(file_parley_v1_permission_service, 14);
 
 /**
  * The judgement.
@@ -406,7 +515,7 @@ export const CheckPermissionRequestSchema: GenMessage<CheckPermissionRequest> = 
  */
 export type CheckPermissionResponse = Message<"parley.v1.CheckPermissionResponse"> & {
   /**
-   * What would become of the call.
+   * What would become of the call, or became of it; ASK while a human is asked about one that was made.
    *
    * @generated from field: parley.v1.CheckDecision decision = 1;
    */
@@ -440,6 +549,27 @@ export type CheckPermissionResponse = Message<"parley.v1.CheckPermissionResponse
    * @generated from field: repeated parley.v1.RuleDraft suggested_rules = 5;
    */
   suggestedRules: RuleDraft[];
+
+  /**
+   * Of a call that was made: the request by which a human was asked; empty = nobody was.
+   *
+   * @generated from field: string request_id = 6;
+   */
+  requestId: string;
+
+  /**
+   * Of a call that was made: the name of the token that answered; empty = rules and mode decided.
+   *
+   * @generated from field: string decided_by = 7;
+   */
+  decidedBy: string;
+
+  /**
+   * Of a call that was made: when it was decided; absent while a human is asked.
+   *
+   * @generated from field: google.protobuf.Timestamp decide_time = 8;
+   */
+  decideTime?: Timestamp | undefined;
 };
 
 /**
@@ -447,7 +577,7 @@ export type CheckPermissionResponse = Message<"parley.v1.CheckPermissionResponse
  * Use `create(CheckPermissionResponseSchema)` to create a new message.
  */
 export const CheckPermissionResponseSchema: GenMessage<CheckPermissionResponse> = /*@__PURE__*/
-  messageDesc(file_parley_v1_permission_service, 13);
+  messageDesc(file_parley_v1_permission_service, 15);
 
 /**
  * What agents may do without asking: modes and rules, and what they come to for a call.
@@ -476,6 +606,20 @@ export const PermissionService: GenService<{
     methodKind: "unary";
     input: typeof SetApprovalModeRequestSchema;
     output: typeof SetApprovalModeResponseSchema;
+  },
+  /**
+   * Says whether a tool call that waits may run. Bound to the call exactly as it was shown; the first answer wins, and the turn
+   * goes on at once. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, INVALID_ARGUMENT `NOT_A_PERMISSION`, `INVALID_RULE` or
+   * `INVALID_TOOL_ARGUMENTS`, FAILED_PRECONDITION `ALREADY_RESOLVED`, PERMISSION_DENIED `CALL_NOT_ALLOWED` where a deny rule or
+   * a protected path speaks against what would run (the request stays open then), RESOURCE_EXHAUSTED `TOO_MANY_RULES`,
+   * ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+   *
+   * @generated from rpc parley.v1.PermissionService.ResolvePermission
+   */
+  resolvePermission: {
+    methodKind: "unary";
+    input: typeof ResolvePermissionRequestSchema;
+    output: typeof ResolvePermissionResponseSchema;
   },
   /**
    * Makes a rule; in force for the next decision. Fails with NOT_FOUND `SESSION_NOT_FOUND`, INVALID_ARGUMENT `INVALID_RULE` or
@@ -521,8 +665,9 @@ export const PermissionService: GenService<{
     output: typeof ReplaceRulesResponseSchema;
   },
   /**
-   * Says what would become of a call and why, without making it. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
-   * `TOOL_NOT_FOUND`, INVALID_ARGUMENT `INVALID_TOOL_ARGUMENTS`.
+   * Says what would become of a call and why, without making it; or what was decided on one that was made. Fails with
+   * NOT_FOUND `SESSION_NOT_FOUND`, `TOOL_NOT_FOUND` or `CALL_NOT_FOUND`, INVALID_ARGUMENT `INVALID_TOOL_ARGUMENTS` or
+   * `INVALID_FIELD`, FAILED_PRECONDITION `NOT_DECIDED` for a call that came to no decision.
    *
    * @generated from rpc parley.v1.PermissionService.CheckPermission
    */

@@ -7,13 +7,15 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Permission, PermissionAnswer } from "./permission_pb.ts";
+import { file_parley_v1_permission } from "./permission_pb.ts";
 import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file parley/v1/request.proto.
  */
 export const file_parley_v1_request: GenFile = /*@__PURE__*/
-  fileDesc("ChdwYXJsZXkvdjEvcmVxdWVzdC5wcm90bxIJcGFybGV5LnYxIoMFCgdSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSJAoEa2luZBgEIAEoDjIWLnBhcmxleS52MS5SZXF1ZXN0S2luZBINCgV0aXRsZRgFIAEoCRIMCgRib2R5GAYgASgJEigKB2NvbnRleHQYByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EikKB29wdGlvbnMYCCADKAsyGC5wYXJsZXkudjEuUmVxdWVzdE9wdGlvbhIlCgRmb3JtGAkgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIlCghwcmlvcml0eRgKIAEoDjITLnBhcmxleS52MS5Qcmlvcml0eRIMCgR0YWdzGAsgAygJEiwKCGRlYWRsaW5lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCg5kZWZhdWx0X2Fuc3dlchgNIAEoCzIRLnBhcmxleS52MS5BbnN3ZXISJgoFc3RhdGUYDiABKA4yFy5wYXJsZXkudjEuUmVxdWVzdFN0YXRlEiEKBmFuc3dlchgPIAEoCzIRLnBhcmxleS52MS5BbnN3ZXISEwoLYW5zd2VyZWRfYnkYECABKAkSEgoKY2xhaW1lZF9ieRgRIAEoCRIvCgtjcmVhdGVfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYEyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmVuZF9yZWFzb24YFSABKAkSEgoKY3JlYXRlZF9ieRgXIAEoCUoECAMQBEoECBQQFUoECBYQFyJgCg1SZXF1ZXN0T3B0aW9uEhUKAmlkGAEgASgJQgm6SAZyBBABGEASGQoFbGFiZWwYAiABKAlCCrpIB3IFEAEY9AMSHQoLZGVzY3JpcHRpb24YAyABKAlCCLpIBXIDGNAPIokBCgZBbnN3ZXISHgoJb3B0aW9uX2lkGAEgASgJQgm6SAZyBBABGEBIABIZCgR0ZXh0GAIgASgJQgm6SAZyBCiAgARIABInCgRmb3JtGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgAQgkKB2NvbnRlbnRKBAgEEAVKBAgFEAZKBAgGEAcqWAoLUmVxdWVzdEtpbmQSHAoYUkVRVUVTVF9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVUkVRVUVTVF9LSU5EX1FVRVNUSU9OEAIiBAgBEAEiBAgDEAMiBAgEEAQqtgEKDFJlcXVlc3RTdGF0ZRIdChlSRVFVRVNUX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSUkVRVUVTVF9TVEFURV9PUEVOEAESGgoWUkVRVUVTVF9TVEFURV9BTlNXRVJFRBACEhsKF1JFUVVFU1RfU1RBVEVfRElTTUlTU0VEEAMSGwoXUkVRVUVTVF9TVEFURV9DQU5DRUxMRUQQBBIZChVSRVFVRVNUX1NUQVRFX0VYUElSRUQQBSpzCghQcmlvcml0eRIYChRQUklPUklUWV9VTlNQRUNJRklFRBAAEhAKDFBSSU9SSVRZX0xPVxABEhMKD1BSSU9SSVRZX05PUk1BTBACEhEKDVBSSU9SSVRZX0hJR0gQAxITCg9QUklPUklUWV9VUkdFTlQQBGIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChdwYXJsZXkvdjEvcmVxdWVzdC5wcm90bxIJcGFybGV5LnYxIrMFCgdSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSDwoHdHVybl9pZBgDIAEoCRIkCgRraW5kGAQgASgOMhYucGFybGV5LnYxLlJlcXVlc3RLaW5kEg0KBXRpdGxlGAUgASgJEgwKBGJvZHkYBiABKAkSKAoHY29udGV4dBgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSKQoHb3B0aW9ucxgIIAMoCzIYLnBhcmxleS52MS5SZXF1ZXN0T3B0aW9uEiUKBGZvcm0YCSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiUKCHByaW9yaXR5GAogASgOMhMucGFybGV5LnYxLlByaW9yaXR5EgwKBHRhZ3MYCyADKAkSLAoIZGVhZGxpbmUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKDmRlZmF1bHRfYW5zd2VyGA0gASgLMhEucGFybGV5LnYxLkFuc3dlchImCgVzdGF0ZRgOIAEoDjIXLnBhcmxleS52MS5SZXF1ZXN0U3RhdGUSIQoGYW5zd2VyGA8gASgLMhEucGFybGV5LnYxLkFuc3dlchITCgthbnN3ZXJlZF9ieRgQIAEoCRISCgpjbGFpbWVkX2J5GBEgASgJEi8KC2NyZWF0ZV90aW1lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKZW5kX3JlYXNvbhgVIAEoCRISCgpjcmVhdGVkX2J5GBcgASgJEikKCnBlcm1pc3Npb24YFCABKAsyFS5wYXJsZXkudjEuUGVybWlzc2lvbkoECBYQFyJgCg1SZXF1ZXN0T3B0aW9uEhUKAmlkGAEgASgJQgm6SAZyBBABGEASGQoFbGFiZWwYAiABKAlCCrpIB3IFEAEY9AMSHQoLZGVzY3JpcHRpb24YAyABKAlCCLpIBXIDGNAPIrYBCgZBbnN3ZXISHgoJb3B0aW9uX2lkGAEgASgJQgm6SAZyBBABGEBIABIZCgR0ZXh0GAIgASgJQgm6SAZyBCiAgARIABInCgRmb3JtGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgAEjEKCnBlcm1pc3Npb24YBSABKAsyGy5wYXJsZXkudjEuUGVybWlzc2lvbkFuc3dlckgAQgkKB2NvbnRlbnRKBAgEEAVKBAgGEAcqbwoLUmVxdWVzdEtpbmQSHAoYUkVRVUVTVF9LSU5EX1VOU1BFQ0lGSUVEEAASGwoXUkVRVUVTVF9LSU5EX1BFUk1JU1NJT04QARIZChVSRVFVRVNUX0tJTkRfUVVFU1RJT04QAiIECAMQAyIECAQQBCq2AQoMUmVxdWVzdFN0YXRlEh0KGVJFUVVFU1RfU1RBVEVfVU5TUEVDSUZJRUQQABIWChJSRVFVRVNUX1NUQVRFX09QRU4QARIaChZSRVFVRVNUX1NUQVRFX0FOU1dFUkVEEAISGwoXUkVRVUVTVF9TVEFURV9ESVNNSVNTRUQQAxIbChdSRVFVRVNUX1NUQVRFX0NBTkNFTExFRBAEEhkKFVJFUVVFU1RfU1RBVEVfRVhQSVJFRBAFKnMKCFByaW9yaXR5EhgKFFBSSU9SSVRZX1VOU1BFQ0lGSUVEEAASEAoMUFJJT1JJVFlfTE9XEAESEwoPUFJJT1JJVFlfTk9STUFMEAISEQoNUFJJT1JJVFlfSElHSBADEhMKD1BSSU9SSVRZX1VSR0VOVBAEYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_parley_v1_permission]);
 
 /**
  * One thing that waits for a human.
@@ -34,6 +36,13 @@ export type Request = Message<"parley.v1.Request"> & {
    * @generated from field: string session_id = 2;
    */
   sessionId: string;
+
+  /**
+   * The turn that waits for it; empty = none does.
+   *
+   * @generated from field: string turn_id = 3;
+   */
+  turnId: string;
 
   /**
    * What is asked for.
@@ -155,11 +164,18 @@ export type Request = Message<"parley.v1.Request"> & {
   endReason: string;
 
   /**
-   * The name of the token that made it.
+   * The name of the token that made it; empty where the engine did, for a turn.
    *
    * @generated from field: string created_by = 23;
    */
   createdBy: string;
+
+  /**
+   * For kind PERMISSION: the call that is to be permitted. Else absent.
+   *
+   * @generated from field: parley.v1.Permission permission = 20;
+   */
+  permission?: Permission | undefined;
 };
 
 /**
@@ -239,6 +255,14 @@ export type Answer = Message<"parley.v1.Answer"> & {
      */
     value: JsonObject;
     case: "form";
+  } | {
+    /**
+     * What was said to a tool call; given by PermissionService.ResolvePermission alone.
+     *
+     * @generated from field: parley.v1.PermissionAnswer permission = 5;
+     */
+    value: PermissionAnswer;
+    case: "permission";
   } | { case: undefined; value?: undefined };
 };
 
@@ -261,6 +285,13 @@ export const RequestKind = {
    * @generated from enum value: REQUEST_KIND_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
+
+  /**
+   * Leave to run a tool call; answered by PermissionService.ResolvePermission.
+   *
+   * @generated from enum value: REQUEST_KIND_PERMISSION = 1;
+   */
+  PERMISSION: 1,
 
   /**
    * An answer to a question.

@@ -562,8 +562,8 @@ export const RequestService: GenService<{
   },
   /**
    * Answers a request; the first answer wins. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
-   * `ALREADY_RESOLVED` (metadata `answered_by` and `state`), INVALID_ARGUMENT `INVALID_ANSWER`, ALREADY_EXISTS
-   * `IDEMPOTENCY_KEY_REUSED`.
+   * `ALREADY_RESOLVED` (metadata `answered_by` and `state`), INVALID_ARGUMENT `INVALID_ANSWER`, or `USE_RESOLVE_PERMISSION` for
+   * one of kind PERMISSION, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
    *
    * @generated from rpc parley.v1.RequestService.RespondRequest
    */
@@ -573,7 +573,7 @@ export const RequestService: GenService<{
     output: typeof RespondRequestResponseSchema;
   },
   /**
-   * Ends a request without an answer: a human does not want to give one. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,
+   * Ends a request without an answer: a human does not want to give one. A call that waits for it is denied. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,
    * FAILED_PRECONDITION `ALREADY_RESOLVED`.
    *
    * @generated from rpc parley.v1.RequestService.DismissRequest
@@ -584,7 +584,7 @@ export const RequestService: GenService<{
     output: typeof DismissRequestResponseSchema;
   },
   /**
-   * Takes a request back that nobody needs any more. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
+   * Takes a request back that nobody needs any more. A call that waits for it is denied. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
    * `ALREADY_RESOLVED`.
    *
    * @generated from rpc parley.v1.RequestService.CancelRequest

@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file parley/v1/session.proto.
  */
 export const file_parley_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChdwYXJsZXkvdjEvc2Vzc2lvbi5wcm90bxIJcGFybGV5LnYxIqUFCgdTZXNzaW9uEgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEiYKBXN0YXRlGAMgASgOMhcucGFybGV5LnYxLlNlc3Npb25TdGF0ZRIPCgdwcm9maWxlGAQgASgJEg0KBW1vZGVsGAUgASgJEhUKDXN5c3RlbV9wcm9tcHQYBiABKAkSIQoGbGltaXRzGAogASgLMhEucGFybGV5LnYxLkxpbWl0cxIuCgZsYWJlbHMYCyADKAsyHi5wYXJsZXkudjEuU2Vzc2lvbi5MYWJlbHNFbnRyeRIPCgdzdGFycmVkGAwgASgIEhAKCGxhc3Rfc2VxGA0gASgDEh8KBXVzYWdlGA4gASgLMhAucGFybGV5LnYxLlVzYWdlEi8KC2NyZWF0ZV90aW1lGBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPcnVubmluZ190dXJuX2lkGBMgASgJEhwKFHJlc3VtZV9hZnRlcl9yZXN0YXJ0GBQgASgIEhUKDXJldHJ5X3BhcnRpYWwYFSABKAgSEQoJd29ya3NwYWNlGAggASgJEhMKC2ZvcmtlZF9mcm9tGBYgASgJEigKCndhaXRpbmdfb24YDyABKAsyFC5wYXJsZXkudjEuV2FpdGluZ09uEi4KDWFwcHJvdmFsX21vZGUYCSABKA4yFy5wYXJsZXkudjEuQXBwcm92YWxNb2RlEg0KBWFnZW50GAcgASgJEhkKEXBhcmVudF9zZXNzaW9uX2lkGBAgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEieQoJV2FpdGluZ09uEhMKC3JlcXVlc3RfaWRzGAEgAygJEikKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqZgoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIWChJTRVNTSU9OX1NUQVRFX0lETEUQARIZChVTRVNTSU9OX1NUQVRFX1JVTk5JTkcQAiIECAMQA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_parley_v1_permission, file_parley_v1_turn, file_parley_v1_usage]);
+  fileDesc("ChdwYXJsZXkvdjEvc2Vzc2lvbi5wcm90bxIJcGFybGV5LnYxIqUFCgdTZXNzaW9uEgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEiYKBXN0YXRlGAMgASgOMhcucGFybGV5LnYxLlNlc3Npb25TdGF0ZRIPCgdwcm9maWxlGAQgASgJEg0KBW1vZGVsGAUgASgJEhUKDXN5c3RlbV9wcm9tcHQYBiABKAkSIQoGbGltaXRzGAogASgLMhEucGFybGV5LnYxLkxpbWl0cxIuCgZsYWJlbHMYCyADKAsyHi5wYXJsZXkudjEuU2Vzc2lvbi5MYWJlbHNFbnRyeRIPCgdzdGFycmVkGAwgASgIEhAKCGxhc3Rfc2VxGA0gASgDEh8KBXVzYWdlGA4gASgLMhAucGFybGV5LnYxLlVzYWdlEi8KC2NyZWF0ZV90aW1lGBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPcnVubmluZ190dXJuX2lkGBMgASgJEhwKFHJlc3VtZV9hZnRlcl9yZXN0YXJ0GBQgASgIEhUKDXJldHJ5X3BhcnRpYWwYFSABKAgSEQoJd29ya3NwYWNlGAggASgJEhMKC2ZvcmtlZF9mcm9tGBYgASgJEigKCndhaXRpbmdfb24YDyABKAsyFC5wYXJsZXkudjEuV2FpdGluZ09uEi4KDWFwcHJvdmFsX21vZGUYCSABKA4yFy5wYXJsZXkudjEuQXBwcm92YWxNb2RlEg0KBWFnZW50GAcgASgJEhkKEXBhcmVudF9zZXNzaW9uX2lkGBAgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEieQoJV2FpdGluZ09uEhMKC3JlcXVlc3RfaWRzGAEgAygJEikKBXNpbmNlGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqewoMU2Vzc2lvblN0YXRlEh0KGVNFU1NJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIWChJTRVNTSU9OX1NUQVRFX0lETEUQARIZChVTRVNTSU9OX1NUQVRFX1JVTk5JTkcQAhIZChVTRVNTSU9OX1NUQVRFX1dBSVRJTkcQA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_parley_v1_permission, file_parley_v1_turn, file_parley_v1_usage]);
 
 /**
  * A conversation with one agent, with its log.
@@ -118,7 +118,7 @@ export type Session = Message<"parley.v1.Session"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * The running turn; empty when there is none.
+   * The turn that is running or waits for a human; empty when there is none.
    *
    * @generated from field: string running_turn_id = 19;
    */
@@ -251,6 +251,13 @@ export const SessionState = {
    * @generated from enum value: SESSION_STATE_RUNNING = 2;
    */
   RUNNING: 2,
+
+  /**
+   * Its turn waits for a human, and nothing of it runs. `running_turn_id` names the turn, `waiting_on` the requests.
+   *
+   * @generated from enum value: SESSION_STATE_WAITING = 3;
+   */
+  WAITING: 3,
 } as const;
 
 /**

@@ -39,6 +39,9 @@ const (
 	// PermissionServiceSetApprovalModeProcedure is the fully-qualified name of the PermissionService's
 	// SetApprovalMode RPC.
 	PermissionServiceSetApprovalModeProcedure = "/parley.v1.PermissionService/SetApprovalMode"
+	// PermissionServiceResolvePermissionProcedure is the fully-qualified name of the
+	// PermissionService's ResolvePermission RPC.
+	PermissionServiceResolvePermissionProcedure = "/parley.v1.PermissionService/ResolvePermission"
 	// PermissionServiceCreateRuleProcedure is the fully-qualified name of the PermissionService's
 	// CreateRule RPC.
 	PermissionServiceCreateRuleProcedure = "/parley.v1.PermissionService/CreateRule"
@@ -64,6 +67,12 @@ type PermissionServiceClient interface {
 	// Sets a session's mode; in force for the next decision. Requests that are open stay open. Fails with NOT_FOUND
 	// `SESSION_NOT_FOUND`.
 	SetApprovalMode(context.Context, *connect.Request[v1.SetApprovalModeRequest]) (*connect.Response[v1.SetApprovalModeResponse], error)
+	// Says whether a tool call that waits may run. Bound to the call exactly as it was shown; the first answer wins, and the turn
+	// goes on at once. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, INVALID_ARGUMENT `NOT_A_PERMISSION`, `INVALID_RULE` or
+	// `INVALID_TOOL_ARGUMENTS`, FAILED_PRECONDITION `ALREADY_RESOLVED`, PERMISSION_DENIED `CALL_NOT_ALLOWED` where a deny rule or
+	// a protected path speaks against what would run (the request stays open then), RESOURCE_EXHAUSTED `TOO_MANY_RULES`,
+	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+	ResolvePermission(context.Context, *connect.Request[v1.ResolvePermissionRequest]) (*connect.Response[v1.ResolvePermissionResponse], error)
 	// Makes a rule; in force for the next decision. Fails with NOT_FOUND `SESSION_NOT_FOUND`, INVALID_ARGUMENT `INVALID_RULE` or
 	// `INVALID_WORKSPACE`, RESOURCE_EXHAUSTED `TOO_MANY_RULES` (a session, a folder, and all together have 300 each),
 	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
@@ -75,8 +84,9 @@ type PermissionServiceClient interface {
 	// Puts these rules in the place of all rules of one session, of one folder, or of scope GLOBAL, in one step. Fails with
 	// NOT_FOUND `SESSION_NOT_FOUND`, INVALID_ARGUMENT `INVALID_RULE` or `INVALID_WORKSPACE`.
 	ReplaceRules(context.Context, *connect.Request[v1.ReplaceRulesRequest]) (*connect.Response[v1.ReplaceRulesResponse], error)
-	// Says what would become of a call and why, without making it. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
-	// `TOOL_NOT_FOUND`, INVALID_ARGUMENT `INVALID_TOOL_ARGUMENTS`.
+	// Says what would become of a call and why, without making it; or what was decided on one that was made. Fails with
+	// NOT_FOUND `SESSION_NOT_FOUND`, `TOOL_NOT_FOUND` or `CALL_NOT_FOUND`, INVALID_ARGUMENT `INVALID_TOOL_ARGUMENTS` or
+	// `INVALID_FIELD`, FAILED_PRECONDITION `NOT_DECIDED` for a call that came to no decision.
 	CheckPermission(context.Context, *connect.Request[v1.CheckPermissionRequest]) (*connect.Response[v1.CheckPermissionResponse], error)
 }
 
@@ -102,6 +112,12 @@ func NewPermissionServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			httpClient,
 			baseURL+PermissionServiceSetApprovalModeProcedure,
 			connect.WithSchema(permissionServiceMethods.ByName("SetApprovalMode")),
+			connect.WithClientOptions(opts...),
+		),
+		resolvePermission: connect.NewClient[v1.ResolvePermissionRequest, v1.ResolvePermissionResponse](
+			httpClient,
+			baseURL+PermissionServiceResolvePermissionProcedure,
+			connect.WithSchema(permissionServiceMethods.ByName("ResolvePermission")),
 			connect.WithClientOptions(opts...),
 		),
 		createRule: connect.NewClient[v1.CreateRuleRequest, v1.CreateRuleResponse](
@@ -141,13 +157,14 @@ func NewPermissionServiceClient(httpClient connect.HTTPClient, baseURL string, o
 
 // permissionServiceClient implements PermissionServiceClient.
 type permissionServiceClient struct {
-	getPolicy       *connect.Client[v1.GetPolicyRequest, v1.GetPolicyResponse]
-	setApprovalMode *connect.Client[v1.SetApprovalModeRequest, v1.SetApprovalModeResponse]
-	createRule      *connect.Client[v1.CreateRuleRequest, v1.CreateRuleResponse]
-	listRules       *connect.Client[v1.ListRulesRequest, v1.ListRulesResponse]
-	deleteRule      *connect.Client[v1.DeleteRuleRequest, v1.DeleteRuleResponse]
-	replaceRules    *connect.Client[v1.ReplaceRulesRequest, v1.ReplaceRulesResponse]
-	checkPermission *connect.Client[v1.CheckPermissionRequest, v1.CheckPermissionResponse]
+	getPolicy         *connect.Client[v1.GetPolicyRequest, v1.GetPolicyResponse]
+	setApprovalMode   *connect.Client[v1.SetApprovalModeRequest, v1.SetApprovalModeResponse]
+	resolvePermission *connect.Client[v1.ResolvePermissionRequest, v1.ResolvePermissionResponse]
+	createRule        *connect.Client[v1.CreateRuleRequest, v1.CreateRuleResponse]
+	listRules         *connect.Client[v1.ListRulesRequest, v1.ListRulesResponse]
+	deleteRule        *connect.Client[v1.DeleteRuleRequest, v1.DeleteRuleResponse]
+	replaceRules      *connect.Client[v1.ReplaceRulesRequest, v1.ReplaceRulesResponse]
+	checkPermission   *connect.Client[v1.CheckPermissionRequest, v1.CheckPermissionResponse]
 }
 
 // GetPolicy calls parley.v1.PermissionService.GetPolicy.
@@ -158,6 +175,11 @@ func (c *permissionServiceClient) GetPolicy(ctx context.Context, req *connect.Re
 // SetApprovalMode calls parley.v1.PermissionService.SetApprovalMode.
 func (c *permissionServiceClient) SetApprovalMode(ctx context.Context, req *connect.Request[v1.SetApprovalModeRequest]) (*connect.Response[v1.SetApprovalModeResponse], error) {
 	return c.setApprovalMode.CallUnary(ctx, req)
+}
+
+// ResolvePermission calls parley.v1.PermissionService.ResolvePermission.
+func (c *permissionServiceClient) ResolvePermission(ctx context.Context, req *connect.Request[v1.ResolvePermissionRequest]) (*connect.Response[v1.ResolvePermissionResponse], error) {
+	return c.resolvePermission.CallUnary(ctx, req)
 }
 
 // CreateRule calls parley.v1.PermissionService.CreateRule.
@@ -193,6 +215,12 @@ type PermissionServiceHandler interface {
 	// Sets a session's mode; in force for the next decision. Requests that are open stay open. Fails with NOT_FOUND
 	// `SESSION_NOT_FOUND`.
 	SetApprovalMode(context.Context, *connect.Request[v1.SetApprovalModeRequest]) (*connect.Response[v1.SetApprovalModeResponse], error)
+	// Says whether a tool call that waits may run. Bound to the call exactly as it was shown; the first answer wins, and the turn
+	// goes on at once. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, INVALID_ARGUMENT `NOT_A_PERMISSION`, `INVALID_RULE` or
+	// `INVALID_TOOL_ARGUMENTS`, FAILED_PRECONDITION `ALREADY_RESOLVED`, PERMISSION_DENIED `CALL_NOT_ALLOWED` where a deny rule or
+	// a protected path speaks against what would run (the request stays open then), RESOURCE_EXHAUSTED `TOO_MANY_RULES`,
+	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+	ResolvePermission(context.Context, *connect.Request[v1.ResolvePermissionRequest]) (*connect.Response[v1.ResolvePermissionResponse], error)
 	// Makes a rule; in force for the next decision. Fails with NOT_FOUND `SESSION_NOT_FOUND`, INVALID_ARGUMENT `INVALID_RULE` or
 	// `INVALID_WORKSPACE`, RESOURCE_EXHAUSTED `TOO_MANY_RULES` (a session, a folder, and all together have 300 each),
 	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
@@ -204,8 +232,9 @@ type PermissionServiceHandler interface {
 	// Puts these rules in the place of all rules of one session, of one folder, or of scope GLOBAL, in one step. Fails with
 	// NOT_FOUND `SESSION_NOT_FOUND`, INVALID_ARGUMENT `INVALID_RULE` or `INVALID_WORKSPACE`.
 	ReplaceRules(context.Context, *connect.Request[v1.ReplaceRulesRequest]) (*connect.Response[v1.ReplaceRulesResponse], error)
-	// Says what would become of a call and why, without making it. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
-	// `TOOL_NOT_FOUND`, INVALID_ARGUMENT `INVALID_TOOL_ARGUMENTS`.
+	// Says what would become of a call and why, without making it; or what was decided on one that was made. Fails with
+	// NOT_FOUND `SESSION_NOT_FOUND`, `TOOL_NOT_FOUND` or `CALL_NOT_FOUND`, INVALID_ARGUMENT `INVALID_TOOL_ARGUMENTS` or
+	// `INVALID_FIELD`, FAILED_PRECONDITION `NOT_DECIDED` for a call that came to no decision.
 	CheckPermission(context.Context, *connect.Request[v1.CheckPermissionRequest]) (*connect.Response[v1.CheckPermissionResponse], error)
 }
 
@@ -227,6 +256,12 @@ func NewPermissionServiceHandler(svc PermissionServiceHandler, opts ...connect.H
 		PermissionServiceSetApprovalModeProcedure,
 		svc.SetApprovalMode,
 		connect.WithSchema(permissionServiceMethods.ByName("SetApprovalMode")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionServiceResolvePermissionHandler := connect.NewUnaryHandler(
+		PermissionServiceResolvePermissionProcedure,
+		svc.ResolvePermission,
+		connect.WithSchema(permissionServiceMethods.ByName("ResolvePermission")),
 		connect.WithHandlerOptions(opts...),
 	)
 	permissionServiceCreateRuleHandler := connect.NewUnaryHandler(
@@ -267,6 +302,8 @@ func NewPermissionServiceHandler(svc PermissionServiceHandler, opts ...connect.H
 			permissionServiceGetPolicyHandler.ServeHTTP(w, r)
 		case PermissionServiceSetApprovalModeProcedure:
 			permissionServiceSetApprovalModeHandler.ServeHTTP(w, r)
+		case PermissionServiceResolvePermissionProcedure:
+			permissionServiceResolvePermissionHandler.ServeHTTP(w, r)
 		case PermissionServiceCreateRuleProcedure:
 			permissionServiceCreateRuleHandler.ServeHTTP(w, r)
 		case PermissionServiceListRulesProcedure:
@@ -292,6 +329,10 @@ func (UnimplementedPermissionServiceHandler) GetPolicy(context.Context, *connect
 
 func (UnimplementedPermissionServiceHandler) SetApprovalMode(context.Context, *connect.Request[v1.SetApprovalModeRequest]) (*connect.Response[v1.SetApprovalModeResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.PermissionService.SetApprovalMode is not implemented"))
+}
+
+func (UnimplementedPermissionServiceHandler) ResolvePermission(context.Context, *connect.Request[v1.ResolvePermissionRequest]) (*connect.Response[v1.ResolvePermissionResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parley.v1.PermissionService.ResolvePermission is not implemented"))
 }
 
 func (UnimplementedPermissionServiceHandler) CreateRule(context.Context, *connect.Request[v1.CreateRuleRequest]) (*connect.Response[v1.CreateRuleResponse], error) {

@@ -75,13 +75,13 @@ type RequestServiceClient interface {
 	// `REQUEST_NOT_FOUND`, UNAVAILABLE `ENGINE_STOPPING`.
 	AwaitRequest(context.Context, *connect.Request[v1.AwaitRequestRequest]) (*connect.Response[v1.AwaitRequestResponse], error)
 	// Answers a request; the first answer wins. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
-	// `ALREADY_RESOLVED` (metadata `answered_by` and `state`), INVALID_ARGUMENT `INVALID_ANSWER`, ALREADY_EXISTS
-	// `IDEMPOTENCY_KEY_REUSED`.
+	// `ALREADY_RESOLVED` (metadata `answered_by` and `state`), INVALID_ARGUMENT `INVALID_ANSWER`, or `USE_RESOLVE_PERMISSION` for
+	// one of kind PERMISSION, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
 	RespondRequest(context.Context, *connect.Request[v1.RespondRequestRequest]) (*connect.Response[v1.RespondRequestResponse], error)
-	// Ends a request without an answer: a human does not want to give one. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,
+	// Ends a request without an answer: a human does not want to give one. A call that waits for it is denied. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,
 	// FAILED_PRECONDITION `ALREADY_RESOLVED`.
 	DismissRequest(context.Context, *connect.Request[v1.DismissRequestRequest]) (*connect.Response[v1.DismissRequestResponse], error)
-	// Takes a request back that nobody needs any more. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
+	// Takes a request back that nobody needs any more. A call that waits for it is denied. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
 	// `ALREADY_RESOLVED`.
 	CancelRequest(context.Context, *connect.Request[v1.CancelRequestRequest]) (*connect.Response[v1.CancelRequestResponse], error)
 	// Says who means to answer, or that nobody does; keeps nobody from answering. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,
@@ -222,13 +222,13 @@ type RequestServiceHandler interface {
 	// `REQUEST_NOT_FOUND`, UNAVAILABLE `ENGINE_STOPPING`.
 	AwaitRequest(context.Context, *connect.Request[v1.AwaitRequestRequest]) (*connect.Response[v1.AwaitRequestResponse], error)
 	// Answers a request; the first answer wins. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
-	// `ALREADY_RESOLVED` (metadata `answered_by` and `state`), INVALID_ARGUMENT `INVALID_ANSWER`, ALREADY_EXISTS
-	// `IDEMPOTENCY_KEY_REUSED`.
+	// `ALREADY_RESOLVED` (metadata `answered_by` and `state`), INVALID_ARGUMENT `INVALID_ANSWER`, or `USE_RESOLVE_PERMISSION` for
+	// one of kind PERMISSION, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
 	RespondRequest(context.Context, *connect.Request[v1.RespondRequestRequest]) (*connect.Response[v1.RespondRequestResponse], error)
-	// Ends a request without an answer: a human does not want to give one. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,
+	// Ends a request without an answer: a human does not want to give one. A call that waits for it is denied. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,
 	// FAILED_PRECONDITION `ALREADY_RESOLVED`.
 	DismissRequest(context.Context, *connect.Request[v1.DismissRequestRequest]) (*connect.Response[v1.DismissRequestResponse], error)
-	// Takes a request back that nobody needs any more. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
+	// Takes a request back that nobody needs any more. A call that waits for it is denied. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
 	// `ALREADY_RESOLVED`.
 	CancelRequest(context.Context, *connect.Request[v1.CancelRequestRequest]) (*connect.Response[v1.CancelRequestResponse], error)
 	// Says who means to answer, or that nobody does; keeps nobody from answering. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,

@@ -1,0 +1,81 @@
+import type { Decision } from "../permission/decision.ts";
+import { wordsFor } from "../permission/permission-words.ts";
+import type { Request } from "../request/request.ts";
+import { MAX_OPEN } from "../request/request.ts";
+import { insertRequest } from "../request/request-store.ts";
+import { setWaitingOn } from "../session/waiting-on.ts";
+import { ClaimLost } from "../store/database.ts";
+import { deniedResult } from "./call-results.ts";
+import { toCallDecision } from "./judge-call.ts";
+import { setCallWaiting, type ToolCall } from "./tool-call-store.ts";
+import { toolCallEnded, type CallScope } from "./tool-step.ts";
+
+/** The most of a diff that a human is shown, in bytes. */
+const MAX_DIFF_BYTES = 256 * 1024;
+
+/** Asks a human whether a call may run: the request and that the call waits are stored in one step, before anybody is shown it. */
+export async function askPermission(
+  { deps, session, turn }: Omit<CallScope, "signal">,
+  call: ToolCall,
+  decision: Decision,
+  wholeDiff: string,
+): Promise<void> {
+  const createTimeMs = deps.clock.now();
+  const { diff, isCut } = cutDiff(wholeDiff);
+  const { id: callId, name: tool, arguments: args } = call;
+  const { risk, reason, suggestedRules } = decision;
+  const request: Request = {
+    id: deps.newId("req"),
+    sessionId: session.id,
+    turnId: turn.id,
+    callId,
+    kind: "permission",
+    permission: { tool, callId, arguments: args, diff, risk: risk.level, reason, suggestedRules },
+    ...wordsFor({ tool, arguments: args, workspace: session.workspace, decision, isDiffCut: isCut }),
+    context: undefined,
+    options: [],
+    form: undefined,
+    priority: "normal",
+    tags: [],
+    deadlineMs: undefined,
+    defaultAnswer: undefined,
+    state: "open",
+    answer: undefined,
+    answeredBy: "",
+    claimedBy: "",
+    createdBy: "",
+    createTimeMs,
+    endTimeMs: undefined,
+    endReason: "",
+  };
+  try {
+    await deps.log.append(session.id, {
+      turnId: turn.id,
+      events: [{ kind: "request_opened", request }],
+      changes: () => [
+        ...insertRequest(request, session.key),
+        setCallWaiting(call, request.id, toCallDecision(decision)),
+        ...setWaitingOn(session.key, createTimeMs),
+      ],
+    });
+  } catch (error) {
+    if (!(error instanceof ClaimLost && error.claim === "room")) throw error;
+    // More would be read by nobody; and what nobody was asked about does not run.
+    const result = deniedResult(`a human would have to be asked, and ${MAX_OPEN.session} requests are open already`);
+    await deps.log.append(session.id, toolCallEnded(deps, session, turn.id, callId, result));
+  }
+}
+
+function cutDiff(whole: string): { readonly diff: string; readonly isCut: boolean } {
+  if (Buffer.byteLength(whole) <= MAX_DIFF_BYTES) return { diff: whole.toWellFormed(), isCut: false };
+  const bytes = Buffer.from(whole).subarray(0, MAX_DIFF_BYTES);
+  // Whole lines only, so that what is shown is what it seems to be.
+  const end = bytes.lastIndexOf("\n") + 1;
+  return {
+    diff: bytes
+      .subarray(0, end === 0 ? bytes.length : end)
+      .toString("utf8")
+      .replace(/\uFFFD$/, ""),
+    isCut: true,
+  };
+}

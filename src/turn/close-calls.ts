@@ -1,0 +1,32 @@
+import { joinFacts, type Facts } from "../event/facts.ts";
+import type { StoredSession } from "../session/session-store.ts";
+import { UNKNOWN_RESULT } from "./call-results.ts";
+import { closeRequests, type ClosedRequests } from "./close-requests.ts";
+import type { TurnEnd } from "./next-step.ts";
+import { isOpen, listCalls, type ToolCall } from "./tool-call-store.ts";
+import { toolCallEnded, type CallResult } from "./tool-step.ts";
+import type { TurnDeps } from "./turn-deps.ts";
+
+/** Ends what a turn asked, and closes every open call of it with a result that says why. */
+export async function closeCalls(
+  deps: TurnDeps,
+  session: StoredSession,
+  turnId: string,
+  end: TurnEnd,
+  wasKilled: boolean,
+): Promise<ClosedRequests> {
+  const why = end.reason === "cancelled" ? "cancelled" : "ended";
+  const requests = await closeRequests(deps, session, turnId, `its turn was ${why}`);
+  const open = (await listCalls(deps.db, turnId)).filter(isOpen);
+  const calls = open.map((call): Facts => {
+    return toolCallEnded(deps, session, turnId, call.id, closedResult(call, end, wasKilled));
+  });
+  return { ended: requests.ended, ...joinFacts(requests, ...calls) };
+}
+
+function closedResult(call: ToolCall, end: TurnEnd, wasKilled: boolean): CallResult {
+  if (call.state === "started" && (wasKilled || end.reason === "interrupted")) return UNKNOWN_RESULT;
+  const why = end.reason === "cancelled" ? "cancelled" : "ended";
+  const ran = call.state === "started" ? "before it was over" : "before it began";
+  return { outcome: "cancelled", text: `The turn was ${why} ${ran}.` };
+}

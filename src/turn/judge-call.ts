@@ -1,0 +1,83 @@
+import { toolsOf } from "../agent/agent.ts";
+import { DomainError } from "../errors.ts";
+import type { CallDecision } from "../permission/call-decision.ts";
+import { hashOfCall } from "../permission/call-hash.ts";
+import { decide, type Decision } from "../permission/decision.ts";
+import { findObjection } from "../permission/objection.ts";
+import type { StoredSession } from "../session/session-store.ts";
+import type { Tool } from "../tool/tool.ts";
+import type { FreeCall } from "./begin-call.ts";
+import { deniedResult } from "./call-results.ts";
+import { setCallAllowed, setCallStarted, type ToolCall } from "./tool-call-store.ts";
+import type { CallResult } from "./tool-step.ts";
+import type { TurnDeps } from "./turn-deps.ts";
+
+/** What becomes of a call: it runs, a human is asked, or it is over before it began. */
+export type Fate =
+  | { readonly kind: "run"; readonly free: FreeCall }
+  | { readonly kind: "ask"; readonly decision: Decision; readonly diff: string }
+  | { readonly kind: "end"; readonly result: CallResult; readonly decision?: CallDecision };
+
+/** Decides what becomes of a call. What is wrong with its arguments is for the model to put right: nobody is asked about it. */
+export async function judgeCall(deps: TurnDeps, session: StoredSession, call: ToolCall): Promise<Fate> {
+  const tool = toolsOf(deps.tools, session).find(({ name }) => name === call.name);
+  if (tool === undefined) return failed(`There is no tool named ${call.name}.`);
+  if (call.invalidArguments !== "") return failed("The arguments were not a JSON object; the tool was not run.");
+  try {
+    return call.state === "approved"
+      ? await judgeApproved(deps, session, call, tool)
+      : await judgeNew(deps, session, call, tool);
+  } catch (error) {
+    if (error instanceof DomainError && error.reason === "INVALID_TOOL_ARGUMENTS")
+      return failed(messageOf(error.cause));
+    throw error;
+  }
+}
+
+/** By the rules and the mode that are in force now. */
+async function judgeNew(deps: TurnDeps, session: StoredSession, call: ToolCall, tool: Tool): Promise<Fate> {
+  const decision = await decide(deps, session, call.name, call.arguments);
+  if (decision.verdict === "ask") {
+    const diff = await previewOf(tool, session, call);
+    return diff instanceof Error ? failed(diff.message) : { kind: "ask", decision, diff };
+  }
+  const decided = { ...toCallDecision(decision), decideTimeMs: deps.clock.now() };
+  if (decision.verdict === "allow") return { kind: "run", free: { tool, start: setCallAllowed(call, decided) } };
+  return { kind: "end", result: deniedResult(decision.reason), decision: decided };
+}
+
+/** A human let it run, maybe long ago. */
+async function judgeApproved(deps: TurnDeps, session: StoredSession, call: ToolCall, tool: Tool): Promise<Fate> {
+  const isSame = hashOfCall(call) === call.hash;
+  const objection = isSame
+    ? await findObjection(deps, session, call.name, call.arguments)
+    : "it is not what was approved any more";
+  if (objection === undefined) return { kind: "run", free: { tool, start: setCallStarted(call) } };
+  const { decision } = call;
+  return {
+    kind: "end",
+    result: deniedResult(objection),
+    ...(decision !== undefined && { decision: { ...decision, verdict: "deny", reason: objection } }),
+  };
+}
+
+/** What would change; an error where the tool says that it cannot be done. */
+async function previewOf(tool: Tool, { id: sessionId, workspace }: StoredSession, call: ToolCall) {
+  try {
+    return (await tool.preview?.(call.arguments, { sessionId, workspace })) ?? "";
+  } catch (error) {
+    return new Error(messageOf(error));
+  }
+}
+
+export function toCallDecision({ verdict, risk, reason, rule }: Decision): CallDecision {
+  return { verdict, risk, reason, ...(rule !== undefined && { rule }), decidedBy: "" };
+}
+
+function failed(text: string): Fate {
+  return { kind: "end", result: { outcome: "failed", text } };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,53 @@
+import { joinFacts, NO_FACTS, type Facts } from "../event/facts.ts";
+import type { NewId } from "../id.ts";
+import type { CallDecision } from "../permission/call-decision.ts";
+import type { Request } from "../request/request.ts";
+import { setTurnState, type StoredSession } from "../session/session-store.ts";
+import type { Database } from "../store/database.ts";
+import { deniedResult } from "./call-results.ts";
+import { findCall, setCallDecision } from "./tool-call-store.ts";
+import { toolCallEnded } from "./tool-step.ts";
+import { setTurnGoingOn } from "./turn-store.ts";
+
+/** What the end of a request means for the turn that waits for it: it goes on. */
+export function turnGoesOn(session: Pick<StoredSession, "id">, turnId: string): Facts {
+  if (turnId === "") return NO_FACTS;
+  return {
+    events: [],
+    changes: (_seq, nowMs) => [setTurnGoingOn(turnId), ...setTurnState(session.id, turnId, "running", nowMs)],
+  };
+}
+
+/** What becomes of the call that waits for leave, where the request ends without an answer: nobody let it run. */
+export async function callUnanswered(
+  deps: { readonly db: Database; readonly newId: NewId },
+  session: StoredSession,
+  ended: Request,
+): Promise<Facts> {
+  const call = ended.kind === "permission" ? await findCall(deps.db, session.key, ended.callId) : undefined;
+  if (call?.decision === undefined) return NO_FACTS;
+  return callDenied(deps, session, ended, { ...call.decision, reason: whyUnanswered(ended) });
+}
+
+/** A human, or nobody, let a call run. The decision says why. */
+export function callDenied(
+  deps: { readonly newId: NewId },
+  session: StoredSession,
+  { callId, turnId, answeredBy, endTimeMs }: Request,
+  decision: CallDecision,
+): Facts {
+  const decided: CallDecision = {
+    ...decision,
+    verdict: "deny",
+    decidedBy: answeredBy,
+    ...(endTimeMs !== undefined && { decideTimeMs: endTimeMs }),
+  };
+  const noted: Facts = { events: [], changes: () => [setCallDecision(callId, decided)] };
+  return joinFacts(noted, toolCallEnded(deps, session, turnId, callId, deniedResult(decision.reason)));
+}
+
+function whyUnanswered({ state, endReason }: Request): string {
+  const said = endReason === "" ? "" : `: ${endReason}`;
+  if (state === "expired") return "nobody answered in time";
+  return state === "dismissed" ? `a human did not want to decide${said}` : `the request for it was taken back${said}`;
+}
