@@ -10,6 +10,7 @@ import {
   TurnEndReason,
 } from "../client/client.ts";
 import { createAnswer } from "./answer.ts";
+import { attachFile, type AttachedFile } from "./attach-file.ts";
 import type { Context } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { UsageError } from "./failure.ts";
@@ -26,6 +27,9 @@ export interface RunOptions {
   readonly agent?: string;
   readonly model?: string;
   readonly system?: string;
+  /** Paths of pictures, and of other files. */
+  readonly image?: readonly string[];
+  readonly file?: readonly string[];
 }
 
 /** One turn, for scripts: stdout is the answer's text and nothing else. */
@@ -67,15 +71,24 @@ function nonEmpty(text: string): string {
   return text;
 }
 
+async function attachAll(client: Client, { image = [], file = [] }: RunOptions, signal: AbortSignal) {
+  const parts: AttachedFile["part"][] = [];
+  for (const path of image) parts.push((await attachFile(client, path, "image", signal)).part);
+  for (const path of file) parts.push((await attachFile(client, path, "file", signal)).part);
+  return parts;
+}
+
 async function startTurn(client: Client, text: string, options: RunOptions, signal: AbortSignal): Promise<Turn> {
   const { session: given } = options;
+  // First: a file that is not there must leave no session behind.
+  const attached = await attachAll(client, options, signal);
   const sessionId = await (given === undefined
     ? createSession(client, options, signal)
     : resolveSession(client, given));
   const request = {
     sessionId,
     idempotencyKey: randomUUID(),
-    parts: [{ content: { case: "text" as const, value: text } }],
+    parts: [{ content: { case: "text" as const, value: text } }, ...attached],
     // A new session has it already.
     model: options.session === undefined ? "" : (options.model ?? ""),
   };

@@ -10,18 +10,21 @@ import {
   type Request,
   Role,
   type ToolOutputDelta,
+  type TodoItem,
   type ToolResult,
   type Transcript,
   type TranscriptMessage,
 } from "../client/client.ts";
 import { wholeMessage } from "../client/transcript.ts";
 import { callLines, changeLines, type ShownCall } from "./call-view.ts";
+import { attachmentLines } from "./attachment-lines.ts";
 import type { Output } from "./output.ts";
 import { createPage, type Page } from "./page.ts";
 import { requestLine } from "./requests/lines.ts";
 import { shorten } from "./terminal/width.ts";
 import { createShownAnswer, type ShownAnswer } from "./shown-answer.ts";
 import { clearedText, CUT_OFF, retryText, revertedText, turnEndLine } from "./session-lines.ts";
+import { todoLines } from "./todo-lines.ts";
 
 /** Of what a call prints, so much is shown while it runs. */
 const MAX_OUTPUT_LINES = 6;
@@ -88,6 +91,7 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
   function showUser(message: TranscriptMessage): void {
     page.write(`user ${message.id}`, `${style.cyan("›")} ${output.foreign(message.text)}`);
     page.endLine();
+    for (const line of attachmentLines(output, message.message?.parts ?? [])) page.line(`user ${message.id}`, line);
   }
 
   function showEdited({ id, role, text }: TranscriptMessage): void {
@@ -131,6 +135,10 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
       "tool",
       shown.map((line) => style.dim(shorten(output.foreignLine(line), output.columns - 2))).join("\n"),
     );
+  }
+
+  function showTodos(items: readonly TodoItem[]): void {
+    for (const line of todoLines(output, items)) page.line("todo", line);
   }
 
   function showRequest(request: Request | undefined): void {
@@ -180,6 +188,8 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
           page.line("note", style.dim(`${what}: ${output.foreignLine(preview)}`));
         }
         return undefined;
+      case "todoChanged":
+        return showTodos(payload.value.items);
       case "fileChanged":
         return showLines(changeLines(output, payload.value));
       case "filesReverted":
@@ -225,8 +235,9 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
     page,
     showMessage,
     showSnapshot(snapshot) {
-      const { messages, partialMessage, toolCalls, runningTurn, requests } = snapshot;
+      const { messages, partialMessage, toolCalls, runningTurn, requests, todos } = snapshot;
       for (const message of messages) showMessage(wholeMessage(message));
+      if (todos.length > 0) showTodos(todos);
       const known = createTranscript(snapshot);
       const partial = partialMessage && known.messages.get(partialMessage.messageId);
       if (partial !== undefined) showGrowth(undefined, partial);

@@ -6,6 +6,7 @@ import {
   QueuedMessageSchema,
   type QueuedMessage as QueuedMessageProto,
 } from "../../gen/ts/parley/v1/queue_pb.ts";
+import type { Part } from "../message/message.ts";
 import type * as domain from "../turn/queued-message.ts";
 import type { QueuedMessage } from "../turn/queued-message.ts";
 import { partToProto } from "./message-proto.ts";
@@ -26,7 +27,7 @@ const PREVIEW_CHARS = 200;
 
 /** As events show it: without its parts, which may be large. */
 export function queuedToProto(queued: QueuedMessage): QueuedMessageProto {
-  const text = queued.parts.map((part) => ("text" in part ? part.text : "")).join("\n");
+  const text = queued.parts.map(previewOf).join("\n");
   return create(QueuedMessageSchema, {
     id: queued.id,
     kind: KINDS[queued.kind],
@@ -35,6 +36,11 @@ export function queuedToProto(queued: QueuedMessage): QueuedMessageProto {
     actor: queued.actor,
     createTime: timestampFromMs(queued.createTimeMs),
   });
+}
+
+function previewOf(part: Part): string {
+  if (part.kind === "file") return part.name;
+  return "text" in part ? part.text : "";
 }
 
 /** As ListQueue shows it: whole. */

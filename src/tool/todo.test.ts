@@ -28,7 +28,7 @@ test.each([
   [{ items: "a" }, /items must be a list/],
   [{ items: { 0: item } }, /items must be a list/],
   [{ items: [item], more: 1 }, /no argument "more"/],
-  [{ items: Array(MAX_TODO_ITEMS + 1).fill(item) }, /items: 101; a list holds at most 100/],
+  [{ items: Array.from({ length: MAX_TODO_ITEMS + 1 }, () => item) }, /items: 101; a list holds at most 100/],
   [{ items: [item, "a"] }, /items\[1\] must be an object/],
   [{ items: [null] }, /items\[0\] must be an object/],
   [{ items: [[item]] }, /items\[0\] must be an object/],

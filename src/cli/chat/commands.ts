@@ -1,4 +1,5 @@
 import { type ChatCommand, list, parseCommand } from "./command.ts";
+import { ATTACH_COMMAND } from "./attached.ts";
 import { HISTORY_COMMANDS } from "./command-history.ts";
 import { QUEUE_COMMANDS } from "./command-queue.ts";
 import { SESSION_COMMANDS } from "./command-session.ts";
@@ -11,6 +12,7 @@ const COMMANDS: readonly ChatCommand[] = [
   ...QUEUE_COMMANDS,
   ...HISTORY_COMMANDS,
   ...SESSION_COMMANDS,
+  ATTACH_COMMAND,
   { name: "/help", argument: "", hint: "this list", run: showHelp },
   { name: "/quit", argument: "", hint: "leave; so do Ctrl-D and a second Ctrl-C", run: (chat) => chat.stop() },
 ];

@@ -2,16 +2,29 @@ import { randomUUID } from "node:crypto";
 import { reasonOf, type Turn } from "../../client/client.ts";
 import { enterNewRoom } from "./room.ts";
 import type { Chat, Room } from "./state.ts";
+import type { AttachedFile } from "../attach-file.ts";
 import { tryAgain } from "../try-again.ts";
 
 export const textPart = (text: string) => ({ content: { case: "text" as const, value: text } });
 
+type Parts = AttachedFile["part"][];
+
 /** Says something to the model: as a turn, or as one to follow where another runs. From a pipe: and waits for its end. */
 export async function say(chat: Chat, text: string): Promise<void> {
   const room = chat.room ?? (await openRoom(chat));
-  if (chat.isInteractive) return sayNow(chat, room, text);
-  const turn = await startWhenIdle(chat, room, text);
-  await room.turns.whenEnded(turn.id, chat.leaving.signal);
+  const { attached = [] } = chat;
+  const parts = [textPart(text), ...attached.map(({ part }) => part)];
+  // Now: what is typed meanwhile must not send it a second time.
+  chat.attached = [];
+  let turn: Turn | undefined;
+  try {
+    if (chat.isInteractive) await sayNow(chat, room, parts);
+    else turn = await startWhenIdle(chat, room, parts);
+  } catch (error) {
+    chat.attached = [...attached, ...chat.attached];
+    throw error;
+  }
+  if (turn !== undefined) await room.turns.whenEnded(turn.id, chat.leaving.signal);
 }
 
 /** Tries the last turn again, from where it stopped. */
@@ -32,10 +45,10 @@ async function openRoom(chat: Chat): Promise<Room> {
 }
 
 /** What a human says while an answer comes is said after it: the engine keeps it, whoever leaves. */
-async function sayNow(chat: Chat, room: Room, text: string): Promise<void> {
+async function sayNow(chat: Chat, room: Room, parts: Parts): Promise<void> {
   const { client, leaving } = chat;
   const { signal } = leaving;
-  const request = { sessionId: room.sessionId, idempotencyKey: randomUUID(), parts: [textPart(text)] };
+  const request = { sessionId: room.sessionId, idempotencyKey: randomUUID(), parts };
   if (room.facts.runningTurnId === undefined) {
     try {
       await tryAgain(() => client.messages.startTurn({ ...request, model: turnModel(chat) }, { signal }), signal);
@@ -47,8 +60,8 @@ async function sayNow(chat: Chat, room: Room, text: string): Promise<void> {
   await tryAgain(() => client.messages.followUp(request, { signal }), signal);
 }
 
-/** Somebody else's turn may run, or begin a moment before ours. Without a text: goes on with the last turn. */
-async function startWhenIdle(chat: Chat, room: Room, text: string | undefined): Promise<Turn> {
+/** Somebody else's turn may run, or begin a moment before ours. Without parts: goes on with the last turn. */
+async function startWhenIdle(chat: Chat, room: Room, parts: Parts | undefined): Promise<Turn> {
   const { client, leaving } = chat;
   const { signal } = leaving;
   const request = { sessionId: room.sessionId, idempotencyKey: randomUUID(), model: turnModel(chat) };
@@ -57,9 +70,9 @@ async function startWhenIdle(chat: Chat, room: Room, text: string | undefined): 
     try {
       const { turn } = await tryAgain(
         async () =>
-          text === undefined
+          parts === undefined
             ? client.messages.retryTurn(request, { signal })
-            : client.messages.startTurn({ ...request, parts: [textPart(text)] }, { signal }),
+            : client.messages.startTurn({ ...request, parts }, { signal }),
         signal,
       );
       if (turn === undefined) throw new Error("the engine started no turn");

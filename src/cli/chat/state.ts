@@ -1,5 +1,6 @@
 import type { Client, Session } from "../../client/client.ts";
 import type { ChatTurns } from "./turns.ts";
+import type { AttachedFile } from "../attach-file.ts";
 import type { Context } from "../context.ts";
 import type { Page } from "../page.ts";
 import type { SessionFacts } from "../session-facts.ts";
@@ -46,6 +47,8 @@ export interface Chat {
   isEngineAway: boolean;
   hasInterrupted: boolean;
   failure: Error | undefined;
+  /** What goes with what is said next; absent = nothing. */
+  attached?: readonly AttachedFile[];
   /** Puts a text where a human types, to be changed and sent. */
   suggest(text: string): void;
   /** Something changed that is shown beside the text. */

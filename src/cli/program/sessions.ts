@@ -55,6 +55,14 @@ Example: parley sessions search '"disk full"' ballast*`,
     .action(async (session: string, options: object, command: Command) =>
       run(command, async (context) => (await import("../sessions/show.ts")).showSession(context, session, options)),
     );
+  sessions
+    .command("context <session>")
+    .description("show what the model of a session would be sent next")
+    .option("--limit <n>", "how many of the newest messages at most, 0 for all (20)", toLimit)
+    .addHelpText("after", "\nExample: parley sessions context last")
+    .action(async (session: string, options: object, command: Command) =>
+      run(command, async (context) => (await import("../sessions/context.ts")).showContext(context, session, options)),
+    );
 }
 
 function addMoving(sessions: Command, run: Run): void {

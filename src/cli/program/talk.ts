@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { toSeq } from "../option-value.ts";
+import { collect, toSeq } from "../option-value.ts";
 import type { Run } from "./run.ts";
 
 /** The commands that talk to a model, or look on. */
@@ -30,6 +30,8 @@ export function addTalkCommands(program: Command, run: Run): void {
     .addOption(new Option("--agent <name>", "make the new session by this definition").conflicts("session"))
     .option("--model <model>", "a model other than the profile's")
     .addOption(new Option("--system <text>", "instructions of a new session").conflicts("session"))
+    .option("--image <file>", "a picture to go with the text; may be given several times", collect)
+    .option("--file <file>", "a file to go with the text; may be given several times", collect)
     .addHelpText("after", "\nExample: git diff | parley run --system 'review this' -")
     .action(async (text: string | undefined, options: object, command: Command) =>
       run(command, async (context) => (await import("../run.ts")).run(context, text, options)),

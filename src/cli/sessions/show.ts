@@ -1,12 +1,20 @@
 import { toJson } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { type Client, type Message, MessageSchema, type Session, SessionSchema } from "../../client/client.ts";
+import {
+  type Client,
+  type Message,
+  MessageSchema,
+  type Session,
+  SessionSchema,
+  TodoItemSchema,
+} from "../../client/client.ts";
 import { wholeMessage } from "../../client/transcript.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { formatCount, formatTime } from "../format.ts";
 import { resolveSession } from "../session-ref.ts";
 import { createSessionView } from "../session-view.ts";
+import { todoLines } from "../todo-lines.ts";
 
 const PAGE = 1000;
 
@@ -15,7 +23,7 @@ export interface ShowOptions {
   readonly ids?: boolean;
 }
 
-/** JSON is one object: the session and its messages, the oldest first. */
+/** JSON is one object: the session, its messages, the oldest first, and what its agent means to do. */
 export async function showSession(context: Context, given: string, { ids = false }: ShowOptions): Promise<ExitCode> {
   const { out, json } = context;
   const client = await context.client();
@@ -23,10 +31,12 @@ export async function showSession(context: Context, given: string, { ids = false
   const { session } = await client.sessions.getSession({ sessionId });
   if (session === undefined) throw new Error("the engine returned no session");
   const messages = await readMessages(client, sessionId);
+  const { todos } = await client.sessions.getSnapshot({ sessionId, pageSize: 1 });
   if (json) {
     const all = {
       session: toJson(SessionSchema, session),
       messages: messages.map((message) => toJson(MessageSchema, message)),
+      todos: todos.map((item) => toJson(TodoItemSchema, item)),
     };
     out.write(`${JSON.stringify(all)}\n`);
     return EXIT.ok;
@@ -37,6 +47,7 @@ export async function showSession(context: Context, given: string, { ids = false
     if (ids) view.page.line(`id ${message.id}`, out.style.dim(message.id));
     view.showMessage(wholeMessage(message));
   }
+  if (todos.length > 0) out.write(`\n${todoLines(out, todos).join("\n")}\n`);
   return EXIT.ok;
 }
 
@@ -54,7 +65,8 @@ async function readMessages(client: Client, sessionId: string): Promise<Message[
 
 function sessionHead({ out }: Context, session: Session): string {
   const { dim, bold } = out.style;
-  const { id, profile, model, createTime, usage, runningTurnId, systemPrompt, labels, workspace, forkedFrom, agent } = session;
+  const { id, profile, model, createTime, usage, runningTurnId, systemPrompt, labels, workspace, forkedFrom, agent } =
+    session;
   const used = usage === undefined ? [] : [formatCount(usage.inputTokens + usage.outputTokens, "token")];
   const facts = [
     model === profile ? model : `${model} of ${profile}`,
