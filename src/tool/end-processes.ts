@@ -1,6 +1,6 @@
 import { systemClock } from "../clock.ts";
 import { type Found, type Hunt, sendSignal } from "./hunt.ts";
-import { readCommand } from "./process-table.ts";
+import { inPieces, readCommand } from "./process-table.ts";
 
 /** How long a process has to end by itself after SIGTERM. */
 export const GRACE_MS = 2000;
@@ -37,10 +37,10 @@ export async function endProcesses(hunt: Hunt, graceMs = GRACE_MS): Promise<Ende
   const seen = new Map<string, EndedProcess>();
   const look = async (): Promise<readonly Found[]> => {
     const found = await hunt.look();
-    for (const { pid, startTicks } of found) {
+    await inPieces(found, ({ pid, startTicks }) => {
       const key = `${pid} ${startTicks}`;
       if (!seen.has(key)) seen.set(key, { pid, command: readCommand(pid) });
-    }
+    });
     return found;
   };
   const startedAt = systemClock.monotonic();

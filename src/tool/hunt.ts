@@ -1,4 +1,4 @@
-import { hasProcessTable, listProcesses, type ProcessEntry, readEntry, readMark } from "./process-table.ts";
+import { hasProcessTable, inPieces, listProcesses, type ProcessEntry, readEntry, readMark } from "./process-table.ts";
 
 /** A process that was looked for. */
 export interface Found extends ProcessEntry {
@@ -26,7 +26,7 @@ export interface Quarry {
  * Never this process and those that started it, though they carry a mark where a call started them.
  */
 export function createHunt(quarry: Quarry): Hunt {
-  return hasProcessTable() ? huntInTable(quarry) : huntGroup(quarry.leader);
+  return hasProcessTable() ? huntInTable(quarry) : createGroupHunt(quarry.leader);
 }
 
 function huntInTable({ isMarked, leader }: Quarry): Hunt {
@@ -46,7 +46,8 @@ function huntInTable({ isMarked, leader }: Quarry): Hunt {
   return {
     async look() {
       const all = (await listProcesses()).filter(({ pid }) => !spared.has(pid));
-      const found = new Set(all.filter((entry) => isKnown(entry) || entry.session === led));
+      const isTheirs = await inPieces(all, (entry) => entry.session === led || isKnown(entry));
+      const found = new Set(all.filter((_entry, i) => isTheirs[i]));
       for (let size = -1; size !== found.size;) {
         size = found.size;
         const pids = new Set([...found].map(({ pid }) => pid));
@@ -72,8 +73,8 @@ function ownLine(): Set<number> {
   return line;
 }
 
-/** Where the system lists no processes to us: the group, as a whole. What left it is not found. */
-function huntGroup(leader: number | undefined): Hunt {
+/** For where the system lists no processes to us: the group, as a whole. What left it is not found. */
+export function createGroupHunt(leader: number | undefined): Hunt {
   return {
     look: async () => {
       if (leader === undefined || !sendSignal(-leader, 0)) return [];

@@ -37,36 +37,34 @@ export interface Tail {
   read(from?: number): { readonly text: string; readonly dropped: number };
 }
 
+/** Small pieces are joined up to this: a piece of its own costs more than a few characters. */
+const PIECE_CHARS = 8192;
+
 /** Holds at least so many characters of the end, and little more. */
 export function createTail(maxChars: number): Tail {
-  let pieces: string[] = [];
+  const pieces: string[] = [];
   let held = 0;
   let length = 0;
-
-  function join(): string {
-    const text = pieces.join("");
-    const start = Math.max(0, text.length - maxChars);
-    const kept = text.slice(start > 0 ? wholeStart(text, start) : 0);
-    pieces = [kept];
-    held = kept.length;
-    return kept;
-  }
 
   return {
     add(text) {
       if (text === "") return;
-      pieces.push(text);
+      const last = pieces.at(-1);
+      if (last !== undefined && last.length + text.length <= PIECE_CHARS) pieces[pieces.length - 1] = last + text;
+      else pieces.push(text);
       held += text.length;
       length += text.length;
-      // Joined now and then: many small pieces cost more than their text.
-      if (held > 2 * maxChars || pieces.length > 1000) join();
+      for (let first = pieces[0]; first !== undefined && held - first.length >= maxChars; first = pieces[0]) {
+        held -= first.length;
+        pieces.shift();
+      }
     },
     length: () => length,
     read(from = 0) {
-      const kept = join();
-      const start = length - kept.length;
-      if (from <= start) return { text: kept, dropped: start - from };
-      return { text: kept.slice(from - start), dropped: 0 };
+      const start = Math.max(from, length - maxChars);
+      const text = pieces.join("");
+      const at = wholeStart(text, start - (length - text.length));
+      return { text: text.slice(at), dropped: length - (text.length - at) - from };
     },
   };
 }
@@ -80,5 +78,5 @@ function wholeEnd(text: string, end: number): number {
 /** The start at or after `start` that cuts no character in two. */
 function wholeStart(text: string, start: number): number {
   const code = text.charCodeAt(start);
-  return code >= 0xdc00 && code <= 0xdfff ? start + 1 : start;
+  return start > 0 && code >= 0xdc00 && code <= 0xdfff ? start + 1 : start;
 }

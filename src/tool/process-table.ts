@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 /** The variable by which every process of a call is found, whatever became of its parents. */
 export const MARK_NAME = "PARLEY_CALL";
 
-/** Processes are read in pieces of so many; in between the engine does what else there is to do. */
-const PIECE = 100;
+/** So many processes are looked at in one go; in between the engine does what else there is to do. */
+const PIECE = 50;
 
 /** The most of a command line that is shown. */
 const MAX_COMMAND_CHARS = 200;
@@ -28,16 +28,19 @@ export function hasProcessTable(): boolean {
 
 /** All that runs and may be looked at, and does more than wait to be buried. */
 export async function listProcesses(): Promise<ProcessEntry[]> {
-  const entries: ProcessEntry[] = [];
   const names = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  for (let at = 0; at < names.length; at += PIECE) {
-    if (at > 0) await new Promise((resolve) => setImmediate(resolve));
-    for (const name of names.slice(at, at + PIECE)) {
-      const entry = readEntry(name);
-      if (entry !== undefined) entries.push(entry);
-    }
+  const entries = await inPieces(names, readEntry);
+  return entries.filter((entry) => entry !== undefined);
+}
+
+/** Looks at one process after the other and lets others have their turn meanwhile. */
+export async function inPieces<T, R>(items: readonly T[], look: (item: T) => R): Promise<R[]> {
+  const results: R[] = [];
+  for (const [at, item] of items.entries()) {
+    if (at > 0 && at % PIECE === 0) await new Promise((resolve) => setImmediate(resolve));
+    results.push(look(item));
   }
-  return entries;
+  return results;
 }
 
 /** Undefined where it is gone, or a zombie. */

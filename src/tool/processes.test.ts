@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { endProcesses } from "./end-processes.ts";
-import { createHunt, sendSignal } from "./hunt.ts";
+import { createGroupHunt, createHunt, sendSignal } from "./hunt.ts";
 import { type CallProcess, createProcesses, endLeftOvers, type Processes } from "./processes.ts";
 import { readEntry } from "./process-table.ts";
 
@@ -171,6 +171,15 @@ test("what a dead engine left is found by its name in the mark; another engine's
   expect(await livingOf(left.process)).toBe(0);
   expect(await livingOf(others.process)).toBe(2);
   expect(await livingOf(unmarked.process)).toBe(2);
+});
+
+test("without a list of processes the group is ended, those that ignore SIGTERM too; what left it is not found", async () => {
+  const it = await start("(setsid sleep 380 &); (trap '' TERM; sleep 381; true) & echo up; sleep 382; true");
+  await hasPrinted(it, "up");
+  await expect.poll(() => livingOf(it.process)).toBe(5);
+  const { ended, left } = await endProcesses(createGroupHunt(it.process.pid), 100);
+  expect([ended.length, left]).toEqual([1, 0]);
+  expect(await livingOf(it.process)).toBe(1);
 });
 
 test("who hunts is never found, though it carries the mark", async () => {

@@ -32,6 +32,9 @@ async function startCall(run: (context: ToolContext) => Promise<string>) {
   return id;
 }
 
+const isFromStderr = ({ payload }: Event): boolean =>
+  payload.case === "toolOutputDelta" && payload.value.stream === OutputStream.STDERR;
+
 const outputOf = (events: readonly Event[]): string =>
   events
     .flatMap(({ payload }) => (payload.case === "toolOutputDelta" ? [payload.value] : []))
@@ -46,9 +49,7 @@ test("what a call prints comes while it runs, is in the snapshot, and is followe
     await hold;
     return "result";
   });
-  const isWarning = ({ payload }: Event): boolean =>
-    payload.case === "toolOutputDelta" && payload.value.stream === OutputStream.STDERR;
-  const { events } = await watchUntil(turns.engine, id, isWarning);
+  const { events } = await watchUntil(turns.engine, id, isFromStderr);
   expect(outputOf(events)).toBe("out größe\n|err warn\n");
   expect(events.at(-1)).toMatchObject({ skippable: true, turnId: events[0]!.turnId });
   const snapshot = await turns.engine.sessions.getSnapshot({ sessionId: id });
@@ -72,8 +73,7 @@ test("of a call that prints much the end is in the snapshot, and its result is w
     return "result";
   });
   await printed;
-  const isLast = ({ payload }: Event): boolean => payload.case === "toolOutputDelta" && payload.value.data === "last";
-  await watchUntil(turns.engine, id, isLast);
+  await watchUntil(turns.engine, id, isFromStderr);
   const [call] = (await turns.engine.sessions.getSnapshot({ sessionId: id })).toolCalls;
   expect(call?.stdout).toHaveLength(64 * 1024);
   expect(call?.stdout).toMatch(/99 x+\n$/);
