@@ -71,6 +71,12 @@ test("what was edited, cleared or rewound is told to those who look on", () => {
   expect(text()).toContain("⟲ the history was cleared");
 });
 
+test("files that are as before a turn again are told on one line", () => {
+  const { see, text } = viewed();
+  see({ case: "filesReverted", value: { turnId: "turn_1", paths: ["a", "b", "c", "d", "e", "f\n", "g"] } });
+  expect(text()).toBe("⟲ as before the turn again: a, b, c, d, e and 2 more\n");
+});
+
 test("after a snapshot of a running turn its deltas go on in the middle of the message", () => {
   const { view, see, text } = viewed();
   view.showSnapshot(

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { type Message, Role } from "../../client/client.ts";
+import { type Message, RevertOutcome, Role } from "../../client/client.ts";
 import { wholeMessage } from "../../client/transcript.ts";
 import { type ChatCommand, list, roomOf, toNumber } from "./command.ts";
 import { enterRoom } from "./room.ts";
 import { retry } from "./say.ts";
+import { askRevert, lastTurn, revertLines } from "../sessions/revert.ts";
 import type { Chat, Room } from "./state.ts";
 import { UsageError } from "../failure.ts";
 import { shorten } from "../terminal/width.ts";
@@ -66,6 +67,19 @@ async function fork(chat: Chat, argument: string): Promise<void> {
   if (before !== undefined && isSaid(before)) chat.suggest(wholeMessage(before).text);
 }
 
+/** What the last turn did to files: shown, and with a yes taken back. */
+async function revert(chat: Chat, argument: string): Promise<void> {
+  const { sessionId } = roomOf(chat);
+  if (!["", "yes"].includes(argument)) throw new UsageError("/revert shows what would be done, /revert yes does it");
+  const { signal } = chat.leaving;
+  const turnId = await lastTurn(chat.client, sessionId, signal);
+  const answer = await askRevert(chat.client, { sessionId, turnId, isDone: argument === "yes" }, signal);
+  list(chat, revertLines(chat.context.out, answer, argument === "yes"));
+  if (argument === "" && answer.files.some(({ outcome }) => outcome === RevertOutcome.REVERTED)) {
+    chat.context.note("nothing is done yet; /revert yes does it");
+  }
+}
+
 async function clear(chat: Chat, argument: string): Promise<void> {
   const { sessionId } = roomOf(chat);
   if (argument !== "yes")
@@ -82,6 +96,12 @@ export const HISTORY_COMMANDS: readonly ChatCommand[] = [
     argument: "[N|MESSAGE]",
     hint: "take back what was said last, or N before, and all after it",
     run: rewind,
+  },
+  {
+    name: "/revert",
+    argument: "[yes]",
+    hint: "show what would take back the last turn's changes of files; with yes, take them back",
+    run: revert,
   },
   {
     name: "/fork",

@@ -64,6 +64,19 @@ function addHistoryChanges(sessions: Command, run: Run): void {
       run(command, async (context) => (await load()).rewindSession(context, session, message)),
     );
   sessions
+    .command("revert <session> [turn]")
+    .description("take back what the last turn, or another, did to files")
+    .option("--yes", "do it; without it you are shown what would be done")
+    .addHelpText(
+      "after",
+      "\nFiles that were changed since stay as they are. What commands did is not known, and stays.\nExample: parley sessions revert last --yes",
+    )
+    .action(async (session: string, turn: string | undefined, options: object, command: Command) =>
+      run(command, async (context) =>
+        (await import("../sessions/revert.ts")).revertSession(context, session, turn, options),
+      ),
+    );
+  sessions
     .command("clear <session>")
     .description("remove all that was said in a session, for ever; its settings stay")
     .option("--yes", "do it")
