@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { expect, test } from "vitest";
 import { readConfig } from "./config.ts";
 
@@ -71,4 +72,17 @@ test("hosts for the sandbox are names, addresses or all names below one, and not
   for (const host of ["https://example.com", "a b", "*", "a/b", "-x", "a.test:", "*.*.test"]) {
     expect(() => hostsOf(host)).toThrow(`--sandbox-network names ${host}, which is no host`);
   }
+});
+
+test("hooks are found from where one is, and only variables that are named are theirs", () => {
+  const flags = {
+    hookBefore: ["./policy", "policy", "https://example.com/a", '["./x"]'],
+    hookEnv: ["KEY"],
+    hooks: "h.json",
+  };
+  const { hooks } = readConfig({ HOME: "/h", KEY: "1", OTHER: "2" }, flags);
+  const before = [resolve("policy"), "policy", "https://example.com/a", '["./x"]'];
+  expect(hooks).toEqual({ file: resolve("h.json"), before, after: [], env: { KEY: "1" } });
+  expect(() => readConfig({ HOME: "/h" }, { hookEnv: ["KEY"] })).toThrow("--hook-env KEY: there is no such variable");
+  expect(() => readConfig({ HOME: "/h" }, { hookBefore: [""] })).toThrow("--hook-before or --hook-after is empty");
 });

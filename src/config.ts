@@ -49,6 +49,8 @@ export interface Config {
   readonly profiles: readonly Profile[];
   readonly defaultProfile: string;
   readonly proxies: ProxyConfig;
+  /** Who is asked before calls of tools, and told after them; see `hook/engine-hooks.ts`. */
+  readonly hooks: HooksConfig;
   /** How long entries of the audit log are kept. */
   readonly auditDays: number;
   /** Absolute folders; sessions work in these and below. None = anywhere. */
@@ -70,6 +72,15 @@ type SandboxMode = (typeof SANDBOX_MODES)[number];
 
 /** Where programs lie on most systems, for an engine that is started without a PATH. */
 const USUAL_PATH = "/usr/local/bin:/usr/bin:/bin";
+
+interface HooksConfig {
+  /** Absolute; undefined = none. */
+  readonly file: string | undefined;
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+  /** Of the engine's environment, what their programs find in theirs. */
+  readonly env: Readonly<Record<string, string>>;
+}
 
 /** What providers are called through; empty = they are called directly. */
 interface ProxyConfig {
@@ -100,6 +111,10 @@ export interface Flags {
   readonly sandboxNetwork?: readonly string[] | undefined;
   readonly fetchThroughProxy?: boolean | undefined;
   readonly auditDays?: string | undefined;
+  readonly hooks?: string | undefined;
+  readonly hookBefore?: readonly string[] | undefined;
+  readonly hookAfter?: readonly string[] | undefined;
+  readonly hookEnv?: readonly string[] | undefined;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -128,6 +143,7 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     fetchThroughProxy: flags.fetchThroughProxy ?? readSwitch(env, "PARLEY_FETCH_THROUGH_PROXY"),
     programPath: env["PATH"] || USUAL_PATH,
     auditDays: readAuditDays(env, flags),
+    hooks: readHooks(env, flags),
     profiles,
     defaultProfile: profiles.some(({ name }) => name === "openai") ? "openai" : "demo",
     // Where nobody is called, a variable of the machine that we cannot use is nobody's fault.
@@ -221,6 +237,30 @@ function readApprovalMode(env: Environment, flags: Flags): ApprovalMode {
   const mode = APPROVAL_MODES.find((name) => name === text.toLowerCase().replaceAll("-", "_"));
   if (mode !== undefined) return mode;
   throw invalidConfig(`${source} is ${text}; give one of ${APPROVAL_MODES.join(", ")}`);
+}
+
+function readHooks(env: Environment, flags: Flags): HooksConfig {
+  const file = flags.hooks ?? (env["PARLEY_HOOKS"] || undefined);
+  if (file === "") throw invalidConfig("--hooks is empty; name a file");
+  const [before, after] = [flags.hookBefore ?? [], flags.hookAfter ?? []];
+  if ([...before, ...after].includes(""))
+    throw invalidConfig("--hook-before or --hook-after is empty; name a program or URL");
+  const named = (flags.hookEnv ?? []).map((name) => {
+    const value = env[name];
+    if (value === undefined) throw invalidConfig(`--hook-env ${name}: there is no such variable`);
+    return [name, value] as const;
+  });
+  return {
+    file: file === undefined ? undefined : resolve(file),
+    before: before.map(absoluteHook),
+    after: after.map(absoluteHook),
+    env: Object.fromEntries(named),
+  };
+}
+
+/** A program of one's own is where one is, whatever folder it runs in. */
+function absoluteHook(text: string): string {
+  return /^(https?:\/\/|\[)/.test(text) || !text.includes("/") ? text : resolve(text);
 }
 
 function readAuditDays(env: Environment, flags: Flags): number {

@@ -3,11 +3,9 @@ import { DomainError } from "../errors.ts";
 import type { JsonObject } from "../message/message.ts";
 import { listAncestors, type StoredSession } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
-import type { Assessment, Risk, Subject, Tool, ToolPlace } from "../tool/tool.ts";
-import { assessCommand } from "./assess-command.ts";
+import type { Assessment, Risk, OfferedTool, Subject, ToolPlace } from "../tool/tool.ts";
 import { decidePermission, strictestOf, type Verdict } from "./policy.ts";
 import type { ProtectedPaths } from "./protected-paths.ts";
-import { SHELL } from "./rule-match.ts";
 import { listRulesOf } from "./rule-store.ts";
 import type { Rule, RuleDraft } from "./rule.ts";
 import { suggestRules } from "./suggest-rules.ts";
@@ -24,12 +22,16 @@ export interface Decision {
   readonly rule?: Rule;
   /** With `ask`: the rules by which calls like this one would run unasked, the narrowest first. */
   readonly suggestedRules: readonly RuleDraft[];
+  /** True: only a human may let it run, this once. */
+  readonly onlyOnce?: boolean;
+  /** True: nobody is asked in this session; what would be asked about is denied. */
+  readonly isUnattended?: boolean;
 }
 
 export interface DecisionDeps {
   readonly db: Database;
   readonly clock: Clock;
-  readonly tools: readonly Tool[];
+  readonly tools: readonly OfferedTool[];
   readonly protectedPaths: ProtectedPaths;
 }
 
@@ -50,22 +52,24 @@ export async function decide(
     listAncestors(db, session),
   ]);
   // An agent is never freer than the one that started it, also where that one's mode was changed since.
-  const rulings = [session, ...above].map(({ approvalMode: mode }) =>
+  const modes = [session, ...above].map(({ approvalMode }) => approvalMode);
+  const rulings = modes.map((mode) =>
     decidePermission({ tool: toolName, assessment, mode, rules, workspace, protectedPaths }),
   );
   const { verdict, reason, rule } = strictestOf(rulings);
   const suggestedRules = verdict === "ask" ? suggestRules(toolName, assessment, workspace) : [];
-  const { risk, subjects } = assessment;
-  return { verdict, risk, subjects, reason, ...(rule !== undefined && { rule }), suggestedRules };
+  const { risk, subjects, onlyOnce = false } = assessment;
+  const limits = { onlyOnce, isUnattended: modes.includes("restricted") };
+  return { verdict, risk, subjects, reason, ...(rule !== undefined && { rule }), suggestedRules, ...limits };
 }
 
-async function assess(tools: readonly Tool[], name: string, args: JsonObject, place: ToolPlace): Promise<Assessment> {
+async function assess(tools: readonly OfferedTool[], name: string, args: JsonObject, place: ToolPlace): Promise<Assessment> {
   const tool = tools.find((known) => known.name === name);
-  if (tool === undefined && name !== SHELL) {
+  if (tool === undefined) {
     throw new DomainError("not_found", "TOOL_NOT_FOUND", `there is no tool ${name}`, { tool: name });
   }
   try {
-    return tool === undefined ? await assessShell(args, place) : await tool.assess(args, place);
+    return await tool.assess(args, place);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new DomainError(
@@ -76,10 +80,4 @@ async function assess(tools: readonly Tool[], name: string, args: JsonObject, pl
       { cause: error },
     );
   }
-}
-
-/** What a call of the tool `shell` would do. Throws with a message for the model where the arguments are wrong. */
-async function assessShell({ command }: JsonObject, place: ToolPlace): Promise<Assessment> {
-  if (typeof command !== "string" || command.trim() === "") throw new Error("command must be a text that is not empty");
-  return assessCommand(command, place);
 }

@@ -9,6 +9,8 @@ export interface ProcessRequest {
   /** All of its environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
+  /** What it reads; absent = nothing. One that does not read it to the end is not held up. */
+  readonly input?: string;
   /** Told what it prints. Nothing more is read from it before the answer has resolved. */
   readonly onOutput: (stream: OutputStream, text: string) => Promise<void> | void;
 }
@@ -36,7 +38,7 @@ export interface ProcessExit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A process that leads a group and a session of its own, with nothing to read from and no terminal. */
+/** A process that leads a group and a session of its own, without a terminal. */
 export interface StartedProcess {
   /** Undefined where it could not be started; `exited` says why. */
   readonly pid: number | undefined;
@@ -48,9 +50,12 @@ export interface StartedProcess {
   closeOutput(): void;
 }
 
-export function startProcess({ argv, env, cwd, onOutput }: ProcessRequest): StartedProcess {
+export function startProcess({ argv, env, cwd, input, onOutput }: ProcessRequest): StartedProcess {
   const [program, ...rest] = argv;
-  const child: ChildProcess = spawn(program, rest, { env, cwd, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const stdin = input === undefined ? "ignore" : "pipe";
+  const child: ChildProcess = spawn(program, rest, { env, cwd, detached: true, stdio: [stdin, "pipe", "pipe"] });
+  // It need not read: that it has closed its end is told by what it prints, or by its end.
+  child.stdin?.on("error", () => undefined).end(input);
   const { stdout, stderr } = child;
   const tell = async (stream: OutputStream, output: Readable | null | undefined): Promise<void> => {
     // There is none where no descriptor was left to start it with.

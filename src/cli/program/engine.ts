@@ -64,6 +64,14 @@ function addServeOptions(command: Command): Command {
       "--approval-mode <mode>",
       "of sessions for which nobody says it: confirm_all, default, auto_approve_edits, trust_all, plan or restricted (PARLEY_APPROVAL_MODE)",
     )
+    .option(
+      "--hook-before <hook>",
+      "ask this before calls of tools: a program, a JSON array of it and its arguments, or a URL; may be given several times",
+      collect,
+    )
+    .option("--hook-after <hook>", "tell this of calls that are over; may be given several times", collect)
+    .option("--hooks <file>", "a JSON file that names hooks, with more to say of each (PARLEY_HOOKS)")
+    .option("--hook-env <name>", "a variable that hooks find in their environment; may be given several times", collect)
     .option("--audit-days <days>", "how long the audit log is kept (PARLEY_AUDIT_DAYS; else 400)")
     .option(
       "--sandbox <mode>",

@@ -1,0 +1,66 @@
+import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { DomainError } from "../errors.ts";
+import { ShapeError } from "../json-shape.ts";
+import type { Hook, HookTime } from "./hook.ts";
+import { type HookPlace, parseHookFile } from "./hook-file.ts";
+
+/** What the configuration says of hooks. */
+export interface HookSettings {
+  /** A file that names some; absolute. */
+  readonly file: string | undefined;
+  /** Each a URL, a JSON array of a program and its arguments, or the path of a program. */
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+  /** What programs find in their environment besides what all of them find; headers may name it. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Where no session's files are: a program that looks around itself finds nothing of an agent's. */
+const CWD = "/";
+
+/** The hooks that the engine's configuration names. Throws DomainError invalid `INVALID_CONFIG`, which names the field. */
+export function readEngineHooks(
+  { file, before, after, env: secrets }: HookSettings,
+  base: Readonly<Record<string, string>>,
+): readonly Hook[] {
+  const place = { source: "engine", cwd: CWD, env: { ...base, ...secrets }, secrets } as const;
+  const single = (time: HookTime, text: string): readonly Hook[] =>
+    parse(JSON.stringify({ [time]: [entryOf(text, `--hook-${time}`)] }), { ...place, folder: CWD }, `--hook-${time}`);
+  return [
+    ...(file === undefined ? [] : parse(readText(file), { ...place, folder: dirname(file) }, `--hooks ${file}`)),
+    ...before.flatMap((text) => single("before", text)),
+    ...after.flatMap((text) => single("after", text)),
+  ];
+}
+
+/** A URL, a JSON array of a program and its arguments, or the path of a program. */
+function entryOf(text: string, flag: string): object {
+  if (/^https?:\/\//.test(text)) return { url: text };
+  if (!text.startsWith("[")) return { command: [text] };
+  try {
+    return { command: JSON.parse(text) as unknown };
+  } catch {
+    throw invalid(flag, `${text} is no JSON array; write it like '["/usr/local/bin/policy", "--strict"]'`);
+  }
+}
+
+function parse(json: string, place: HookPlace, source: string): readonly Hook[] {
+  try {
+    return parseHookFile(json, place);
+  } catch (error) {
+    throw error instanceof ShapeError ? invalid(source, error.message) : error;
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw invalid(`--hooks ${file}`, `it cannot be read (${(error as NodeJS.ErrnoException).code ?? "unknown"})`);
+  }
+}
+
+function invalid(source: string, message: string): DomainError {
+  return new DomainError("invalid", "INVALID_CONFIG", `${source}: ${message}`);
+}
