@@ -64,6 +64,7 @@ import { openTokens, type Tokens } from "./token/tokens.ts";
 import { type Commands, createCommands } from "./tool/commands.ts";
 import { createNowTool } from "./tool/now.ts";
 import { endLeftOvers } from "./tool/processes.ts";
+import { askHumanTool } from "./tool/ask-human.ts";
 import { todoTool } from "./tool/todo.ts";
 import { createSandbox, type Sandbox } from "./tool/sandbox.ts";
 import type { Tool } from "./tool/tool.ts";
@@ -277,7 +278,7 @@ async function createTurns(engine: Base, store: Store) {
   const profiles = createProfiles(config.profiles, config.defaultProfile);
   const models = createModelCache(clock, createModelsVia(config.proxies));
   closers.add(() => models.close());
-  const tools = [createNowTool(clock), todoTool, ...(parts.tools ?? [])];
+  const tools = [createNowTool(clock), todoTool, askHumanTool, ...commands.tools, ...(parts.tools ?? [])];
   const workspaceInstructions = createWorkspaceInstructions(files);
   const sources = { blobs, tools, workspaceInstructions };
   const gate = { protectedPaths: createProtectedPaths(await realpath(config.dataDir)), bells };

@@ -3,10 +3,13 @@
 import { backupFullDisk, backupLoad } from "./backup-load.ts";
 import { type Figure, lineOf } from "./figure.ts";
 import { eventLogModel } from "./event-log-model.ts";
+import { cancelTrue } from "./cancel-true.ts";
 import { exactStreams } from "./exact-streams.ts";
+import { floods } from "./floods.ts";
 import { fullDisk } from "./full-disk.ts";
 import { onceMeansOnce } from "./once.ts";
 import { openRequests } from "./open-requests.ts";
+import { leftOvers } from "./left-overs.ts";
 import { lifeModel } from "./life-model.ts";
 import { killLoop } from "./kill-loop.ts";
 import { pausingReader } from "./pausing-reader.ts";
@@ -21,7 +24,7 @@ import { waitingCallers } from "./waiting-callers.ts";
 import { symlinkRace } from "./symlink-race.ts";
 
 interface Check {
-  /** How many drops, readers, seconds, steps, kills or cuts, unless told. */
+  /** How many drops, readers, seconds, steps, kills, cuts or megabytes, unless told. */
   readonly count: number;
   readonly run: (count: number) => Promise<readonly Figure[]>;
 }
@@ -46,6 +49,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
   once: { count: 1000, run: onceMeansOnce },
   "waiting-callers": { count: 2000, run: waitingCallers },
   "open-requests": { count: 100, run: openRequests },
+  "cancel-true": { count: 20, run: cancelTrue },
+  floods: { count: 5000, run: floods },
+  "left-overs": { count: 10, run: leftOvers },
   "symlink-race": { count: 10_000, run: symlinkRace },
   "power-cut": { count: 200, run: powerCut },
 };
