@@ -3,9 +3,11 @@ import { DomainError } from "../errors.ts";
 import type { JsonObject } from "../message/message.ts";
 import { listAncestors, type StoredSession } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
-import type { Assessment, Risk, OfferedTool, Subject, ToolPlace } from "../tool/tool.ts";
+import type { Assessment, Risk, Subject, Tool, ToolPlace } from "../tool/tool.ts";
+import { assessCommand } from "./assess-command.ts";
 import { decidePermission, strictestOf, type Verdict } from "./policy.ts";
 import type { ProtectedPaths } from "./protected-paths.ts";
+import { SHELL } from "./rule-match.ts";
 import { listRulesOf } from "./rule-store.ts";
 import type { Rule, RuleDraft } from "./rule.ts";
 import { suggestRules } from "./suggest-rules.ts";
@@ -31,7 +33,7 @@ export interface Decision {
 export interface DecisionDeps {
   readonly db: Database;
   readonly clock: Clock;
-  readonly tools: readonly OfferedTool[];
+  readonly tools: readonly Tool[];
   readonly protectedPaths: ProtectedPaths;
 }
 
@@ -63,13 +65,13 @@ export async function decide(
   return { verdict, risk, subjects, reason, ...(rule !== undefined && { rule }), suggestedRules, ...limits };
 }
 
-async function assess(tools: readonly OfferedTool[], name: string, args: JsonObject, place: ToolPlace): Promise<Assessment> {
+async function assess(tools: readonly Tool[], name: string, args: JsonObject, place: ToolPlace): Promise<Assessment> {
   const tool = tools.find((known) => known.name === name);
-  if (tool === undefined) {
+  if (tool === undefined && name !== SHELL) {
     throw new DomainError("not_found", "TOOL_NOT_FOUND", `there is no tool ${name}`, { tool: name });
   }
   try {
-    return await tool.assess(args, place);
+    return tool === undefined ? await assessShell(args, place) : await tool.assess(args, place);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new DomainError(
@@ -80,4 +82,10 @@ async function assess(tools: readonly OfferedTool[], name: string, args: JsonObj
       { cause: error },
     );
   }
+}
+
+/** What a call of the tool `shell` would do. Throws with a message for the model where the arguments are wrong. */
+async function assessShell({ command }: JsonObject, place: ToolPlace): Promise<Assessment> {
+  if (typeof command !== "string" || command.trim() === "") throw new Error("command must be a text that is not empty");
+  return assessCommand(command, place);
 }
