@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { resolve } from "node:path";
 import { toJsonString } from "@bufbuild/protobuf";
 import {
   type Client,
@@ -18,6 +19,8 @@ import { tellState } from "./follow-state.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { turnEndText } from "./session-lines.ts";
 import { resolveSession } from "./session-ref.ts";
+import { modeOf } from "./permissions/words.ts";
+import { tellAsked } from "./requests/tell-asked.ts";
 import { tryAgain } from "./try-again.ts";
 
 export interface RunOptions {
@@ -27,10 +30,17 @@ export interface RunOptions {
   readonly agent?: string;
   readonly model?: string;
   readonly system?: string;
+  /** The folder that a new session may touch. */
+  readonly workspace?: string;
+  /** What a new session lets run unasked. */
+  readonly approve?: keyof typeof APPROVALS;
   /** Paths of pictures, and of other files. */
   readonly image?: readonly string[];
   readonly file?: readonly string[];
 }
+
+/** Nobody is asked, and what would have to be is not done; edits in the folder run; everything does. */
+const APPROVALS = { none: "restricted", edits: "auto_approve_edits", all: "trust_all" } as const;
 
 /** One turn, for scripts: stdout is the answer's text and nothing else. */
 export async function run(context: Context, given: string | undefined, options: RunOptions): Promise<ExitCode> {
@@ -98,9 +108,17 @@ async function startTurn(client: Client, text: string, options: RunOptions, sign
 }
 
 async function createSession(client: Client, options: RunOptions, signal: AbortSignal): Promise<string> {
-  const { profile = "", agent = "", model = "", system = "" } = options;
+  const { profile = "", agent = "", model = "", system = "", workspace, approve } = options;
+  const request = {
+    profile,
+    agent,
+    model,
+    systemPrompt: system,
+    workspace: workspace === undefined ? "" : resolve(workspace),
+    ...(approve !== undefined && { approvalMode: modeOf(APPROVALS[approve]) }),
+  };
   // The first call of this process: an engine that is not there is said at once, not waited for.
-  const { session } = await client.sessions.createSession({ profile, agent, model, systemPrompt: system }, { signal });
+  const { session } = await client.sessions.createSession(request, { signal });
   return session?.id ?? "";
 }
 
@@ -116,7 +134,13 @@ async function showTurn(
   const where = { sessionId: turn.sessionId, afterSeq: turn.firstSeq - 1n, signal, onState };
   try {
     for await (const item of followSession(client, where)) {
-      if (item.kind !== "event" || item.event.turnId !== turn.id) continue;
+      if (item.kind !== "event") continue;
+      // Also what agents ask that the turn has started.
+      if (isAsking(item.event)) {
+        answer.pause();
+        tellAsked(context, item.event);
+      }
+      if (item.event.turnId !== turn.id) continue;
       if (context.json) writeEvent(context, item.event);
       else answer.show(item.event);
       if (item.event.payload.case === "turnEnded") return item.event.payload.value;
@@ -125,6 +149,10 @@ async function showTurn(
   } finally {
     answer.end();
   }
+}
+
+function isAsking({ payload }: Event): boolean {
+  return payload.case === "requestOpened" || payload.case === "requestResolved";
 }
 
 function writeEvent({ out }: Context, event: Event): void {

@@ -20,7 +20,7 @@ import { callLines, changeLines, type ShownCall } from "./call-view.ts";
 import { attachmentLines } from "./attachment-lines.ts";
 import type { Output } from "./output.ts";
 import { createPage, type Page } from "./page.ts";
-import { requestLine } from "./requests/lines.ts";
+import { answeredLine, callOf, requestLine } from "./requests/lines.ts";
 import { shorten } from "./terminal/width.ts";
 import { createShownAnswer, type ShownAnswer } from "./shown-answer.ts";
 import { clearedText, CUT_OFF, retryText, revertedText, turnEndLine } from "./session-lines.ts";
@@ -144,11 +144,12 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
   function showRequest(request: Request | undefined): void {
     if (options.answeredHere !== undefined || request === undefined) return;
     page.line("note", style.yellow(`? ${requestLine(output, request)}`));
+    for (const row of callOf(output, request)) page.line("note", row);
   }
 
   function showAnswered(request: Request | undefined): void {
     if (request === undefined) return;
-    page.line("note", style.dim(requestLine(output, request)));
+    page.line("note", answeredLine(output, request, options.answeredHere?.(request.id) === true));
   }
 
   function showFact({ payload }: Event): void {

@@ -5,8 +5,9 @@ import { readDataDir } from "../../config.ts";
 import { delay, systemClock } from "../../clock.ts";
 import { parseCommand } from "./command.ts";
 import { completeLine, mayOvertake, takeLine } from "./commands.ts";
+import { openDesk } from "./desk.ts";
 import { interrupt } from "./interrupt.ts";
-import { findSession, showNew } from "./open.ts";
+import { findSession, nextSession, showNew } from "./open.ts";
 import { enterRoom, leaveRoom } from "./room.ts";
 import type { Chat, ChatOptions } from "./state.ts";
 import { statusLine, waitingLines } from "./status.ts";
@@ -40,7 +41,12 @@ export async function chatLive(plain: Context, client: Client, options: ChatOpti
     complete: (text) => completeLine(chat, text),
     above: () => waitingLines(chat, typed.pending),
     status: () => statusLine(chat, label.label, Date.now()),
-    onLine: typed.add,
+    asked: (columns, rows, text) => desk.draw({ columns, rows }, text),
+    onKey: (key, text) => desk.key(key, text),
+    onLine(text) {
+      desk.sent();
+      typed.add(text);
+    },
     onInterrupt: () => interrupt(chat),
     // What was sent is said before its human is gone; who is in a hurry ends it twice.
     onEnd() {
@@ -53,6 +59,7 @@ export async function chatLive(plain: Context, client: Client, options: ChatOpti
   const label = createStatusLabel(screen.refresh);
   const page = createPage(screen.out, { spinner: label, onPreview: screen.preview });
   const { style, foreignLine } = plain.err;
+  const desk = openDesk(() => chat, terminal);
   const context: Context = {
     ...plain,
     out: screen.out,
@@ -65,8 +72,9 @@ export async function chatLive(plain: Context, client: Client, options: ChatOpti
     page,
     leaving,
     isInteractive: true,
+    desk,
     room: undefined,
-    next: { profile: options.profile ?? "", agent: options.agent ?? "", model: options.model ?? "" },
+    next: nextSession(options),
     sessions: [],
     isEngineAway: false,
     hasInterrupted: false,
@@ -84,6 +92,7 @@ export async function chatLive(plain: Context, client: Client, options: ChatOpti
     await whenAborted(leaving.signal);
   } finally {
     clearInterval(tick);
+    desk.close();
     ({ sessionId } = chat.room ?? {});
     isRunning = chat.room?.facts.runningTurnId !== undefined;
     leaving.abort();

@@ -1,9 +1,16 @@
+import { resolve } from "node:path";
 import { type Client, type Picture, Provider, type Session, type Turn, TurnEndReason } from "../../client/client.ts";
-import type { Chat, ChatOptions, Room } from "./state.ts";
+import type { Chat, ChatOptions, NextSession, Room } from "./state.ts";
 import type { Context } from "../context.ts";
 import { turnEndLine } from "../session-lines.ts";
 import { resolveSession } from "../session-ref.ts";
 import type { SessionView } from "../session-view.ts";
+
+/** What the sessions that a chat makes begin with. */
+export function nextSession({ profile = "", agent = "", model = "", workspace }: ChatOptions): NextSession {
+  // A folder is named from here, and the engine wants it whole.
+  return { profile, agent, model, workspace: workspace === undefined ? "" : resolve(workspace) };
+}
 
 /** Undefined = none was named. */
 export async function findSession(client: Client, options: ChatOptions): Promise<string | undefined> {

@@ -2,7 +2,7 @@ import type { Client } from "../../client/client.ts";
 import { takeLine } from "./commands.ts";
 import { interrupt } from "./interrupt.ts";
 import { createChatLines } from "./lines.ts";
-import { findSession, showNew } from "./open.ts";
+import { findSession, nextSession, showNew } from "./open.ts";
 import { enterRoom, leaveRoom } from "./room.ts";
 import type { Chat, ChatOptions } from "./state.ts";
 import type { Context } from "../context.ts";
@@ -22,8 +22,9 @@ export async function chatInPipe(context: Context, client: Client, options: Chat
     page: createPage(context.json ? context.err : context.out),
     leaving: new AbortController(),
     isInteractive: false,
+    desk: undefined,
     room: undefined,
-    next: { profile: options.profile ?? "", agent: options.agent ?? "", model: options.model ?? "" },
+    next: nextSession(options),
     sessions: [],
     isEngineAway: false,
     hasInterrupted: false,

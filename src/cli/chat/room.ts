@@ -3,6 +3,7 @@ import { EventSchema, type FollowItem, followSession, loadPicture, type Session 
 import { RETRY_HINT, showOld } from "./open.ts";
 import type { Chat, Room } from "./state.ts";
 import { createChatTurns } from "./turns.ts";
+import { tellAsked } from "../requests/tell-asked.ts";
 import { tellState } from "../follow-state.ts";
 import { createSessionFacts } from "../session-facts.ts";
 import { createSessionView } from "../session-view.ts";
@@ -14,11 +15,12 @@ const SHOWN = 20;
 export async function enterRoom(chat: Chat, sessionId: string): Promise<Room> {
   const { client, leaving } = chat;
   const picture = await loadPicture(client, { sessionId, pageSize: SHOWN, signal: leaving.signal });
-  const { session, queue } = picture.snapshot;
+  const { session, queue, requests } = picture.snapshot;
   if (session === undefined) throw new Error("the engine returned no session");
   await leaveRoom(chat);
   const room = createRoom(chat, session);
   room.facts.takeQueue(queue);
+  chat.desk?.take(requests);
   chat.room = room;
   if (!chat.context.json) await showOld(chat, room, picture);
   follow(chat, room, picture.from);
@@ -37,17 +39,19 @@ export async function enterNewRoom(chat: Chat, session: Session): Promise<Room> 
 export async function leaveRoom(chat: Chat): Promise<void> {
   const { room } = chat;
   chat.room = undefined;
+  chat.desk?.take([]);
   room?.leaving.abort();
   await room?.following;
 }
 
 function createRoom(chat: Chat, session: Session): Room {
-  const { context, page, isInteractive, options } = chat;
+  const { context, page, isInteractive, desk, options } = chat;
   const view = createSessionView(context.out, {
     page,
     retryHint: RETRY_HINT,
     isMarkdown: context.out.isTerminal && options.plain !== true,
     hidesQueue: isInteractive,
+    ...(desk !== undefined && { answeredHere: desk.isOwn }),
   });
   const leaving = new AbortController();
   chat.leaving.signal.addEventListener("abort", () => leaving.abort(), { once: true, signal: leaving.signal });
@@ -98,11 +102,14 @@ function show(chat: Chat, room: Room, item: FollowItem): void {
     room.view.reset();
     room.turns.forget();
     room.facts.forget();
+    chat.desk?.take([]);
     context.note(`the log is another one now (${item.reason}); all of it follows`);
     return;
   }
   // The facts first: what waits goes from the line of the state when it appears as said.
   room.facts.see(item.event);
+  chat.desk?.see(item.event);
+  if (!chat.isInteractive) tellAsked(context, item.event);
   if (context.json) context.out.write(`${toJsonString(EventSchema, item.event)}\n`);
   else room.view.show(item.event);
   room.turns.see(item.event);

@@ -1,6 +1,7 @@
 import type { Client, Session } from "../../client/client.ts";
 import type { ChatTurns } from "./turns.ts";
 import type { AttachedFile } from "../attach-file.ts";
+import type { Desk } from "../answering/desk.ts";
 import type { Context } from "../context.ts";
 import type { Page } from "../page.ts";
 import type { SessionFacts } from "../session-facts.ts";
@@ -13,8 +14,18 @@ export interface ChatOptions {
   /** The definition that a new session is made by. */
   readonly agent?: string;
   readonly model?: string;
+  /** The folder that new sessions may touch. */
+  readonly workspace?: string;
   /** True: answers as they are, and not as Markdown. */
   readonly plain?: boolean;
+}
+
+/** What the next new session gets; empty = as the engine has it. */
+export interface NextSession {
+  readonly profile: string;
+  readonly agent: string;
+  readonly model: string;
+  readonly workspace: string;
 }
 
 /** The session that a chat is in. */
@@ -38,10 +49,12 @@ export interface Chat {
   readonly leaving: AbortController;
   /** True: a human types. False: lines come from a pipe, and each is done before the next is read. */
   readonly isInteractive: boolean;
+  /** Where what waits for the human comes up; undefined = nobody sits there. */
+  readonly desk: Desk | undefined;
   /** Undefined = a session is made with the first thing that is said, so that looking in leaves nothing behind. */
   room: Room | undefined;
   /** What the next new session gets. */
-  next: { readonly profile: string; readonly agent: string; readonly model: string };
+  next: NextSession;
   /** Sessions that a human was shown last, by number. */
   sessions: readonly Session[];
   isEngineAway: boolean;

@@ -2,7 +2,7 @@ import { emitKeypressEvents } from "node:readline";
 import type { Context } from "../context.ts";
 import type { Key } from "../terminal/line-editor.ts";
 import { type Candidate, createPrompt } from "../terminal/prompt.ts";
-import { promptFooter } from "../terminal/prompt-view.ts";
+import { type AskedView, promptFooter } from "../terminal/prompt-view.ts";
 import { createScreen, type Screen } from "../terminal/screen.ts";
 import type { TypedHistory } from "../terminal/typed-history.ts";
 
@@ -11,6 +11,8 @@ export interface ChatTerminal {
   readonly screen: Screen;
   /** Puts a text where the human types. */
   set(text: string): void;
+  /** Lets another program have the terminal, until it ends. */
+  lend(use: () => Promise<void>): Promise<void>;
   /** Gives the terminal back as it was. */
   close(): void;
 }
@@ -19,13 +21,19 @@ export interface ChatTerminalOptions {
   readonly history: TypedHistory;
   readonly complete: (text: string) => readonly Candidate[];
   readonly above: () => readonly string[];
+  /** What is asked, above what is typed. */
+  readonly asked: (columns: number, rows: number, typed: string) => AskedView | undefined;
   readonly status: () => string;
+  /** True where a key was for what is asked. */
+  onKey(key: Key, typed: string): boolean;
   onLine(text: string): void;
   /** Ctrl-C, whether the terminal or somebody else sent it. */
   onInterrupt(): void;
   /** Ctrl-D, or the terminal is gone. */
   onEnd(): void;
 }
+
+const ignore = (): void => undefined;
 
 // Pasted text comes in brackets, so that its line ends send nothing.
 const PASTE_ON = "\u001B[?2004h";
@@ -42,7 +50,7 @@ export function openChatTerminal({ stdin, stdout, out }: Context, options: ChatT
         output: out,
         state: prompt.state,
         above: options.above(),
-        asked: () => undefined,
+        asked: (most) => options.asked(columns, most, prompt.state.edited.text),
         status: options.status(),
         columns,
         rows,
@@ -84,7 +92,7 @@ export function openChatTerminal({ stdin, stdout, out }: Context, options: ChatT
     process.kill(process.pid, "SIGTSTP");
   }
   const onKey = (_text: string | undefined, key: Key): void => {
-    prompt.key(key);
+    if (!options.onKey(key, prompt.state.edited.text)) prompt.key(key);
     screen.refresh();
   };
   emitKeypressEvents(stdin);
@@ -101,6 +109,25 @@ export function openChatTerminal({ stdin, stdout, out }: Context, options: ChatT
     set(text) {
       prompt.set(text);
       screen.refresh();
+    },
+    async lend(use) {
+      screen.pause();
+      giveBack();
+      stdin.pause();
+      // Ctrl-C is for who has the terminal, and comes to all in front of it.
+      process.off("SIGINT", options.onInterrupt);
+      process.on("SIGINT", ignore);
+      try {
+        await use();
+      } finally {
+        process.off("SIGINT", ignore);
+        if (isOpen) {
+          process.on("SIGINT", options.onInterrupt);
+          take();
+          stdin.resume();
+        }
+        screen.resume();
+      }
     },
     close() {
       if (!isOpen) return;

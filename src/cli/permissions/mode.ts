@@ -3,7 +3,8 @@ import { SessionSchema } from "../../client/client.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { resolveSession } from "../session-ref.ts";
-import { modeOf, modeWord, type ModeWord } from "./words.ts";
+import type { ModeWord } from "./names.ts";
+import { modeOf, modeWord } from "./words.ts";
 
 /** Shows a session's mode, or sets it; it is in force for the next decision. */
 export async function showOrSetMode(context: Context, ref: string, word: ModeWord | undefined): Promise<ExitCode> {

@@ -8,9 +8,7 @@ import {
   type RuleDraft,
 } from "../../client/client.ts";
 import type { Output } from "../output.ts";
-
-export const MODE_WORDS = ["confirm_all", "default", "auto_approve_edits", "trust_all", "plan", "restricted"] as const;
-export type ModeWord = (typeof MODE_WORDS)[number];
+import type { ModeWord, ScopeWord } from "./names.ts";
 
 /** The name of an enum's value as people write it; a newer engine may have values that are not known here. */
 function wordOf(names: Readonly<Record<string, number>>, value: number): string {
@@ -20,6 +18,10 @@ function wordOf(names: Readonly<Record<string, number>>, value: number): string 
 
 export function modeOf(word: ModeWord): ApprovalMode {
   return ApprovalMode[word.toUpperCase() as Uppercase<ModeWord>];
+}
+
+export function scopeOf(word: ScopeWord): PermissionScope {
+  return PermissionScope[word.toUpperCase() as Uppercase<ScopeWord>];
 }
 
 export const modeWord = (mode: ApprovalMode): string => wordOf(ApprovalMode, mode);

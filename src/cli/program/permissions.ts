@@ -1,7 +1,7 @@
 import { Argument, type Command } from "commander";
 import { toSpanMs } from "../option-value.ts";
 import type { EffectWord } from "../permissions/rules.ts";
-import { MODE_WORDS, type ModeWord } from "../permissions/words.ts";
+import { MODE_WORDS, type ModeWord } from "../permissions/names.ts";
 import type { Run } from "./run.ts";
 
 const PLACES = "Without --session and --workspace it is for every session.";

@@ -1,9 +1,17 @@
 import { type Command, Option } from "commander";
 import { collect, collectPair, toLimit, toSpanMs } from "../option-value.ts";
+import { SCOPE_WORDS } from "../permissions/names.ts";
 import type { Run } from "./run.ts";
 
 const STATES = ["open", "answered", "dismissed", "cancelled", "expired", "all"];
 const PRIORITIES = ["low", "normal", "high", "urgent"];
+
+const ANSWER_HELP = `
+The first answer counts.
+Examples:
+  parley requests answer 7m2q yes
+  parley requests answer 7m2q --approve --scope session
+  parley requests answer 7m2q --deny --reason 'keep that file'`;
 
 const REF = "REQUEST is an id, or the beginning or the end of one that is open.";
 
@@ -48,9 +56,17 @@ function addLooking(requests: Command, run: Run): void {
 function addAnswering(requests: Command, run: Run): void {
   requests
     .command("answer <request> [words...]")
-    .description("answer with an option, by its id or label, with words, or with a form")
+    .description("answer with an option, by its id or label, with words or a form; or let a call run, or not")
     .option("--form <json>", "the filled-in form")
-    .addHelpText("after", "\nThe first answer counts.\nExample: parley requests answer 7m2q yes")
+    .option("--approve", "let the call run")
+    .addOption(new Option("--deny", "do not let it run").conflicts("approve"))
+    .addOption(
+      new Option("--scope <scope>", "how far that reaches: more than once makes a rule (once)").choices(SCOPE_WORDS),
+    )
+    .option("--rule <rule>", "the rule to make, such as 'shell git status'; else the narrowest that is suggested")
+    .option("--arguments <json>", "what is to run instead")
+    .option("--reason <text>", "why; the model is told")
+    .addHelpText("after", ANSWER_HELP)
     .action(async (request: string, words: string[], options: object, command: Command) =>
       run(command, async (context) =>
         (await import("../requests/answer.ts")).answerRequest(context, request, words, options),

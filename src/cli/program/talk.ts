@@ -14,6 +14,12 @@ export function addTalkCommands(program: Command, run: Run): void {
       new Option("--agent <name>", "make the new session by this definition").conflicts(["session", "continue"]),
     )
     .option("--model <model>", "a model other than the profile's")
+    .addOption(
+      new Option("--workspace <folder>", "the folder that a new session may touch (a new one)").conflicts([
+        "session",
+        "continue",
+      ]),
+    )
     .option("--plain", "show answers as they are, and not as Markdown")
     .addHelpText(
       "after",
@@ -30,6 +36,14 @@ export function addTalkCommands(program: Command, run: Run): void {
     .addOption(new Option("--agent <name>", "make the new session by this definition").conflicts("session"))
     .option("--model <model>", "a model other than the profile's")
     .addOption(new Option("--system <text>", "instructions of a new session").conflicts("session"))
+    .addOption(
+      new Option("--workspace <folder>", "the folder that a new session may touch (a new one)").conflicts("session"),
+    )
+    .addOption(
+      new Option("--approve <what>", "of a new session: none = never ask, do what is harmless; edits; all")
+        .choices(["none", "edits", "all"])
+        .conflicts("session"),
+    )
     .option("--image <file>", "a picture to go with the text; may be given several times", collect)
     .option("--file <file>", "a file to go with the text; may be given several times", collect)
     .addHelpText("after", "\nExample: git diff | parley run --system 'review this' -")
