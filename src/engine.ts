@@ -62,6 +62,7 @@ import { createTitles, type Titles } from "./title/titles.ts";
 import { ADMIN_NAME, hashSecret } from "./token/token.ts";
 import { openTokens, type Tokens } from "./token/tokens.ts";
 import { type Commands, createCommands } from "./tool/commands.ts";
+import { createFileTools } from "./tool/file-tools.ts";
 import { createNowTool } from "./tool/now.ts";
 import { endLeftOvers } from "./tool/processes.ts";
 import { askHumanTool } from "./tool/ask-human.ts";
@@ -278,7 +279,14 @@ async function createTurns(engine: Base, store: Store) {
   const profiles = createProfiles(config.profiles, config.defaultProfile);
   const models = createModelCache(clock, createModelsVia(config.proxies));
   closers.add(() => models.close());
-  const tools = [createNowTool(clock), todoTool, askHumanTool, ...commands.tools, ...(parts.tools ?? [])];
+  const tools = [
+    createNowTool(clock),
+    todoTool,
+    ...createFileTools(files, config.programPath),
+    askHumanTool,
+    ...commands.tools,
+    ...(parts.tools ?? []),
+  ];
   const workspaceInstructions = createWorkspaceInstructions(files);
   const sources = { blobs, tools, workspaceInstructions };
   const gate = { protectedPaths: createProtectedPaths(await realpath(config.dataDir)), bells };

@@ -4,9 +4,9 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { makeWorkspace, type TestWorkspace } from "../../test/helpers/workspace.ts";
 import type { JsonObject } from "../message/message.ts";
 import { createGrepTool } from "./grep.ts";
-import { findRipgrep } from "./search-ripgrep.ts";
+import { findProgram } from "./find-program.ts";
 
-const ripgrep = await findRipgrep(process.env["PATH"] ?? "");
+const ripgrep = await findProgram("rg", process.env["PATH"] ?? "");
 
 let it: TestWorkspace;
 beforeEach(async () => {
@@ -26,7 +26,7 @@ describe.each([
 ])("grep with %s", (name, program) => {
   const isMissing = name === "ripgrep" && program === undefined;
   const grep = async (args: JsonObject): Promise<string> =>
-    (await createGrepTool(it.files, program).run(args, it.context)).text;
+    (await createGrepTool(it.files, async () => program).run(args, it.context)).text;
 
   test.skipIf(isMissing)("finds lines in text files that are not ignored", async () => {
     expect(await grep({ pattern: "one" })).toBe(
@@ -46,7 +46,7 @@ describe.each([
     async () => {
       expect(await grep({ pattern: "secret" })).toBe("[no line matches]");
       const around = { ...it.context, workspace: join(it.workspace, "..") };
-      const { text } = await createGrepTool(it.files, program).run({ pattern: "token|secret" }, around);
+      const { text } = await createGrepTool(it.files, async () => program).run({ pattern: "token|secret" }, around);
       expect(text).toBe("outside/secret.txt:1: secret");
     },
   );
@@ -77,7 +77,7 @@ describe.each([
   test.skipIf(isMissing)("a call that is cancelled ends with the reason", async () => {
     const reason = new Error("cancelled");
     const context = { ...it.context, signal: AbortSignal.abort(reason) };
-    await expect(createGrepTool(it.files, program).run({ pattern: "one" }, context)).rejects.toBe(reason);
+    await expect(createGrepTool(it.files, async () => program).run({ pattern: "one" }, context)).rejects.toBe(reason);
   });
 });
 
@@ -85,6 +85,6 @@ test("ripgrep is looked for in absolute folders only", async () => {
   const folder = join(it.outside, "bin");
   await mkdir(folder);
   await writeFile(join(folder, "rg"), "", { mode: 0o755 });
-  expect(await findRipgrep(`.:bin:${folder}`)).toBe(join(folder, "rg"));
-  expect(await findRipgrep(".:relative")).toBeUndefined();
+  expect(await findProgram("rg", `.:bin:${folder}`)).toBe(join(folder, "rg"));
+  expect(await findProgram("rg", ".:relative")).toBeUndefined();
 });

@@ -38,8 +38,8 @@ const properties = {
   include_ignored: { type: "boolean", description: "True = also what .gitignore leaves out." },
 };
 
-/** The tool `grep`: finds lines by a regular expression; with ripgrep where there is one, whose path is given, else with a library. */
-export function createGrepTool(files: Files, ripgrep: string | undefined): Tool {
+/** The tool `grep`: finds lines by a regular expression; with ripgrep where `findRipgrep` finds it, else with a library. */
+export function createGrepTool(files: Files, findRipgrep: () => Promise<string | undefined>): Tool {
   return {
     name: "grep",
     description:
@@ -48,6 +48,7 @@ export function createGrepTool(files: Files, ripgrep: string | undefined): Tool 
     assess: (args, place) => assessRead(files, place, readArguments(args).path),
     run: async (args, context) => {
       const request = readArguments(args);
+      const ripgrep = await findRipgrep();
       const search = await (ripgrep === undefined
         ? createLibrarySearch(request)
         : createRipgrepSearch(ripgrep, request));

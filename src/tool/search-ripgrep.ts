@@ -1,25 +1,9 @@
 import { spawn } from "node:child_process";
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
-import { delimiter, isAbsolute, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Line, Search, SearchRequest } from "./search.ts";
 
 /** The first descriptor that a child gets besides the standard ones. */
 const FIRST_DESCRIPTOR = 3;
-
-/** Where ripgrep is, looked for in the absolute folders of a PATH: one below the current folder could be anybody's. */
-export async function findRipgrep(path: string): Promise<string | undefined> {
-  for (const folder of path.split(delimiter).filter(isAbsolute)) {
-    const program = join(folder, "rg");
-    const isThere = await access(program, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return program;
-  }
-  return undefined;
-}
 
 /** Searches with ripgrep, which gets open files and no paths: it can read nothing else. Throws with a message for the model. */
 export async function createRipgrepSearch(program: string, { pattern, ignoreCase }: SearchRequest): Promise<Search> {

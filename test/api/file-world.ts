@@ -1,14 +1,8 @@
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach } from "vitest";
 import { ApprovalMode, type Event, type FileChanged, RevertOutcomeSchema, type Turn } from "../../src/client/client.ts";
-import { createApplyPatchTool } from "../../src/tool/apply-patch.ts";
-import { createEditFileTool } from "../../src/tool/edit-file.ts";
 import type { Tool } from "../../src/tool/tool.ts";
-import { createWriteFileTool } from "../../src/tool/write-file.ts";
-import { createFiles } from "../../src/workspace/files.ts";
-import { createPathGuard } from "../../src/workspace/path-guard.ts";
 import { createSession, endOf, replay, text } from "./observe.ts";
 import { says, startUpstream, type Upstream } from "./scripted-upstream.ts";
 import { startTestEngine, type TestEngine } from "./test-engine.ts";
@@ -61,11 +55,7 @@ export function useFiles(tools: readonly Tool[] = []) {
   };
   beforeEach(async () => {
     world.upstream = await startUpstream();
-    const dataDir = await mkdtemp(join(tmpdir(), "parley-files-"));
-    const files = createFiles(await createPathGuard(dataDir, () => true));
-    const own = [createWriteFileTool, createEditFileTool, createApplyPatchTool].map((create) => create(files));
-    const parts = { random: () => 0, tools: [...own, ...tools] };
-    world.engine = await startTestEngine({ openai: world.upstream.url, dataDir, parts });
+    world.engine = await startTestEngine({ openai: world.upstream.url, parts: { random: () => 0, tools } });
     const session = await createSession(world.engine, { approvalMode: ApprovalMode.TRUST_ALL });
     world.sessionId = session.id;
     world.workspace = session.workspace;
@@ -73,7 +63,6 @@ export function useFiles(tools: readonly Tool[] = []) {
   afterEach(async () => {
     await world.engine.dispose();
     await world.upstream.close();
-    await rm(world.engine.dataDir, { recursive: true, force: true });
   });
   return world;
 }
