@@ -3,11 +3,9 @@ import { DomainError } from "../errors.ts";
 import type { JsonObject } from "../message/message.ts";
 import { listAncestors, type StoredSession } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
-import type { Assessment, Risk, Subject, Tool, ToolPlace } from "../tool/tool.ts";
-import { assessCommand } from "./assess-command.ts";
+import type { Assessment, Risk, OfferedTool, Subject, ToolPlace } from "../tool/tool.ts";
 import { decidePermission, strictestOf, type Verdict } from "./policy.ts";
 import type { ProtectedPaths } from "./protected-paths.ts";
-import { SHELL } from "./rule-match.ts";
 import { listRulesOf } from "./rule-store.ts";
 import type { Rule, RuleDraft } from "./rule.ts";
 import { suggestRules } from "./suggest-rules.ts";
@@ -33,7 +31,7 @@ export interface Decision {
 export interface DecisionDeps {
   readonly db: Database;
   readonly clock: Clock;
-  readonly tools: readonly Tool[];
+  readonly tools: readonly OfferedTool[];
   readonly protectedPaths: ProtectedPaths;
 }
 
@@ -65,9 +63,9 @@ export async function decide(
   return { verdict, risk, subjects, reason, ...(rule !== undefined && { rule }), suggestedRules, ...limits };
 }
 
-async function assess(tools: readonly Tool[], name: string, args: JsonObject, place: ToolPlace): Promise<Assessment> {
+async function assess(tools: readonly OfferedTool[], name: string, args: JsonObject, place: ToolPlace): Promise<Assessment> {
   const tool = tools.find((known) => known.name === name);
-  if (tool === undefined && name !== SHELL) {
+  if (tool === undefined) {
     throw new DomainError("not_found", "TOOL_NOT_FOUND", `there is no tool ${name}`, { tool: name });
   }
   try {

@@ -6,7 +6,7 @@ import type { NewId } from "../id.ts";
 import { setWaitingOn } from "../session/waiting-on.ts";
 import { findSession, type StoredSession } from "../session/session-store.ts";
 import { ClaimLost, type Database, type Statement } from "../store/database.ts";
-import { callUnanswered, turnGoesOn } from "../turn/request-end.ts";
+import { callAfter, turnGoesOn } from "../turn/request-end.ts";
 import type { WakeTurn } from "../turn/turn-waker.ts";
 import type { RequestBells } from "./request-bells.ts";
 import { alreadyResolved, type Request } from "./request.ts";
@@ -28,7 +28,7 @@ export type Wish = Pick<Ending, "state" | "answer" | "endReason"> & {
   readonly actor: string;
   /** Goes with it. */
   readonly also?: readonly Statement[];
-  /** What it means for the call that waits for it; told the request as it ends. Absent: that nobody let it run. */
+  /** What it means for the call that waits for it; told the request as it ends. Absent: what follows from how it ended. */
   readonly forCall?: (session: StoredSession, ended: Request) => Facts;
 };
 
@@ -69,7 +69,7 @@ async function tryEnd(deps: EndDeps, request: StoredRequest, wish: Wish): Promis
   else {
     const { turnId } = request;
     const resolved: Facts = { events: [{ kind: "request_resolved", request: ended }], changes: () => changes };
-    const forCall = wish.forCall?.(session, ended) ?? (await callUnanswered(deps, session, ended));
+    const forCall = wish.forCall?.(session, ended) ?? (await callAfter(deps, session, ended));
     const after = { ...NO_FACTS, changes: () => setWaitingOn(session.key, ending.endTimeMs) };
     const facts = joinFacts(resolved, forCall, turnGoesOn(session, turnId), after);
     await deps.log.append(session.id, { turnId, actor, essential: true, ...facts });

@@ -12,7 +12,7 @@ import {
 } from "../../gen/ts/parley/v1/session_service_pb.ts";
 import type { JsonObject } from "../message/message.ts";
 import type { ModelMessage } from "../model/model.ts";
-import type { Tool } from "../tool/tool.ts";
+import type { OfferedTool } from "../tool/tool.ts";
 import { estimateMessage, estimateTokens, estimateTool } from "../turn/estimate-tokens.ts";
 import { lookAtContext, type LookDeps } from "../turn/look-at-context.ts";
 import type { Instruction, InstructionSource as Source } from "../turn/model-context.ts";
@@ -72,7 +72,7 @@ function instructionToProto({ source, origin, text }: Instruction): ContextInstr
   return create(ContextInstructionsSchema, { source: SOURCES[source], origin, text, estimatedTokens });
 }
 
-function toolToProto(tool: Tool): ContextTool {
+function toolToProto(tool: OfferedTool): ContextTool {
   const { name, description, parameters, origin = "engine" } = tool;
   return create(ContextToolSchema, {
     name,

@@ -12,7 +12,7 @@ import { countSessions } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
 import type { Tokens } from "../token/tokens.ts";
 import type { Sandbox } from "../tool/sandbox.ts";
-import type { Tool } from "../tool/tool.ts";
+import type { OfferedTool } from "../tool/tool.ts";
 import type { TurnRunner } from "../turn/turn-runner.ts";
 import { createAuditMethods } from "./audit-methods.ts";
 import { createBackupMethods } from "./backup-methods.ts";
@@ -27,7 +27,7 @@ export interface EngineServiceDeps {
   readonly log: EventLog;
   readonly runner: TurnRunner;
   readonly profiles: Profiles;
-  readonly tools: readonly Tool[];
+  readonly tools: readonly OfferedTool[];
   readonly sandbox: Pick<Sandbox, "state">;
   readonly version: string;
   readonly logEpoch: string;

@@ -77,8 +77,33 @@ export interface ToolContext extends ToolPlace {
   readonly changes: AroundChange;
 }
 
-/** Something a model can ask to be done. */
-export interface Tool {
+/** An answer to choose. */
+export interface QuestionOption {
+  readonly id: string;
+  readonly label: string;
+  readonly description: string;
+}
+
+/** What a human is asked. */
+export interface HumanQuestion {
+  /** In one line. */
+  readonly title: string;
+  /** Markdown; may be empty. */
+  readonly body: string;
+  /** Empty = text, or the form. */
+  readonly options: readonly QuestionOption[];
+  /** JSON Schema of an object. */
+  readonly form?: JsonObject;
+}
+
+/** Who does what a call asks for, where the tool itself does not: the call takes no memory then, and outlives the engine. */
+export interface WaitFor {
+  readonly kind: "human";
+  readonly question: HumanQuestion;
+}
+
+/** What a model knows of a tool. */
+interface KnownTool {
   readonly name: string;
   /** Who brings it, where that is not the engine itself. */
   readonly origin?: string;
@@ -90,6 +115,21 @@ export interface Tool {
    * the call fails then without anybody being asked.
    */
   assess(args: JsonObject, place: ToolPlace): Assessment | Promise<Assessment>;
+}
+
+/** Something a model can ask to be done by others: what they say is the result of the call. */
+export interface WaitingTool extends KnownTool {
+  /** Throws as `assess` does. */
+  waitFor(args: JsonObject): WaitFor;
+  readonly run?: undefined;
+  readonly preview?: undefined;
+}
+
+/** Whatever a model can be offered. */
+export type OfferedTool = Tool | WaitingTool;
+
+/** Something a model can ask to be done. */
+export interface Tool extends KnownTool {
   /** What would change, as a unified diff; absent for tools that change no files. */
   preview?(args: JsonObject, place: ToolPlace): Promise<string>;
   /** True: a run settles soon after its signal, once nothing of it is left, and the end of its turn waits for that. */

@@ -59,6 +59,15 @@ export async function findWorkspace(db: Database, path: string): Promise<Workspa
   return row === undefined ? undefined : fromRow(row);
 }
 
+/** Whether a human has said that a canonical folder may be believed. */
+export async function isTrusted(db: Database, path: string): Promise<boolean> {
+  const row = await db.get<{ trusted: number }>({
+    sql: "SELECT trusted FROM workspaces WHERE path = ?",
+    params: [path],
+  });
+  return row?.trusted === 1;
+}
+
 export function setTrust(path: string, trusted: boolean, nowMs: number): Statement {
   return {
     sql: `INSERT INTO workspaces (path, trusted, create_time_ms) VALUES (?, ?, ?)

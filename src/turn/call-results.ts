@@ -1,3 +1,4 @@
+import type { Request } from "../request/request.ts";
 import type { CallResult } from "./tool-step.ts";
 
 /** What the model is told of a call that had started when the engine died. */
@@ -9,4 +10,30 @@ export const UNKNOWN_RESULT: CallResult = {
 /** What the model is told of a call that nobody and nothing lets run. */
 export function deniedResult(why: string): CallResult {
   return { outcome: "denied", text: `The call was denied and did not run: ${why}` };
+}
+
+/** What the model is told of a question that has ended. */
+export function resultOfQuestion({ state, answer, options, endReason }: Request): CallResult {
+  const said = endReason === "" ? "" : `: ${endReason}`;
+  if (answer === undefined || answer.kind === "permission") {
+    const why = {
+      expired: "Nobody answered in time.",
+      dismissed: `The human does not want to answer${said}.`,
+      cancelled: `The question was taken back${said}.`,
+      answered: "There is no answer.",
+      open: "There is no answer.",
+    }[state];
+    return { outcome: "failed", text: why };
+  }
+  const byDefault = state === "expired" ? "Nobody answered in time; what was to count then: " : "";
+  switch (answer.kind) {
+    case "text":
+      return { outcome: "succeeded", text: byDefault + answer.text };
+    case "form":
+      return { outcome: "succeeded", text: byDefault + JSON.stringify(answer.form) };
+    case "option": {
+      const label = options.find(({ id }) => id === answer.optionId)?.label ?? answer.optionId;
+      return { outcome: "succeeded", text: byDefault + label };
+    }
+  }
 }

@@ -3,9 +3,10 @@ import { DomainError } from "../errors.ts";
 import type { CallDecision } from "../permission/call-decision.ts";
 import { hashOfCall } from "../permission/call-hash.ts";
 import { decide, type Decision } from "../permission/decision.ts";
+import { applyRuling } from "../hook/apply-ruling.ts";
 import { findObjection } from "../permission/objection.ts";
 import type { StoredSession } from "../session/session-store.ts";
-import type { Tool } from "../tool/tool.ts";
+import type { OfferedTool, WaitFor } from "../tool/tool.ts";
 import type { FreeCall } from "./begin-call.ts";
 import { deniedResult } from "./call-results.ts";
 import { setCallAllowed, setCallStarted, type ToolCall } from "./tool-call-store.ts";
@@ -15,6 +16,8 @@ import type { TurnDeps } from "./turn-deps.ts";
 /** What becomes of a call: it runs, a human is asked, or it is over before it began. */
 export type Fate =
   | { readonly kind: "run"; readonly free: FreeCall }
+  /** Others do it. */
+  | { readonly kind: "wait"; readonly waitFor: WaitFor; readonly decision: CallDecision | undefined }
   | { readonly kind: "ask"; readonly decision: Decision; readonly diff: string }
   | { readonly kind: "end"; readonly result: CallResult; readonly decision?: CallDecision };
 
@@ -34,26 +37,37 @@ export async function judgeCall(deps: TurnDeps, session: StoredSession, call: To
   }
 }
 
-/** By the rules and the mode that are in force now. */
-async function judgeNew(deps: TurnDeps, session: StoredSession, call: ToolCall, tool: Tool): Promise<Fate> {
-  const decision = await decide(deps, session, call.name, call.arguments);
+/** By the rules, the mode and the hooks that are in force now. */
+async function judgeNew(scope: CallScope, call: ToolCall, tool: OfferedTool): Promise<Fate> {
+  const { deps, session } = scope;
+  const decision = await askHooks(scope, call, await decide(deps, session, call.name, call.arguments));
   if (decision.verdict === "ask") {
     const diff = await previewOf(tool, session, call);
     return diff instanceof Error ? failed(diff.message) : { kind: "ask", decision, diff };
   }
   const decided = { ...toCallDecision(decision), decideTimeMs: deps.clock.now() };
-  if (decision.verdict === "allow") return { kind: "run", free: { tool, start: setCallAllowed(call, decided) } };
+  if (decision.verdict === "allow") return goingOn(call, tool, decided, () => setCallAllowed(call, decided));
   return { kind: "end", result: deniedResult(decision.reason), decision: decided };
 }
 
+/** What was denied is not theirs to decide. */
+async function askHooks({ deps, session, turn, signal }: CallScope, call: ToolCall, decision: Decision) {
+  const { verdict, reason, risk } = decision;
+  if (verdict === "deny") return decision;
+  const { id: callId, name: tool, arguments: args } = call;
+  const place = { sessionId: session.id, turnId: turn.id, callId, workspace: session.workspace };
+  const ruling = await deps.hooks.ask({ ...place, tool, arguments: args, risk, verdict, reason }, signal);
+  return ruling === undefined ? decision : applyRuling(decision, ruling);
+}
+
 /** A human let it run, maybe long ago. */
-async function judgeApproved(deps: TurnDeps, session: StoredSession, call: ToolCall, tool: Tool): Promise<Fate> {
+async function judgeApproved(deps: TurnDeps, session: StoredSession, call: ToolCall, tool: OfferedTool): Promise<Fate> {
   const isSame = hashOfCall(call) === call.hash;
   const objection = isSame
     ? await findObjection(deps, session, call.name, call.arguments)
     : "it is not what was approved any more";
-  if (objection === undefined) return { kind: "run", free: { tool, start: setCallStarted(call) } };
   const { decision } = call;
+  if (objection === undefined) return goingOn(call, tool, decision, () => setCallStarted(call));
   return {
     kind: "end",
     result: deniedResult(objection),
@@ -61,8 +75,19 @@ async function judgeApproved(deps: TurnDeps, session: StoredSession, call: ToolC
   };
 }
 
+/** Nothing speaks against it: the tool does it, or has it done. */
+function goingOn(
+  call: ToolCall,
+  tool: OfferedTool,
+  decision: CallDecision | undefined,
+  start: () => FreeCall["start"],
+): Fate {
+  if (tool.run !== undefined) return { kind: "run", free: { tool, decision, start: start() } };
+  return { kind: "wait", waitFor: tool.waitFor(call.arguments), decision };
+}
+
 /** What would change; an error where the tool says that it cannot be done. */
-async function previewOf(tool: Tool, { id: sessionId, workspace }: StoredSession, call: ToolCall) {
+async function previewOf(tool: OfferedTool, { id: sessionId, workspace }: StoredSession, call: ToolCall) {
   try {
     return (await tool.preview?.(call.arguments, { sessionId, workspace })) ?? "";
   } catch (error) {

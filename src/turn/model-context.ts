@@ -3,7 +3,7 @@ import { toolsOf } from "../agent/agent.ts";
 import { listConversation } from "../message/message-store.ts";
 import type { ModelMessage, ModelRequest } from "../model/model.ts";
 import type { StoredSession } from "../session/session-store.ts";
-import type { Tool } from "../tool/tool.ts";
+import type { OfferedTool } from "../tool/tool.ts";
 import { AGENTS_FILE } from "../workspace/agents-file.ts";
 import { join } from "node:path";
 import { showAttachments } from "./shown-attachments.ts";
@@ -24,7 +24,7 @@ export interface Instruction {
 export interface ModelContext {
   /** In the order in which they are sent. */
   readonly instructions: readonly Instruction[];
-  readonly tools: readonly Tool[];
+  readonly tools: readonly OfferedTool[];
   readonly messages: readonly ModelMessage[];
 }
 

@@ -4,7 +4,8 @@ import type { CallDecision } from "../permission/call-decision.ts";
 import type { Request } from "../request/request.ts";
 import { setTurnState, type StoredSession } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
-import { deniedResult } from "./call-results.ts";
+import { auditOfDecision } from "./call-audit.ts";
+import { deniedResult, resultOfQuestion } from "./call-results.ts";
 import { findCall, setCallDecision } from "./tool-call-store.ts";
 import { toolCallEnded } from "./tool-step.ts";
 import { setTurnGoingOn } from "./turn-store.ts";
@@ -18,12 +19,18 @@ export function turnGoesOn(session: Pick<StoredSession, "id">, turnId: string): 
   };
 }
 
-/** What becomes of the call that waits for leave, where the request ends without an answer: nobody let it run. */
-export async function callUnanswered(
+/**
+ * What becomes of the call that waits for a request. The end of a question is its result, whichever it is; where leave was asked
+ * for and not given, nobody let it run.
+ */
+export async function callAfter(
   deps: { readonly db: Database; readonly newId: NewId },
   session: StoredSession,
   ended: Request,
 ): Promise<Facts> {
+  if (ended.kind === "question" && ended.callId !== "") {
+    return toolCallEnded(deps, session, ended.turnId, ended.callId, resultOfQuestion(ended));
+  }
   const call = ended.kind === "permission" ? await findCall(deps.db, session.key, ended.callId) : undefined;
   if (call?.decision === undefined) return NO_FACTS;
   return callDenied(deps, session, ended, { ...call.decision, reason: whyUnanswered(ended) });
@@ -33,7 +40,7 @@ export async function callUnanswered(
 export function callDenied(
   deps: { readonly newId: NewId },
   session: StoredSession,
-  { callId, turnId, answeredBy, endTimeMs }: Request,
+  { callId, turnId, answeredBy, endTimeMs, permission }: Request,
   decision: CallDecision,
 ): Facts {
   const decided: CallDecision = {
@@ -42,7 +49,15 @@ export function callDenied(
     decidedBy: answeredBy,
     ...(endTimeMs !== undefined && { decideTimeMs: endTimeMs }),
   };
-  const noted: Facts = { events: [], changes: () => [setCallDecision(callId, decided)] };
+  const { tool: name = "", arguments: args = {} } = permission ?? {};
+  const place = { sessionId: session.id, turnId };
+  const noted: Facts = {
+    events: [],
+    changes: (_seq, nowMs) => [
+      setCallDecision(callId, decided),
+      auditOfDecision(place, { id: callId, name, arguments: args }, decided, nowMs),
+    ],
+  };
   return joinFacts(noted, toolCallEnded(deps, session, turnId, callId, deniedResult(decision.reason)));
 }
 

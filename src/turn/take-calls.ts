@@ -1,7 +1,9 @@
 import { getSession } from "../session/session-store.ts";
 import { askPermission } from "./ask-permission.ts";
+import { askQuestion } from "./ask-question.ts";
 import { beginCall } from "./begin-call.ts";
-import { judgeCall } from "./judge-call.ts";
+import { auditOfDecision } from "./call-audit.ts";
+import { judgeCall, type Fate } from "./judge-call.ts";
 import { isReady } from "./next-step.ts";
 import { listCalls, setCallDecision, type ToolCall } from "./tool-call-store.ts";
 import { toolCallEnded, untilAborted, type CallScope } from "./tool-step.ts";
@@ -44,6 +46,8 @@ async function takeCall(scope: CallScope, call: ToolCall): Promise<void> {
   switch (fate.kind) {
     case "run":
       return beginCall(here, call, fate.free);
+    case "wait":
+      return waitForOthers(here, call, fate);
     case "ask":
       return askPermission(here, call, fate.decision, fate.diff);
     case "end": {
@@ -57,5 +61,16 @@ async function takeCall(scope: CallScope, call: ToolCall): Promise<void> {
         ],
       });
     }
+  }
+}
+
+async function waitForOthers(
+  scope: CallScope,
+  call: ToolCall,
+  { waitFor, decision }: Extract<Fate, { kind: "wait" }>,
+): Promise<void> {
+  switch (waitFor.kind) {
+    case "human":
+      return askQuestion(scope, call, waitFor.question, decision);
   }
 }

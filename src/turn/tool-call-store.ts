@@ -150,6 +150,16 @@ export function setCallWaiting(call: ToolCall, requestId: string, decision: Call
   };
 }
 
+/** Records that a call waits for what others say, which is its result. Its claim is lost where it is not to be taken on any more. */
+export function setCallAsking(call: ToolCall, requestId: string, decision: CallDecision | undefined): Statement {
+  return {
+    sql: `UPDATE tool_calls SET state = 'waiting', hash = ?, decision = ?, request_id = ?
+      WHERE id = ? AND state IN ('requested', 'approved')`,
+    params: [hashOfCall(call), decision === undefined ? "" : JSON.stringify(decision), requestId, call.id],
+    claim: "call",
+  };
+}
+
 /** What a human let run. */
 export interface ApprovedCall {
   readonly callId: string;

@@ -8,7 +8,7 @@ import type { Profiles } from "../profile/profile.ts";
 import type { RequestBells } from "../request/request-bells.ts";
 import type { Database } from "../store/database.ts";
 import type { Titles } from "../title/titles.ts";
-import type { Tool } from "../tool/tool.ts";
+import type { OfferedTool } from "../tool/tool.ts";
 import type { WorkspaceInstructions } from "../workspace/agents-file.ts";
 
 /** What turns need of the engine. */
@@ -19,7 +19,7 @@ export interface TurnDeps {
   readonly newId: NewId;
   readonly profiles: Profiles;
   readonly models: ModelCache;
-  readonly tools: readonly Tool[];
+  readonly tools: readonly OfferedTool[];
   /** What messages show, what is too large for them, and what files were. */
   readonly blobs: Pick<BlobStore, "get" | "read" | "write">;
   readonly workspaceInstructions: WorkspaceInstructions;

@@ -11,12 +11,11 @@ ALTER TABLE sessions ADD COLUMN parent_call_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN root_session_id TEXT NOT NULL DEFAULT '';
 CREATE INDEX sessions_by_parent ON sessions (parent_session_id, key) WHERE parent_session_id <> '';
 
--- What humans granted a turn on top of its limits, and what the turns that it started used.
+-- What humans granted a turn on top of its limits, and the request that asks them for more; empty = none.
 ALTER TABLE turns ADD COLUMN granted_steps INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE turns ADD COLUMN granted_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE turns ADD COLUMN granted_time_ms INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE turns ADD COLUMN child_steps INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE turns ADD COLUMN child_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE turns ADD COLUMN limit_request_id TEXT NOT NULL DEFAULT '';
 
 -- The session at the root of the one that asks; empty = that one itself. Its log tells of the request, too.
 ALTER TABLE requests ADD COLUMN root_session_id TEXT NOT NULL DEFAULT '';
