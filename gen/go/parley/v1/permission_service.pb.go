@@ -952,7 +952,9 @@ type CheckPermissionResponse struct {
 	// Of a call that was made: the name of the token that answered; empty = rules and mode decided.
 	DecidedBy string `protobuf:"bytes,7,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"`
 	// Of a call that was made: when it was decided; absent while a human is asked.
-	DecideTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=decide_time,json=decideTime,proto3" json:"decide_time,omitempty"`
+	DecideTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=decide_time,json=decideTime,proto3" json:"decide_time,omitempty"`
+	// The names of the hooks that would be asked before the call, and that may deny it or want it asked about; asked of none now.
+	Hooks         []string `protobuf:"bytes,9,rep,name=hooks,proto3" json:"hooks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1043,6 +1045,13 @@ func (x *CheckPermissionResponse) GetDecideTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *CheckPermissionResponse) GetHooks() []string {
+	if x != nil {
+		return x.Hooks
+	}
+	return nil
+}
+
 var File_parley_v1_permission_service_proto protoreflect.FileDescriptor
 
 const file_parley_v1_permission_service_proto_rawDesc = "" +
@@ -1111,7 +1120,7 @@ const file_parley_v1_permission_service_proto_rawDesc = "" +
 	"session_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tsessionId\x12\x1c\n" +
 	"\x04tool\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x04tool\x125\n" +
 	"\targuments\x18\x03 \x01(\v2\x17.google.protobuf.StructR\targuments\x12 \n" +
-	"\acall_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06callId\"\xeb\x02\n" +
+	"\acall_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06callId\"\x81\x03\n" +
 	"\x17CheckPermissionResponse\x124\n" +
 	"\bdecision\x18\x01 \x01(\x0e2\x18.parley.v1.CheckDecisionR\bdecision\x12#\n" +
 	"\x04risk\x18\x02 \x01(\x0e2\x0f.parley.v1.RiskR\x04risk\x12\x16\n" +
@@ -1123,7 +1132,8 @@ const file_parley_v1_permission_service_proto_rawDesc = "" +
 	"\n" +
 	"decided_by\x18\a \x01(\tR\tdecidedBy\x12;\n" +
 	"\vdecide_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"decideTime2\xeb\x05\n" +
+	"decideTime\x12\x14\n" +
+	"\x05hooks\x18\t \x03(\tR\x05hooks2\xeb\x05\n" +
 	"\x11PermissionService\x12S\n" +
 	"\tGetPolicy\x12\x1b.parley.v1.GetPolicyRequest\x1a\x1c.parley.v1.GetPolicyResponse\"\v\xaa\xa1\x19\x04\b\x01\x10\x01\x90\x02\x01\x12`\n" +
 	"\x0fSetApprovalMode\x12!.parley.v1.SetApprovalModeRequest\x1a\".parley.v1.SetApprovalModeResponse\"\x06\xaa\xa1\x19\x02\b\x02\x12f\n" +

@@ -13,12 +13,13 @@ from typing import Literal, TYPE_CHECKING, TypeAlias
 
 from protobuf import Enum, Message
 from protobuf._codegen import file_desc
-from protobuf.wkt.google.protobuf import timestamp_pb
+from protobuf.wkt.google.protobuf import struct_pb, timestamp_pb
 
 from ...buf.validate import validate_pb
 
 if TYPE_CHECKING:
     from protobuf import DescFile
+    from protobuf.wkt.google.protobuf.struct_pb import Struct
     from protobuf.wkt.google.protobuf.timestamp_pb import Timestamp
 
 
@@ -186,6 +187,152 @@ class RuleDraft(Message[_RuleDraftFields]):
         tool: str
         pattern: str
 
+_PermissionFields: TypeAlias = Literal["tool", "call_id", "arguments", "diff", "risk", "reason", "suggested_rules"]
+
+class Permission(Message[_PermissionFields]):
+    """
+    What a human is asked to permit: one tool call, exactly.
+
+    ```proto
+    message parley.v1.Permission
+    ```
+
+    Attributes:
+        tool:
+            The tool's name.
+
+            ```proto
+            string tool = 1;
+            ```
+        call_id:
+            The call.
+
+            ```proto
+            string call_id = 2;
+            ```
+        arguments:
+            All of its arguments.
+
+            ```proto
+            optional google.protobuf.Struct arguments = 3;
+            ```
+        diff:
+            What it would change in files, as a unified diff of at most 256 KiB; the body says where it was cut. Empty where the tool
+            changes no files, or cannot tell before.
+
+            ```proto
+            string diff = 4;
+            ```
+        risk:
+            What it can do.
+
+            ```proto
+            parley.v1.Risk risk = 5;
+            ```
+        reason:
+            Why a human is asked, in words.
+
+            ```proto
+            string reason = 6;
+            ```
+        suggested_rules:
+            The rules by which calls like this one would run unasked, the narrowest first. Empty: only a human can let it run, each
+            time.
+
+            ```proto
+            repeated parley.v1.RuleDraft suggested_rules = 7;
+            ```
+    """
+
+    __slots__ = ("tool", "call_id", "arguments", "diff", "risk", "reason", "suggested_rules")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            tool: str = "",
+            call_id: str = "",
+            arguments: Struct | None = None,
+            diff: str = "",
+            risk: Risk | None = None,
+            reason: str = "",
+            suggested_rules: list[RuleDraft] | None = None,
+        ) -> None:
+            pass
+
+        tool: str
+        call_id: str
+        arguments: Struct | None
+        diff: str
+        risk: Risk
+        reason: str
+        suggested_rules: list[RuleDraft]
+
+_PermissionAnswerFields: TypeAlias = Literal["decision", "scope", "rule", "arguments", "reason"]
+
+class PermissionAnswer(Message[_PermissionAnswerFields]):
+    """
+    What a human said to a call.
+
+    ```proto
+    message parley.v1.PermissionAnswer
+    ```
+
+    Attributes:
+        decision:
+            Whether it may run.
+
+            ```proto
+            parley.v1.PermissionDecision decision = 1;
+            ```
+        scope:
+            How far the decision reaches: beyond ONCE a rule was written.
+
+            ```proto
+            parley.v1.PermissionScope scope = 2;
+            ```
+        rule:
+            The rule that was written; absent for ONCE.
+
+            ```proto
+            optional parley.v1.Rule rule = 3;
+            ```
+        arguments:
+            What runs in the place of what was asked; absent = as asked.
+
+            ```proto
+            optional google.protobuf.Struct arguments = 4;
+            ```
+        reason:
+            Why, in words, as the model is told; may be empty.
+
+            ```proto
+            string reason = 5;
+            ```
+    """
+
+    __slots__ = ("decision", "scope", "rule", "arguments", "reason")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            decision: PermissionDecision | None = None,
+            scope: PermissionScope | None = None,
+            rule: Rule | None = None,
+            arguments: Struct | None = None,
+            reason: str = "",
+        ) -> None:
+            pass
+
+        decision: PermissionDecision
+        scope: PermissionScope
+        rule: Rule | None
+        arguments: Struct | None
+        reason: str
+
 class ApprovalMode(Enum):
     """
     How much a session's agent may do without asking. Deny rules, ask rules and protected paths hold in every mode.
@@ -334,6 +481,39 @@ class CheckDecision(Enum):
     ASK = 2
     DENY = 3
 
+class PermissionDecision(Enum):
+    """
+    What a human says to a call.
+
+    ```proto
+    enum parley.v1.PermissionDecision
+    ```
+
+    Attributes:
+        UNSPECIFIED:
+            Not set.
+
+            ```proto
+            PERMISSION_DECISION_UNSPECIFIED = 0
+            ```
+        APPROVE:
+            It may run.
+
+            ```proto
+            PERMISSION_DECISION_APPROVE = 1
+            ```
+        DENY:
+            It does not run; the model is told so.
+
+            ```proto
+            PERMISSION_DECISION_DENY = 2
+            ```
+    """
+
+    UNSPECIFIED = 0
+    APPROVE = 1
+    DENY = 2
+
 class RuleEffect(Enum):
     """
     What a rule says of the calls it matches. Deny wins over ask, ask over allow.
@@ -437,17 +617,21 @@ class Risk(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x1aparley/v1/permission.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xfb\x02\n\x04Rule\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12-\n\x06effect\x18\x02 \x01(\x0e2\x15.parley.v1.RuleEffectR\x06effect\x120\n\x05scope\x18\x03 \x01(\x0e2\x1a.parley.v1.PermissionScopeR\x05scope\x12\x12\n\x04tool\x18\x04 \x01(\tR\x04tool\x12\x18\n\x07pattern\x18\x05 \x01(\tR\x07pattern\x12\x1d\n\nsession_id\x18\x06 \x01(\tR\tsessionId\x12\x1c\n\tworkspace\x18\x07 \x01(\tR\tworkspace\x12;\n\x0bcreate_time\x18\x08 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bexpire_time\x18\t \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTime\x12\x1d\n\ncreated_by\x18\n \x01(\tR\tcreatedBy"\xca\x01\n\tRuleDraft\x129\n\x06effect\x18\x01 \x01(\x0e2\x15.parley.v1.RuleEffectR\x06effectB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12>\n\x05scope\x18\x02 \x01(\x0e2\x1a.parley.v1.PermissionScopeR\x05scopeB\x0c\xbaH\t\x82\x01\x06\x18\x02\x18\x03\x18\x04\x12\x1e\n\x04tool\x18\x03 \x01(\tR\x04toolB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12"\n\x07pattern\x18\x04 \x01(\tR\x07patternB\x08\xbaH\x05r\x03(\x80\x08*\xe0\x01\n\x0cApprovalMode\x12\x1d\n\x19APPROVAL_MODE_UNSPECIFIED\x10\x00\x12\x1d\n\x19APPROVAL_MODE_CONFIRM_ALL\x10\x01\x12\x19\n\x15APPROVAL_MODE_DEFAULT\x10\x02\x12$\n APPROVAL_MODE_AUTO_APPROVE_EDITS\x10\x03\x12\x1b\n\x17APPROVAL_MODE_TRUST_ALL\x10\x04\x12\x16\n\x12APPROVAL_MODE_PLAN\x10\x05\x12\x1c\n\x18APPROVAL_MODE_RESTRICTED\x10\x06*\xa9\x01\n\x0fPermissionScope\x12 \n\x1cPERMISSION_SCOPE_UNSPECIFIED\x10\x00\x12\x19\n\x15PERMISSION_SCOPE_ONCE\x10\x01\x12\x1c\n\x18PERMISSION_SCOPE_SESSION\x10\x02\x12\x1e\n\x1aPERMISSION_SCOPE_WORKSPACE\x10\x03\x12\x1b\n\x17PERMISSION_SCOPE_GLOBAL\x10\x04*z\n\rCheckDecision\x12\x1e\n\x1aCHECK_DECISION_UNSPECIFIED\x10\x00\x12\x18\n\x14CHECK_DECISION_ALLOW\x10\x01\x12\x16\n\x12CHECK_DECISION_ASK\x10\x02\x12\x17\n\x13CHECK_DECISION_DENY\x10\x03*k\n\nRuleEffect\x12\x1b\n\x17RULE_EFFECT_UNSPECIFIED\x10\x00\x12\x15\n\x11RULE_EFFECT_ALLOW\x10\x01\x12\x13\n\x0fRULE_EFFECT_ASK\x10\x02\x12\x14\n\x10RULE_EFFECT_DENY\x10\x03*\x80\x01\n\x04Risk\x12\x14\n\x10RISK_UNSPECIFIED\x10\x00\x12\r\n\tRISK_NONE\x10\x01\x12\r\n\tRISK_READ\x10\x02\x12\r\n\tRISK_EDIT\x10\x03\x12\r\n\tRISK_SAFE\x10\x04\x12\x14\n\x10RISK_DESTRUCTIVE\x10\x05\x12\x10\n\x0cRISK_UNKNOWN\x10\x06b\x06proto3',
+    b'\n\x1aparley/v1/permission.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xed\x03\n\x04Rule\x12\x17\n\x02id\x18\x01 \x01(\tR\x02idB\x07\xbaH\x04r\x02\x18@\x127\n\x06effect\x18\x02 \x01(\x0e2\x15.parley.v1.RuleEffectR\x06effectB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12:\n\x05scope\x18\x03 \x01(\x0e2\x1a.parley.v1.PermissionScopeR\x05scopeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1c\n\x04tool\x18\x04 \x01(\tR\x04toolB\x08\xbaH\x05r\x03\x18\x80\x01\x12"\n\x07pattern\x18\x05 \x01(\tR\x07patternB\x08\xbaH\x05r\x03(\x80\x08\x12&\n\nsession_id\x18\x06 \x01(\tR\tsessionIdB\x07\xbaH\x04r\x02\x18@\x12&\n\tworkspace\x18\x07 \x01(\tR\tworkspaceB\x08\xbaH\x05r\x03\x18\x80 \x12M\n\x0bcreate_time\x18\x08 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTimeB\x10\xbaH\r\xb2\x01\n"\x06\x08\x80\x98\xfb\x8ay2\x00\x12M\n\x0bexpire_time\x18\t \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTimeB\x10\xbaH\r\xb2\x01\n"\x06\x08\x80\x98\xfb\x8ay2\x00\x12\'\n\ncreated_by\x18\n \x01(\tR\tcreatedByB\x08\xbaH\x05r\x03\x18\x80\x01"\xca\x01\n\tRuleDraft\x129\n\x06effect\x18\x01 \x01(\x0e2\x15.parley.v1.RuleEffectR\x06effectB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12>\n\x05scope\x18\x02 \x01(\x0e2\x1a.parley.v1.PermissionScopeR\x05scopeB\x0c\xbaH\t\x82\x01\x06\x18\x02\x18\x03\x18\x04\x12\x1e\n\x04tool\x18\x03 \x01(\tR\x04toolB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12"\n\x07pattern\x18\x04 \x01(\tR\x07patternB\x08\xbaH\x05r\x03(\x80\x08"\x80\x02\n\nPermission\x12\x12\n\x04tool\x18\x01 \x01(\tR\x04tool\x12\x17\n\x07call_id\x18\x02 \x01(\tR\x06callId\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments\x12\x12\n\x04diff\x18\x04 \x01(\tR\x04diff\x12#\n\x04risk\x18\x05 \x01(\x0e2\x0f.parley.v1.RiskR\x04risk\x12\x16\n\x06reason\x18\x06 \x01(\tR\x06reason\x12=\n\x0fsuggested_rules\x18\x07 \x03(\x0b2\x14.parley.v1.RuleDraftR\x0esuggestedRules"\x91\x02\n\x10PermissionAnswer\x12C\n\x08decision\x18\x01 \x01(\x0e2\x1d.parley.v1.PermissionDecisionR\x08decisionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12:\n\x05scope\x18\x02 \x01(\x0e2\x1a.parley.v1.PermissionScopeR\x05scopeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12#\n\x04rule\x18\x03 \x01(\x0b2\x0f.parley.v1.RuleR\x04rule\x125\n\targuments\x18\x04 \x01(\x0b2\x17.google.protobuf.StructR\targuments\x12 \n\x06reason\x18\x05 \x01(\tR\x06reasonB\x08\xbaH\x05r\x03\x18\xa0\x1f*\xe0\x01\n\x0cApprovalMode\x12\x1d\n\x19APPROVAL_MODE_UNSPECIFIED\x10\x00\x12\x1d\n\x19APPROVAL_MODE_CONFIRM_ALL\x10\x01\x12\x19\n\x15APPROVAL_MODE_DEFAULT\x10\x02\x12$\n APPROVAL_MODE_AUTO_APPROVE_EDITS\x10\x03\x12\x1b\n\x17APPROVAL_MODE_TRUST_ALL\x10\x04\x12\x16\n\x12APPROVAL_MODE_PLAN\x10\x05\x12\x1c\n\x18APPROVAL_MODE_RESTRICTED\x10\x06*\xa9\x01\n\x0fPermissionScope\x12 \n\x1cPERMISSION_SCOPE_UNSPECIFIED\x10\x00\x12\x19\n\x15PERMISSION_SCOPE_ONCE\x10\x01\x12\x1c\n\x18PERMISSION_SCOPE_SESSION\x10\x02\x12\x1e\n\x1aPERMISSION_SCOPE_WORKSPACE\x10\x03\x12\x1b\n\x17PERMISSION_SCOPE_GLOBAL\x10\x04*z\n\rCheckDecision\x12\x1e\n\x1aCHECK_DECISION_UNSPECIFIED\x10\x00\x12\x18\n\x14CHECK_DECISION_ALLOW\x10\x01\x12\x16\n\x12CHECK_DECISION_ASK\x10\x02\x12\x17\n\x13CHECK_DECISION_DENY\x10\x03*x\n\x12PermissionDecision\x12#\n\x1fPERMISSION_DECISION_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPERMISSION_DECISION_APPROVE\x10\x01\x12\x1c\n\x18PERMISSION_DECISION_DENY\x10\x02*k\n\nRuleEffect\x12\x1b\n\x17RULE_EFFECT_UNSPECIFIED\x10\x00\x12\x15\n\x11RULE_EFFECT_ALLOW\x10\x01\x12\x13\n\x0fRULE_EFFECT_ASK\x10\x02\x12\x14\n\x10RULE_EFFECT_DENY\x10\x03*\x80\x01\n\x04Risk\x12\x14\n\x10RISK_UNSPECIFIED\x10\x00\x12\r\n\tRISK_NONE\x10\x01\x12\r\n\tRISK_READ\x10\x02\x12\r\n\tRISK_EDIT\x10\x03\x12\r\n\tRISK_SAFE\x10\x04\x12\x14\n\x10RISK_DESTRUCTIVE\x10\x05\x12\x10\n\x0cRISK_UNKNOWN\x10\x06b\x06proto3',
     [
         validate_pb.desc(),
+        struct_pb.desc(),
         timestamp_pb.desc(),
     ],
     {
         "Rule": Rule,
         "RuleDraft": RuleDraft,
+        "Permission": Permission,
+        "PermissionAnswer": PermissionAnswer,
         "ApprovalMode": ApprovalMode,
         "PermissionScope": PermissionScope,
         "CheckDecision": CheckDecision,
+        "PermissionDecision": PermissionDecision,
         "RuleEffect": RuleEffect,
         "Risk": Risk,
     },

@@ -19,7 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import permission_service_pb
-from .permission_service_pb import CheckPermissionRequest, CheckPermissionResponse, CreateRuleRequest, CreateRuleResponse, DeleteRuleRequest, DeleteRuleResponse, GetPolicyRequest, GetPolicyResponse, ListRulesRequest, ListRulesResponse, ReplaceRulesRequest, ReplaceRulesResponse, SetApprovalModeRequest, SetApprovalModeResponse
+from .permission_service_pb import CheckPermissionRequest, CheckPermissionResponse, CreateRuleRequest, CreateRuleResponse, DeleteRuleRequest, DeleteRuleResponse, GetPolicyRequest, GetPolicyResponse, ListRulesRequest, ListRulesResponse, ReplaceRulesRequest, ReplaceRulesResponse, ResolvePermissionRequest, ResolvePermissionResponse, SetApprovalModeRequest, SetApprovalModeResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -45,6 +45,16 @@ class PermissionService(Protocol):
         """
         Sets a session's mode; in force for the next decision. Requests that are open stay open. Fails with NOT_FOUND
         `SESSION_NOT_FOUND`.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def resolve_permission(self, request: ResolvePermissionRequest, ctx: RequestContext[ResolvePermissionRequest, ResolvePermissionResponse], /) -> ResolvePermissionResponse:
+        """
+        Says whether a tool call that waits may run. Bound to the call exactly as it was shown; the first answer wins, and the turn
+        goes on at once. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, INVALID_ARGUMENT `NOT_A_PERMISSION`, `INVALID_RULE` or
+        `INVALID_TOOL_ARGUMENTS`, FAILED_PRECONDITION `ALREADY_RESOLVED`, PERMISSION_DENIED `CALL_NOT_ALLOWED` where a deny rule or
+        a protected path speaks against what would run (the request stays open then), RESOURCE_EXHAUSTED `TOO_MANY_RULES`,
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -77,8 +87,9 @@ class PermissionService(Protocol):
 
     async def check_permission(self, request: CheckPermissionRequest, ctx: RequestContext[CheckPermissionRequest, CheckPermissionResponse], /) -> CheckPermissionResponse:
         """
-        Says what would become of a call and why, without making it. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
-        `TOOL_NOT_FOUND`, INVALID_ARGUMENT `INVALID_TOOL_ARGUMENTS`.
+        Says what would become of a call and why, without making it; or what was decided on one that was made. Fails with
+        NOT_FOUND `SESSION_NOT_FOUND`, `TOOL_NOT_FOUND` or `CALL_NOT_FOUND`, INVALID_ARGUMENT `INVALID_TOOL_ARGUMENTS` or
+        `INVALID_FIELD`, FAILED_PRECONDITION `NOT_DECIDED` for a call that came to no decision.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -121,6 +132,17 @@ class PermissionServiceASGIApplication(ConnectASGIApplication[PermissionService]
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.set_approval_mode,
+                ),
+                "/parley.v1.PermissionService/ResolvePermission": Endpoint.unary(
+                    method=MethodInfo(
+                        name="ResolvePermission",
+                        service_name="parley.v1.PermissionService",
+                        input=ResolvePermissionRequest,
+                        output=ResolvePermissionResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.resolve_permission,
                 ),
                 "/parley.v1.PermissionService/CreateRule": Endpoint.unary(
                     method=MethodInfo(
@@ -244,6 +266,33 @@ class PermissionServiceClient(ConnectClient):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    async def resolve_permission(
+        self,
+        request: ResolvePermissionRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> ResolvePermissionResponse:
+        """
+        Says whether a tool call that waits may run. Bound to the call exactly as it was shown; the first answer wins, and the turn
+        goes on at once. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, INVALID_ARGUMENT `NOT_A_PERMISSION`, `INVALID_RULE` or
+        `INVALID_TOOL_ARGUMENTS`, FAILED_PRECONDITION `ALREADY_RESOLVED`, PERMISSION_DENIED `CALL_NOT_ALLOWED` where a deny rule or
+        a protected path speaks against what would run (the request stays open then), RESOURCE_EXHAUSTED `TOO_MANY_RULES`,
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ResolvePermission",
+                service_name="parley.v1.PermissionService",
+                input=ResolvePermissionRequest,
+                output=ResolvePermissionResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
     async def create_rule(
         self,
         request: CreateRuleRequest,
@@ -350,8 +399,9 @@ class PermissionServiceClient(ConnectClient):
         use_get: bool = False,
     ) -> CheckPermissionResponse:
         """
-        Says what would become of a call and why, without making it. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
-        `TOOL_NOT_FOUND`, INVALID_ARGUMENT `INVALID_TOOL_ARGUMENTS`.
+        Says what would become of a call and why, without making it; or what was decided on one that was made. Fails with
+        NOT_FOUND `SESSION_NOT_FOUND`, `TOOL_NOT_FOUND` or `CALL_NOT_FOUND`, INVALID_ARGUMENT `INVALID_TOOL_ARGUMENTS` or
+        `INVALID_FIELD`, FAILED_PRECONDITION `NOT_DECIDED` for a call that came to no decision.
         """
         return await self.execute_unary(
             request=request,
@@ -386,6 +436,16 @@ class PermissionServiceSync(Protocol):
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
+    def resolve_permission(self, request: ResolvePermissionRequest, ctx: RequestContext[ResolvePermissionRequest, ResolvePermissionResponse], /) -> ResolvePermissionResponse:
+        """
+        Says whether a tool call that waits may run. Bound to the call exactly as it was shown; the first answer wins, and the turn
+        goes on at once. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, INVALID_ARGUMENT `NOT_A_PERMISSION`, `INVALID_RULE` or
+        `INVALID_TOOL_ARGUMENTS`, FAILED_PRECONDITION `ALREADY_RESOLVED`, PERMISSION_DENIED `CALL_NOT_ALLOWED` where a deny rule or
+        a protected path speaks against what would run (the request stays open then), RESOURCE_EXHAUSTED `TOO_MANY_RULES`,
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
     def create_rule(self, request: CreateRuleRequest, ctx: RequestContext[CreateRuleRequest, CreateRuleResponse], /) -> CreateRuleResponse:
         """
         Makes a rule; in force for the next decision. Fails with NOT_FOUND `SESSION_NOT_FOUND`, INVALID_ARGUMENT `INVALID_RULE` or
@@ -415,8 +475,9 @@ class PermissionServiceSync(Protocol):
 
     def check_permission(self, request: CheckPermissionRequest, ctx: RequestContext[CheckPermissionRequest, CheckPermissionResponse], /) -> CheckPermissionResponse:
         """
-        Says what would become of a call and why, without making it. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
-        `TOOL_NOT_FOUND`, INVALID_ARGUMENT `INVALID_TOOL_ARGUMENTS`.
+        Says what would become of a call and why, without making it; or what was decided on one that was made. Fails with
+        NOT_FOUND `SESSION_NOT_FOUND`, `TOOL_NOT_FOUND` or `CALL_NOT_FOUND`, INVALID_ARGUMENT `INVALID_TOOL_ARGUMENTS` or
+        `INVALID_FIELD`, FAILED_PRECONDITION `NOT_DECIDED` for a call that came to no decision.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -457,6 +518,17 @@ class PermissionServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.set_approval_mode,
+                ),
+                "/parley.v1.PermissionService/ResolvePermission": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="ResolvePermission",
+                        service_name="parley.v1.PermissionService",
+                        input=ResolvePermissionRequest,
+                        output=ResolvePermissionResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.resolve_permission,
                 ),
                 "/parley.v1.PermissionService/CreateRule": EndpointSync.unary(
                     method=MethodInfo(
@@ -580,6 +652,33 @@ class PermissionServiceClientSync(ConnectClientSync):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    def resolve_permission(
+        self,
+        request: ResolvePermissionRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> ResolvePermissionResponse:
+        """
+        Says whether a tool call that waits may run. Bound to the call exactly as it was shown; the first answer wins, and the turn
+        goes on at once. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, INVALID_ARGUMENT `NOT_A_PERMISSION`, `INVALID_RULE` or
+        `INVALID_TOOL_ARGUMENTS`, FAILED_PRECONDITION `ALREADY_RESOLVED`, PERMISSION_DENIED `CALL_NOT_ALLOWED` where a deny rule or
+        a protected path speaks against what would run (the request stays open then), RESOURCE_EXHAUSTED `TOO_MANY_RULES`,
+        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ResolvePermission",
+                service_name="parley.v1.PermissionService",
+                input=ResolvePermissionRequest,
+                output=ResolvePermissionResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
     def create_rule(
         self,
         request: CreateRuleRequest,
@@ -686,8 +785,9 @@ class PermissionServiceClientSync(ConnectClientSync):
         use_get: bool = False,
     ) -> CheckPermissionResponse:
         """
-        Says what would become of a call and why, without making it. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
-        `TOOL_NOT_FOUND`, INVALID_ARGUMENT `INVALID_TOOL_ARGUMENTS`.
+        Says what would become of a call and why, without making it; or what was decided on one that was made. Fails with
+        NOT_FOUND `SESSION_NOT_FOUND`, `TOOL_NOT_FOUND` or `CALL_NOT_FOUND`, INVALID_ARGUMENT `INVALID_TOOL_ARGUMENTS` or
+        `INVALID_FIELD`, FAILED_PRECONDITION `NOT_DECIDED` for a call that came to no decision.
         """
         return self.execute_unary(
             request=request,

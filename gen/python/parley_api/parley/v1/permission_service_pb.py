@@ -13,17 +13,19 @@ from typing import Literal, NoReturn, TYPE_CHECKING, TypeAlias
 
 from protobuf import Message
 from protobuf._codegen import file_desc
-from protobuf.wkt.google.protobuf import duration_pb, struct_pb
+from protobuf.wkt.google.protobuf import duration_pb, struct_pb, timestamp_pb
 
-from . import access_pb, permission_pb, session_pb
+from . import access_pb, permission_pb, request_pb, session_pb
 from ...buf.validate import validate_pb
 
 if TYPE_CHECKING:
     from protobuf import DescFile
     from protobuf.wkt.google.protobuf.duration_pb import Duration
     from protobuf.wkt.google.protobuf.struct_pb import Struct
+    from protobuf.wkt.google.protobuf.timestamp_pb import Timestamp
 
-    from .permission_pb import ApprovalMode, CheckDecision, PermissionScope, Risk, Rule, RuleDraft
+    from .permission_pb import ApprovalMode, CheckDecision, PermissionDecision, PermissionScope, Risk, Rule, RuleDraft
+    from .request_pb import Request
     from .session_pb import Session
 
 
@@ -511,11 +513,141 @@ class ReplaceRulesResponse(Message[_ReplaceRulesResponseFields]):
 
         rules: list[Rule]
 
-_CheckPermissionRequestFields: TypeAlias = Literal["session_id", "tool", "arguments"]
+_ResolvePermissionRequestFields: TypeAlias = Literal["request_id", "idempotency_key", "decision", "scope", "rule", "arguments", "reason"]
+
+class ResolvePermissionRequest(Message[_ResolvePermissionRequestFields]):
+    """
+    What is said to a call that waits.
+
+    ```proto
+    message parley.v1.ResolvePermissionRequest
+    ```
+
+    Attributes:
+        request_id:
+            The request's id.
+
+            ```proto
+            string request_id = 1;
+            ```
+        idempotency_key:
+            The same key with the same content returns what the first call came to; kept for 24 hours. Empty = none.
+
+            ```proto
+            string idempotency_key = 2;
+            ```
+        decision:
+            Whether the call may run.
+
+            ```proto
+            parley.v1.PermissionDecision decision = 3;
+            ```
+        scope:
+            How far the decision reaches. Beyond ONCE it writes a rule: `rule`, or else the first that the request suggests, with this
+            scope; where it suggests none it is ONCE, and the response says so. Unspecified = the scope of `rule`, or ONCE.
+
+            ```proto
+            parley.v1.PermissionScope scope = 4;
+            ```
+        rule:
+            The rule to write; its scope is `scope` where that is set, and its effect fits the decision. Absent = see `scope`.
+
+            ```proto
+            optional parley.v1.RuleDraft rule = 5;
+            ```
+        arguments:
+            What is to run in the place of what was asked, all of the arguments; judged again before it is taken. The model is told.
+            With APPROVE only; absent = as asked.
+
+            ```proto
+            optional google.protobuf.Struct arguments = 6;
+            ```
+        reason:
+            Why, in words. The model is told; may be empty.
+
+            ```proto
+            string reason = 7;
+            ```
+    """
+
+    __slots__ = ("request_id", "idempotency_key", "decision", "scope", "rule", "arguments", "reason")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            request_id: str = "",
+            idempotency_key: str = "",
+            decision: PermissionDecision | None = None,
+            scope: PermissionScope | None = None,
+            rule: RuleDraft | None = None,
+            arguments: Struct | None = None,
+            reason: str = "",
+        ) -> None:
+            pass
+
+        request_id: str
+        idempotency_key: str
+        decision: PermissionDecision
+        scope: PermissionScope
+        rule: RuleDraft | None
+        arguments: Struct | None
+        reason: str
+
+_ResolvePermissionResponseFields: TypeAlias = Literal["request", "applied_scope", "rule"]
+
+class ResolvePermissionResponse(Message[_ResolvePermissionResponseFields]):
+    """
+    It is said.
+
+    ```proto
+    message parley.v1.ResolvePermissionResponse
+    ```
+
+    Attributes:
+        request:
+            The request as it ended.
+
+            ```proto
+            optional parley.v1.Request request = 1;
+            ```
+        applied_scope:
+            How far the decision reaches.
+
+            ```proto
+            parley.v1.PermissionScope applied_scope = 2;
+            ```
+        rule:
+            The rule that was written; absent where none was.
+
+            ```proto
+            optional parley.v1.Rule rule = 3;
+            ```
+    """
+
+    __slots__ = ("request", "applied_scope", "rule")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            request: Request | None = None,
+            applied_scope: PermissionScope | None = None,
+            rule: Rule | None = None,
+        ) -> None:
+            pass
+
+        request: Request | None
+        applied_scope: PermissionScope
+        rule: Rule | None
+
+_CheckPermissionRequestFields: TypeAlias = Literal["session_id", "tool", "arguments", "call_id"]
 
 class CheckPermissionRequest(Message[_CheckPermissionRequestFields]):
     """
-    What to judge.
+    What to judge: a call that might be made (`tool`, `arguments`), or one that was made (`call_id`).
 
     ```proto
     message parley.v1.CheckPermissionRequest
@@ -529,20 +661,26 @@ class CheckPermissionRequest(Message[_CheckPermissionRequestFields]):
             string session_id = 1;
             ```
         tool:
-            The tool's name.
+            The tool's name. Empty with `call_id`.
 
             ```proto
             string tool = 2;
             ```
         arguments:
-            The arguments; absent = none.
+            The arguments; absent = none. Absent with `call_id`.
 
             ```proto
             optional google.protobuf.Struct arguments = 3;
             ```
+        call_id:
+            A call of this session, open or over: the answer is what was decided on it. Empty = see `tool`.
+
+            ```proto
+            string call_id = 4;
+            ```
     """
 
-    __slots__ = ("session_id", "tool", "arguments")
+    __slots__ = ("session_id", "tool", "arguments", "call_id")
 
     if TYPE_CHECKING:
 
@@ -552,14 +690,16 @@ class CheckPermissionRequest(Message[_CheckPermissionRequestFields]):
             session_id: str = "",
             tool: str = "",
             arguments: Struct | None = None,
+            call_id: str = "",
         ) -> None:
             pass
 
         session_id: str
         tool: str
         arguments: Struct | None
+        call_id: str
 
-_CheckPermissionResponseFields: TypeAlias = Literal["decision", "risk", "reason", "rule", "suggested_rules"]
+_CheckPermissionResponseFields: TypeAlias = Literal["decision", "risk", "reason", "rule", "suggested_rules", "request_id", "decided_by", "decide_time", "hooks"]
 
 class CheckPermissionResponse(Message[_CheckPermissionResponseFields]):
     """
@@ -571,7 +711,7 @@ class CheckPermissionResponse(Message[_CheckPermissionResponseFields]):
 
     Attributes:
         decision:
-            What would become of the call.
+            What would become of the call, or became of it; ASK while a human is asked about one that was made.
 
             ```proto
             parley.v1.CheckDecision decision = 1;
@@ -601,9 +741,33 @@ class CheckPermissionResponse(Message[_CheckPermissionResponseFields]):
             ```proto
             repeated parley.v1.RuleDraft suggested_rules = 5;
             ```
+        request_id:
+            Of a call that was made: the request by which a human was asked; empty = nobody was.
+
+            ```proto
+            string request_id = 6;
+            ```
+        decided_by:
+            Of a call that was made: the name of the token that answered; empty = rules and mode decided.
+
+            ```proto
+            string decided_by = 7;
+            ```
+        decide_time:
+            Of a call that was made: when it was decided; absent while a human is asked.
+
+            ```proto
+            optional google.protobuf.Timestamp decide_time = 8;
+            ```
+        hooks:
+            The names of the hooks that would be asked before the call, and that may deny it or want it asked about; asked of none now.
+
+            ```proto
+            repeated string hooks = 9;
+            ```
     """
 
-    __slots__ = ("decision", "risk", "reason", "rule", "suggested_rules")
+    __slots__ = ("decision", "risk", "reason", "rule", "suggested_rules", "request_id", "decided_by", "decide_time", "hooks")
 
     if TYPE_CHECKING:
 
@@ -615,6 +779,10 @@ class CheckPermissionResponse(Message[_CheckPermissionResponseFields]):
             reason: str = "",
             rule: Rule | None = None,
             suggested_rules: list[RuleDraft] | None = None,
+            request_id: str = "",
+            decided_by: str = "",
+            decide_time: Timestamp | None = None,
+            hooks: list[str] | None = None,
         ) -> None:
             pass
 
@@ -623,16 +791,22 @@ class CheckPermissionResponse(Message[_CheckPermissionResponseFields]):
         reason: str
         rule: Rule | None
         suggested_rules: list[RuleDraft]
+        request_id: str
+        decided_by: str
+        decide_time: Timestamp | None
+        hooks: list[str]
 
 
 _DESC = file_desc(
-    b'\n"parley/v1/permission_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x16parley/v1/access.proto\x1a\x1aparley/v1/permission.proto\x1a\x17parley/v1/session.proto"<\n\x10GetPolicyRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@"\x90\x01\n\x11GetPolicyResponse\x12+\n\x04mode\x18\x01 \x01(\x0e2\x17.parley.v1.ApprovalModeR\x04mode\x12%\n\x05rules\x18\x02 \x03(\x0b2\x0f.parley.v1.RuleR\x05rules\x12\'\n\x0fprotected_paths\x18\x03 \x03(\tR\x0eprotectedPaths"y\n\x16SetApprovalModeRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x125\n\x04mode\x18\x02 \x01(\x0e2\x17.parley.v1.ApprovalModeR\x04modeB\x08\xbaH\x05\x82\x01\x02\x10\x01"G\n\x17SetApprovalModeResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session"\x91\x02\n\x11CreateRuleRequest\x121\n\x0fidempotency_key\x18\x01 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\x80\x01\x120\n\x04rule\x18\x02 \x01(\x0b2\x14.parley.v1.RuleDraftR\x04ruleB\x06\xbaH\x03\xc8\x01\x01\x12&\n\nsession_id\x18\x03 \x01(\tR\tsessionIdB\x07\xbaH\x04r\x02\x18@\x12&\n\tworkspace\x18\x04 \x01(\tR\tworkspaceB\x08\xbaH\x05r\x03\x18\x80 \x12G\n\x08lifetime\x18\x05 \x01(\x0b2\x19.google.protobuf.DurationR\x08lifetimeB\x10\xbaH\r\xaa\x01\n"\x06\x08\x80\x86\xb0\x96\x01*\x00"9\n\x12CreateRuleResponse\x12#\n\x04rule\x18\x01 \x01(\x0b2\x0f.parley.v1.RuleR\x04rule"\xc5\x01\n\x10ListRulesRequest\x12$\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08\x12&\n\nsession_id\x18\x03 \x01(\tR\tsessionIdB\x07\xbaH\x04r\x02\x18@\x12:\n\x05scope\x18\x04 \x01(\x0e2\x1a.parley.v1.PermissionScopeR\x05scopeB\x08\xbaH\x05\x82\x01\x02\x10\x01"b\n\x11ListRulesResponse\x12%\n\x05rules\x18\x01 \x03(\x0b2\x0f.parley.v1.RuleR\x05rules\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"7\n\x11DeleteRuleRequest\x12"\n\x07rule_id\x18\x01 \x01(\tR\x06ruleIdB\t\xbaH\x06r\x04\x10\x01\x18@"\x14\n\x12DeleteRuleResponse"\xdc\x01\n\x13ReplaceRulesRequest\x12>\n\x05scope\x18\x01 \x01(\x0e2\x1a.parley.v1.PermissionScopeR\x05scopeB\x0c\xbaH\t\x82\x01\x06\x18\x02\x18\x03\x18\x04\x12&\n\nsession_id\x18\x02 \x01(\tR\tsessionIdB\x07\xbaH\x04r\x02\x18@\x12&\n\tworkspace\x18\x03 \x01(\tR\tworkspaceB\x08\xbaH\x05r\x03\x18\x80 \x125\n\x05rules\x18\x04 \x03(\x0b2\x14.parley.v1.RuleDraftR\x05rulesB\t\xbaH\x06\x92\x01\x03\x10\xac\x02"=\n\x14ReplaceRulesResponse\x12%\n\x05rules\x18\x01 \x03(\x0b2\x0f.parley.v1.RuleR\x05rules"\x9f\x01\n\x16CheckPermissionRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1e\n\x04tool\x18\x02 \x01(\tR\x04toolB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targumentsJ\x04\x08\x04\x10\x05"\xf0\x01\n\x17CheckPermissionResponse\x124\n\x08decision\x18\x01 \x01(\x0e2\x18.parley.v1.CheckDecisionR\x08decision\x12#\n\x04risk\x18\x02 \x01(\x0e2\x0f.parley.v1.RiskR\x04risk\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12#\n\x04rule\x18\x04 \x01(\x0b2\x0f.parley.v1.RuleR\x04rule\x12=\n\x0fsuggested_rules\x18\x05 \x03(\x0b2\x14.parley.v1.RuleDraftR\x0esuggestedRules2\x83\x05\n\x11PermissionService\x12S\n\tGetPolicy\x12\x1b.parley.v1.GetPolicyRequest\x1a\x1c.parley.v1.GetPolicyResponse"\x0b\x90\x02\x01\xaa\xa1\x19\x04\x08\x01\x10\x01\x12`\n\x0fSetApprovalMode\x12!.parley.v1.SetApprovalModeRequest\x1a".parley.v1.SetApprovalModeResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12Q\n\nCreateRule\x12\x1c.parley.v1.CreateRuleRequest\x1a\x1d.parley.v1.CreateRuleResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12Q\n\tListRules\x12\x1b.parley.v1.ListRulesRequest\x1a\x1c.parley.v1.ListRulesResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Q\n\nDeleteRule\x12\x1c.parley.v1.DeleteRuleRequest\x1a\x1d.parley.v1.DeleteRuleResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12W\n\x0cReplaceRules\x12\x1e.parley.v1.ReplaceRulesRequest\x1a\x1f.parley.v1.ReplaceRulesResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12e\n\x0fCheckPermission\x12!.parley.v1.CheckPermissionRequest\x1a".parley.v1.CheckPermissionResponse"\x0b\x90\x02\x01\xaa\xa1\x19\x04\x08\x01\x10\x01b\x06proto3',
+    b'\n"parley/v1/permission_service.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16parley/v1/access.proto\x1a\x1aparley/v1/permission.proto\x1a\x17parley/v1/request.proto\x1a\x17parley/v1/session.proto"<\n\x10GetPolicyRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@"\x90\x01\n\x11GetPolicyResponse\x12+\n\x04mode\x18\x01 \x01(\x0e2\x17.parley.v1.ApprovalModeR\x04mode\x12%\n\x05rules\x18\x02 \x03(\x0b2\x0f.parley.v1.RuleR\x05rules\x12\'\n\x0fprotected_paths\x18\x03 \x03(\tR\x0eprotectedPaths"y\n\x16SetApprovalModeRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x125\n\x04mode\x18\x02 \x01(\x0e2\x17.parley.v1.ApprovalModeR\x04modeB\x08\xbaH\x05\x82\x01\x02\x10\x01"G\n\x17SetApprovalModeResponse\x12,\n\x07session\x18\x01 \x01(\x0b2\x12.parley.v1.SessionR\x07session"\x91\x02\n\x11CreateRuleRequest\x121\n\x0fidempotency_key\x18\x01 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\x80\x01\x120\n\x04rule\x18\x02 \x01(\x0b2\x14.parley.v1.RuleDraftR\x04ruleB\x06\xbaH\x03\xc8\x01\x01\x12&\n\nsession_id\x18\x03 \x01(\tR\tsessionIdB\x07\xbaH\x04r\x02\x18@\x12&\n\tworkspace\x18\x04 \x01(\tR\tworkspaceB\x08\xbaH\x05r\x03\x18\x80 \x12G\n\x08lifetime\x18\x05 \x01(\x0b2\x19.google.protobuf.DurationR\x08lifetimeB\x10\xbaH\r\xaa\x01\n"\x06\x08\x80\x86\xb0\x96\x01*\x00"9\n\x12CreateRuleResponse\x12#\n\x04rule\x18\x01 \x01(\x0b2\x0f.parley.v1.RuleR\x04rule"\xc5\x01\n\x10ListRulesRequest\x12$\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08\x12&\n\nsession_id\x18\x03 \x01(\tR\tsessionIdB\x07\xbaH\x04r\x02\x18@\x12:\n\x05scope\x18\x04 \x01(\x0e2\x1a.parley.v1.PermissionScopeR\x05scopeB\x08\xbaH\x05\x82\x01\x02\x10\x01"b\n\x11ListRulesResponse\x12%\n\x05rules\x18\x01 \x03(\x0b2\x0f.parley.v1.RuleR\x05rules\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"7\n\x11DeleteRuleRequest\x12"\n\x07rule_id\x18\x01 \x01(\tR\x06ruleIdB\t\xbaH\x06r\x04\x10\x01\x18@"\x14\n\x12DeleteRuleResponse"\xdc\x01\n\x13ReplaceRulesRequest\x12>\n\x05scope\x18\x01 \x01(\x0e2\x1a.parley.v1.PermissionScopeR\x05scopeB\x0c\xbaH\t\x82\x01\x06\x18\x02\x18\x03\x18\x04\x12&\n\nsession_id\x18\x02 \x01(\tR\tsessionIdB\x07\xbaH\x04r\x02\x18@\x12&\n\tworkspace\x18\x03 \x01(\tR\tworkspaceB\x08\xbaH\x05r\x03\x18\x80 \x125\n\x05rules\x18\x04 \x03(\x0b2\x14.parley.v1.RuleDraftR\x05rulesB\t\xbaH\x06\x92\x01\x03\x10\xac\x02"=\n\x14ReplaceRulesResponse\x12%\n\x05rules\x18\x01 \x03(\x0b2\x0f.parley.v1.RuleR\x05rules"\xfd\x02\n\x18ResolvePermissionRequest\x12(\n\nrequest_id\x18\x01 \x01(\tR\trequestIdB\t\xbaH\x06r\x04\x10\x01\x18@\x121\n\x0fidempotency_key\x18\x02 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\x80\x01\x12E\n\x08decision\x18\x03 \x01(\x0e2\x1d.parley.v1.PermissionDecisionR\x08decisionB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12:\n\x05scope\x18\x04 \x01(\x0e2\x1a.parley.v1.PermissionScopeR\x05scopeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12(\n\x04rule\x18\x05 \x01(\x0b2\x14.parley.v1.RuleDraftR\x04rule\x125\n\targuments\x18\x06 \x01(\x0b2\x17.google.protobuf.StructR\targuments\x12 \n\x06reason\x18\x07 \x01(\tR\x06reasonB\x08\xbaH\x05r\x03\x18\xa0\x1f"\xaf\x01\n\x19ResolvePermissionResponse\x12,\n\x07request\x18\x01 \x01(\x0b2\x12.parley.v1.RequestR\x07request\x12?\n\rapplied_scope\x18\x02 \x01(\x0e2\x1a.parley.v1.PermissionScopeR\x0cappliedScope\x12#\n\x04rule\x18\x03 \x01(\x0b2\x0f.parley.v1.RuleR\x04rule"\xb9\x01\n\x16CheckPermissionRequest\x12(\n\nsession_id\x18\x01 \x01(\tR\tsessionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\x04tool\x18\x02 \x01(\tR\x04toolB\x08\xbaH\x05r\x03\x18\x80\x01\x125\n\targuments\x18\x03 \x01(\x0b2\x17.google.protobuf.StructR\targuments\x12 \n\x07call_id\x18\x04 \x01(\tR\x06callIdB\x07\xbaH\x04r\x02\x18@"\x81\x03\n\x17CheckPermissionResponse\x124\n\x08decision\x18\x01 \x01(\x0e2\x18.parley.v1.CheckDecisionR\x08decision\x12#\n\x04risk\x18\x02 \x01(\x0e2\x0f.parley.v1.RiskR\x04risk\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12#\n\x04rule\x18\x04 \x01(\x0b2\x0f.parley.v1.RuleR\x04rule\x12=\n\x0fsuggested_rules\x18\x05 \x03(\x0b2\x14.parley.v1.RuleDraftR\x0esuggestedRules\x12\x1d\n\nrequest_id\x18\x06 \x01(\tR\trequestId\x12\x1d\n\ndecided_by\x18\x07 \x01(\tR\tdecidedBy\x12;\n\x0bdecide_time\x18\x08 \x01(\x0b2\x1a.google.protobuf.TimestampR\ndecideTime\x12\x14\n\x05hooks\x18\t \x03(\tR\x05hooks2\xeb\x05\n\x11PermissionService\x12S\n\tGetPolicy\x12\x1b.parley.v1.GetPolicyRequest\x1a\x1c.parley.v1.GetPolicyResponse"\x0b\x90\x02\x01\xaa\xa1\x19\x04\x08\x01\x10\x01\x12`\n\x0fSetApprovalMode\x12!.parley.v1.SetApprovalModeRequest\x1a".parley.v1.SetApprovalModeResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12f\n\x11ResolvePermission\x12#.parley.v1.ResolvePermissionRequest\x1a$.parley.v1.ResolvePermissionResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12Q\n\nCreateRule\x12\x1c.parley.v1.CreateRuleRequest\x1a\x1d.parley.v1.CreateRuleResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12Q\n\tListRules\x12\x1b.parley.v1.ListRulesRequest\x1a\x1c.parley.v1.ListRulesResponse"\t\x90\x02\x01\xaa\xa1\x19\x02\x08\x01\x12Q\n\nDeleteRule\x12\x1c.parley.v1.DeleteRuleRequest\x1a\x1d.parley.v1.DeleteRuleResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12W\n\x0cReplaceRules\x12\x1e.parley.v1.ReplaceRulesRequest\x1a\x1f.parley.v1.ReplaceRulesResponse"\x06\xaa\xa1\x19\x02\x08\x02\x12e\n\x0fCheckPermission\x12!.parley.v1.CheckPermissionRequest\x1a".parley.v1.CheckPermissionResponse"\x0b\x90\x02\x01\xaa\xa1\x19\x04\x08\x01\x10\x01b\x06proto3',
     [
         validate_pb.desc(),
         duration_pb.desc(),
         struct_pb.desc(),
+        timestamp_pb.desc(),
         access_pb.desc(),
         permission_pb.desc(),
+        request_pb.desc(),
         session_pb.desc(),
     ],
     {
@@ -648,6 +822,8 @@ _DESC = file_desc(
         "DeleteRuleResponse": DeleteRuleResponse,
         "ReplaceRulesRequest": ReplaceRulesRequest,
         "ReplaceRulesResponse": ReplaceRulesResponse,
+        "ResolvePermissionRequest": ResolvePermissionRequest,
+        "ResolvePermissionResponse": ResolvePermissionResponse,
         "CheckPermissionRequest": CheckPermissionRequest,
         "CheckPermissionResponse": CheckPermissionResponse,
     },

@@ -15,6 +15,7 @@ from protobuf import Enum, Message
 from protobuf._codegen import file_desc
 from protobuf.wkt.google.protobuf import struct_pb, timestamp_pb
 
+from . import permission_pb
 from ...buf.validate import validate_pb
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from protobuf.wkt.google.protobuf.struct_pb import Struct
     from protobuf.wkt.google.protobuf.timestamp_pb import Timestamp
 
+    from .permission_pb import Permission, PermissionAnswer
 
-_RequestFields: TypeAlias = Literal["id", "session_id", "kind", "title", "body", "context", "options", "form", "priority", "tags", "deadline", "default_answer", "state", "answer", "answered_by", "claimed_by", "create_time", "end_time", "end_reason", "created_by"]
+
+_RequestFields: TypeAlias = Literal["id", "session_id", "turn_id", "kind", "title", "body", "context", "options", "form", "priority", "tags", "deadline", "default_answer", "state", "answer", "answered_by", "claimed_by", "create_time", "end_time", "end_reason", "created_by", "permission"]
 
 class Request(Message[_RequestFields]):
     """
@@ -45,6 +48,12 @@ class Request(Message[_RequestFields]):
 
             ```proto
             string session_id = 2;
+            ```
+        turn_id:
+            The turn that waits for it; empty = none does.
+
+            ```proto
+            string turn_id = 3;
             ```
         kind:
             What is asked for.
@@ -149,14 +158,20 @@ class Request(Message[_RequestFields]):
             string end_reason = 21;
             ```
         created_by:
-            The name of the token that made it.
+            The name of the token that made it; empty where the engine did, for a turn.
 
             ```proto
             string created_by = 23;
             ```
+        permission:
+            For kind PERMISSION: the call that is to be permitted. Else absent.
+
+            ```proto
+            optional parley.v1.Permission permission = 20;
+            ```
     """
 
-    __slots__ = ("id", "session_id", "kind", "title", "body", "context", "options", "form", "priority", "tags", "deadline", "default_answer", "state", "answer", "answered_by", "claimed_by", "create_time", "end_time", "end_reason", "created_by")
+    __slots__ = ("id", "session_id", "turn_id", "kind", "title", "body", "context", "options", "form", "priority", "tags", "deadline", "default_answer", "state", "answer", "answered_by", "claimed_by", "create_time", "end_time", "end_reason", "created_by", "permission")
 
     if TYPE_CHECKING:
 
@@ -165,6 +180,7 @@ class Request(Message[_RequestFields]):
             *,
             id: str = "",
             session_id: str = "",
+            turn_id: str = "",
             kind: RequestKind | None = None,
             title: str = "",
             body: str = "",
@@ -183,11 +199,13 @@ class Request(Message[_RequestFields]):
             end_time: Timestamp | None = None,
             end_reason: str = "",
             created_by: str = "",
+            permission: Permission | None = None,
         ) -> None:
             pass
 
         id: str
         session_id: str
+        turn_id: str
         kind: RequestKind
         title: str
         body: str
@@ -206,6 +224,7 @@ class Request(Message[_RequestFields]):
         end_time: Timestamp | None
         end_reason: str
         created_by: str
+        permission: Permission | None
 
 _RequestOptionFields: TypeAlias = Literal["id", "label", "description"]
 
@@ -255,7 +274,7 @@ class RequestOption(Message[_RequestOptionFields]):
         label: str
         description: str
 
-_AnswerFields: TypeAlias = Literal["option_id", "text", "form"]
+_AnswerFields: TypeAlias = Literal["option_id", "text", "form", "permission"]
 
 class Answer(Message[_AnswerFields]):
     """
@@ -281,11 +300,11 @@ class Answer(Message[_AnswerFields]):
         def __init__(
             self,
             *,
-            content: Oneof[Literal["option_id"], str] | Oneof[Literal["text"], str] | Oneof[Literal["form"], Struct] | None = None,
+            content: Oneof[Literal["option_id"], str] | Oneof[Literal["text"], str] | Oneof[Literal["form"], Struct] | Oneof[Literal["permission"], PermissionAnswer] | None = None,
         ) -> None:
             pass
 
-        content: Oneof[Literal["option_id"], str] | Oneof[Literal["text"], str] | Oneof[Literal["form"], Struct] | None
+        content: Oneof[Literal["option_id"], str] | Oneof[Literal["text"], str] | Oneof[Literal["form"], Struct] | Oneof[Literal["permission"], PermissionAnswer] | None
 
 class RequestKind(Enum):
     """
@@ -302,6 +321,12 @@ class RequestKind(Enum):
             ```proto
             REQUEST_KIND_UNSPECIFIED = 0
             ```
+        PERMISSION:
+            Leave to run a tool call; answered by PermissionService.ResolvePermission.
+
+            ```proto
+            REQUEST_KIND_PERMISSION = 1
+            ```
         QUESTION:
             An answer to a question.
 
@@ -311,6 +336,7 @@ class RequestKind(Enum):
     """
 
     UNSPECIFIED = 0
+    PERMISSION = 1
     QUESTION = 2
 
 class RequestState(Enum):
@@ -416,11 +442,12 @@ class Priority(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x17parley/v1/request.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xb7\x06\n\x07Request\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12*\n\x04kind\x18\x04 \x01(\x0e2\x16.parley.v1.RequestKindR\x04kind\x12\x14\n\x05title\x18\x05 \x01(\tR\x05title\x12\x12\n\x04body\x18\x06 \x01(\tR\x04body\x121\n\x07context\x18\x07 \x01(\x0b2\x17.google.protobuf.StructR\x07context\x122\n\x07options\x18\x08 \x03(\x0b2\x18.parley.v1.RequestOptionR\x07options\x12+\n\x04form\x18\t \x01(\x0b2\x17.google.protobuf.StructR\x04form\x12/\n\x08priority\x18\n \x01(\x0e2\x13.parley.v1.PriorityR\x08priority\x12\x12\n\x04tags\x18\x0b \x03(\tR\x04tags\x126\n\x08deadline\x18\x0c \x01(\x0b2\x1a.google.protobuf.TimestampR\x08deadline\x128\n\x0edefault_answer\x18\r \x01(\x0b2\x11.parley.v1.AnswerR\rdefaultAnswer\x12-\n\x05state\x18\x0e \x01(\x0e2\x17.parley.v1.RequestStateR\x05state\x12)\n\x06answer\x18\x0f \x01(\x0b2\x11.parley.v1.AnswerR\x06answer\x12\x1f\n\x0banswered_by\x18\x10 \x01(\tR\nansweredBy\x12\x1d\n\nclaimed_by\x18\x11 \x01(\tR\tclaimedBy\x12;\n\x0bcreate_time\x18\x12 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x125\n\x08end_time\x18\x13 \x01(\x0b2\x1a.google.protobuf.TimestampR\x07endTime\x12\x1d\n\nend_reason\x18\x15 \x01(\tR\tendReason\x12\x1d\n\ncreated_by\x18\x17 \x01(\tR\tcreatedByJ\x04\x08\x03\x10\x04J\x04\x08\x14\x10\x15J\x04\x08\x16\x10\x17"x\n\rRequestOption\x12\x19\n\x02id\x18\x01 \x01(\tR\x02idB\t\xbaH\x06r\x04\x10\x01\x18@\x12 \n\x05label\x18\x02 \x01(\tR\x05labelB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12*\n\x0bdescription\x18\x03 \x01(\tR\x0bdescriptionB\x08\xbaH\x05r\x03\x18\xd0\x0f"\x9f\x01\n\x06Answer\x12(\n\toption_id\x18\x01 \x01(\tH\x00R\x08optionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1f\n\x04text\x18\x02 \x01(\tH\x00R\x04textB\t\xbaH\x06r\x04(\x80\x80\x04\x12-\n\x04form\x18\x03 \x01(\x0b2\x17.google.protobuf.StructH\x00R\x04formB\t\n\x07contentJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06J\x04\x08\x06\x10\x07*X\n\x0bRequestKind\x12\x1c\n\x18REQUEST_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15REQUEST_KIND_QUESTION\x10\x02"\x04\x08\x01\x10\x01"\x04\x08\x03\x10\x03"\x04\x08\x04\x10\x04*\xb6\x01\n\x0cRequestState\x12\x1d\n\x19REQUEST_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12REQUEST_STATE_OPEN\x10\x01\x12\x1a\n\x16REQUEST_STATE_ANSWERED\x10\x02\x12\x1b\n\x17REQUEST_STATE_DISMISSED\x10\x03\x12\x1b\n\x17REQUEST_STATE_CANCELLED\x10\x04\x12\x19\n\x15REQUEST_STATE_EXPIRED\x10\x05*s\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPRIORITY_LOW\x10\x01\x12\x13\n\x0fPRIORITY_NORMAL\x10\x02\x12\x11\n\rPRIORITY_HIGH\x10\x03\x12\x13\n\x0fPRIORITY_URGENT\x10\x04b\x06proto3',
+    b'\n\x17parley/v1/request.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aparley/v1/permission.proto"\xfb\x06\n\x07Request\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12\x17\n\x07turn_id\x18\x03 \x01(\tR\x06turnId\x12*\n\x04kind\x18\x04 \x01(\x0e2\x16.parley.v1.RequestKindR\x04kind\x12\x14\n\x05title\x18\x05 \x01(\tR\x05title\x12\x12\n\x04body\x18\x06 \x01(\tR\x04body\x121\n\x07context\x18\x07 \x01(\x0b2\x17.google.protobuf.StructR\x07context\x122\n\x07options\x18\x08 \x03(\x0b2\x18.parley.v1.RequestOptionR\x07options\x12+\n\x04form\x18\t \x01(\x0b2\x17.google.protobuf.StructR\x04form\x12/\n\x08priority\x18\n \x01(\x0e2\x13.parley.v1.PriorityR\x08priority\x12\x12\n\x04tags\x18\x0b \x03(\tR\x04tags\x126\n\x08deadline\x18\x0c \x01(\x0b2\x1a.google.protobuf.TimestampR\x08deadline\x128\n\x0edefault_answer\x18\r \x01(\x0b2\x11.parley.v1.AnswerR\rdefaultAnswer\x12-\n\x05state\x18\x0e \x01(\x0e2\x17.parley.v1.RequestStateR\x05state\x12)\n\x06answer\x18\x0f \x01(\x0b2\x11.parley.v1.AnswerR\x06answer\x12\x1f\n\x0banswered_by\x18\x10 \x01(\tR\nansweredBy\x12\x1d\n\nclaimed_by\x18\x11 \x01(\tR\tclaimedBy\x12;\n\x0bcreate_time\x18\x12 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x125\n\x08end_time\x18\x13 \x01(\x0b2\x1a.google.protobuf.TimestampR\x07endTime\x12\x1d\n\nend_reason\x18\x15 \x01(\tR\tendReason\x12\x1d\n\ncreated_by\x18\x17 \x01(\tR\tcreatedBy\x125\n\npermission\x18\x14 \x01(\x0b2\x15.parley.v1.PermissionR\npermissionJ\x04\x08\x16\x10\x17"x\n\rRequestOption\x12\x19\n\x02id\x18\x01 \x01(\tR\x02idB\t\xbaH\x06r\x04\x10\x01\x18@\x12 \n\x05label\x18\x02 \x01(\tR\x05labelB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12*\n\x0bdescription\x18\x03 \x01(\tR\x0bdescriptionB\x08\xbaH\x05r\x03\x18\xd0\x0f"\xd8\x01\n\x06Answer\x12(\n\toption_id\x18\x01 \x01(\tH\x00R\x08optionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1f\n\x04text\x18\x02 \x01(\tH\x00R\x04textB\t\xbaH\x06r\x04(\x80\x80\x04\x12-\n\x04form\x18\x03 \x01(\x0b2\x17.google.protobuf.StructH\x00R\x04form\x12=\n\npermission\x18\x05 \x01(\x0b2\x1b.parley.v1.PermissionAnswerH\x00R\npermissionB\t\n\x07contentJ\x04\x08\x04\x10\x05J\x04\x08\x06\x10\x07*o\n\x0bRequestKind\x12\x1c\n\x18REQUEST_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17REQUEST_KIND_PERMISSION\x10\x01\x12\x19\n\x15REQUEST_KIND_QUESTION\x10\x02"\x04\x08\x03\x10\x03"\x04\x08\x04\x10\x04*\xb6\x01\n\x0cRequestState\x12\x1d\n\x19REQUEST_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12REQUEST_STATE_OPEN\x10\x01\x12\x1a\n\x16REQUEST_STATE_ANSWERED\x10\x02\x12\x1b\n\x17REQUEST_STATE_DISMISSED\x10\x03\x12\x1b\n\x17REQUEST_STATE_CANCELLED\x10\x04\x12\x19\n\x15REQUEST_STATE_EXPIRED\x10\x05*s\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPRIORITY_LOW\x10\x01\x12\x13\n\x0fPRIORITY_NORMAL\x10\x02\x12\x11\n\rPRIORITY_HIGH\x10\x03\x12\x13\n\x0fPRIORITY_URGENT\x10\x04b\x06proto3',
     [
         validate_pb.desc(),
         struct_pb.desc(),
         timestamp_pb.desc(),
+        permission_pb.desc(),
     ],
     {
         "Request": Request,

@@ -66,21 +66,21 @@ class RequestService(Protocol):
     async def respond_request(self, request: RespondRequestRequest, ctx: RequestContext[RespondRequestRequest, RespondRequestResponse], /) -> RespondRequestResponse:
         """
         Answers a request; the first answer wins. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
-        `ALREADY_RESOLVED` (metadata `answered_by` and `state`), INVALID_ARGUMENT `INVALID_ANSWER`, ALREADY_EXISTS
-        `IDEMPOTENCY_KEY_REUSED`.
+        `ALREADY_RESOLVED` (metadata `answered_by` and `state`), INVALID_ARGUMENT `INVALID_ANSWER`, or `USE_RESOLVE_PERMISSION` for
+        one of kind PERMISSION, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def dismiss_request(self, request: DismissRequestRequest, ctx: RequestContext[DismissRequestRequest, DismissRequestResponse], /) -> DismissRequestResponse:
         """
-        Ends a request without an answer: a human does not want to give one. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,
+        Ends a request without an answer: a human does not want to give one. A call that waits for it is denied. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,
         FAILED_PRECONDITION `ALREADY_RESOLVED`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def cancel_request(self, request: CancelRequestRequest, ctx: RequestContext[CancelRequestRequest, CancelRequestResponse], /) -> CancelRequestResponse:
         """
-        Takes a request back that nobody needs any more. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
+        Takes a request back that nobody needs any more. A call that waits for it is denied. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
         `ALREADY_RESOLVED`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
@@ -327,8 +327,8 @@ class RequestServiceClient(ConnectClient):
     ) -> RespondRequestResponse:
         """
         Answers a request; the first answer wins. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
-        `ALREADY_RESOLVED` (metadata `answered_by` and `state`), INVALID_ARGUMENT `INVALID_ANSWER`, ALREADY_EXISTS
-        `IDEMPOTENCY_KEY_REUSED`.
+        `ALREADY_RESOLVED` (metadata `answered_by` and `state`), INVALID_ARGUMENT `INVALID_ANSWER`, or `USE_RESOLVE_PERMISSION` for
+        one of kind PERMISSION, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
         """
         return await self.execute_unary(
             request=request,
@@ -351,7 +351,7 @@ class RequestServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> DismissRequestResponse:
         """
-        Ends a request without an answer: a human does not want to give one. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,
+        Ends a request without an answer: a human does not want to give one. A call that waits for it is denied. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,
         FAILED_PRECONDITION `ALREADY_RESOLVED`.
         """
         return await self.execute_unary(
@@ -375,7 +375,7 @@ class RequestServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> CancelRequestResponse:
         """
-        Takes a request back that nobody needs any more. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
+        Takes a request back that nobody needs any more. A call that waits for it is denied. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
         `ALREADY_RESOLVED`.
         """
         return await self.execute_unary(
@@ -452,21 +452,21 @@ class RequestServiceSync(Protocol):
     def respond_request(self, request: RespondRequestRequest, ctx: RequestContext[RespondRequestRequest, RespondRequestResponse], /) -> RespondRequestResponse:
         """
         Answers a request; the first answer wins. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
-        `ALREADY_RESOLVED` (metadata `answered_by` and `state`), INVALID_ARGUMENT `INVALID_ANSWER`, ALREADY_EXISTS
-        `IDEMPOTENCY_KEY_REUSED`.
+        `ALREADY_RESOLVED` (metadata `answered_by` and `state`), INVALID_ARGUMENT `INVALID_ANSWER`, or `USE_RESOLVE_PERMISSION` for
+        one of kind PERMISSION, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def dismiss_request(self, request: DismissRequestRequest, ctx: RequestContext[DismissRequestRequest, DismissRequestResponse], /) -> DismissRequestResponse:
         """
-        Ends a request without an answer: a human does not want to give one. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,
+        Ends a request without an answer: a human does not want to give one. A call that waits for it is denied. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,
         FAILED_PRECONDITION `ALREADY_RESOLVED`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def cancel_request(self, request: CancelRequestRequest, ctx: RequestContext[CancelRequestRequest, CancelRequestResponse], /) -> CancelRequestResponse:
         """
-        Takes a request back that nobody needs any more. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
+        Takes a request back that nobody needs any more. A call that waits for it is denied. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
         `ALREADY_RESOLVED`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
@@ -711,8 +711,8 @@ class RequestServiceClientSync(ConnectClientSync):
     ) -> RespondRequestResponse:
         """
         Answers a request; the first answer wins. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
-        `ALREADY_RESOLVED` (metadata `answered_by` and `state`), INVALID_ARGUMENT `INVALID_ANSWER`, ALREADY_EXISTS
-        `IDEMPOTENCY_KEY_REUSED`.
+        `ALREADY_RESOLVED` (metadata `answered_by` and `state`), INVALID_ARGUMENT `INVALID_ANSWER`, or `USE_RESOLVE_PERMISSION` for
+        one of kind PERMISSION, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.
         """
         return self.execute_unary(
             request=request,
@@ -735,7 +735,7 @@ class RequestServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> DismissRequestResponse:
         """
-        Ends a request without an answer: a human does not want to give one. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,
+        Ends a request without an answer: a human does not want to give one. A call that waits for it is denied. Fails with NOT_FOUND `REQUEST_NOT_FOUND`,
         FAILED_PRECONDITION `ALREADY_RESOLVED`.
         """
         return self.execute_unary(
@@ -759,7 +759,7 @@ class RequestServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> CancelRequestResponse:
         """
-        Takes a request back that nobody needs any more. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
+        Takes a request back that nobody needs any more. A call that waits for it is denied. Fails with NOT_FOUND `REQUEST_NOT_FOUND`, FAILED_PRECONDITION
         `ALREADY_RESOLVED`.
         """
         return self.execute_unary(

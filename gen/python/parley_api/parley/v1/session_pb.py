@@ -116,7 +116,7 @@ class Session(Message[_SessionFields]):
             optional google.protobuf.Timestamp update_time = 18;
             ```
         running_turn_id:
-            The running turn; empty when there is none.
+            The turn that is running or waits for a human; empty when there is none.
 
             ```proto
             string running_turn_id = 19;
@@ -303,15 +303,22 @@ class SessionState(Enum):
             ```proto
             SESSION_STATE_RUNNING = 2
             ```
+        WAITING:
+            Its turn waits for a human, and nothing of it runs. `running_turn_id` names the turn, `waiting_on` the requests.
+
+            ```proto
+            SESSION_STATE_WAITING = 3
+            ```
     """
 
     UNSPECIFIED = 0
     IDLE = 1
     RUNNING = 2
+    WAITING = 3
 
 
 _DESC = file_desc(
-    b'\n\x17parley/v1/session.proto\x12\tparley.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aparley/v1/permission.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto"\x9b\x07\n\x07Session\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n\x05title\x18\x02 \x01(\tR\x05title\x12-\n\x05state\x18\x03 \x01(\x0e2\x17.parley.v1.SessionStateR\x05state\x12\x18\n\x07profile\x18\x04 \x01(\tR\x07profile\x12\x14\n\x05model\x18\x05 \x01(\tR\x05model\x12#\n\rsystem_prompt\x18\x06 \x01(\tR\x0csystemPrompt\x12)\n\x06limits\x18\n \x01(\x0b2\x11.parley.v1.LimitsR\x06limits\x126\n\x06labels\x18\x0b \x03(\x0b2\x1e.parley.v1.Session.LabelsEntryR\x06labels\x12\x18\n\x07starred\x18\x0c \x01(\x08R\x07starred\x12\x19\n\x08last_seq\x18\r \x01(\x03R\x07lastSeq\x12&\n\x05usage\x18\x0e \x01(\x0b2\x10.parley.v1.UsageR\x05usage\x12;\n\x0bcreate_time\x18\x11 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x12 \x01(\x0b2\x1a.google.protobuf.TimestampR\nupdateTime\x12&\n\x0frunning_turn_id\x18\x13 \x01(\tR\rrunningTurnId\x120\n\x14resume_after_restart\x18\x14 \x01(\x08R\x12resumeAfterRestart\x12#\n\rretry_partial\x18\x15 \x01(\x08R\x0cretryPartial\x12\x1c\n\tworkspace\x18\x08 \x01(\tR\tworkspace\x12\x1f\n\x0bforked_from\x18\x16 \x01(\tR\nforkedFrom\x123\n\nwaiting_on\x18\x0f \x01(\x0b2\x14.parley.v1.WaitingOnR\twaitingOn\x12<\n\rapproval_mode\x18\t \x01(\x0e2\x17.parley.v1.ApprovalModeR\x0capprovalMode\x12\x14\n\x05agent\x18\x07 \x01(\tR\x05agent\x12*\n\x11parent_session_id\x18\x10 \x01(\tR\x0fparentSessionId\x1a9\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01"\x96\x01\n\tWaitingOn\x12\x1f\n\x0brequest_ids\x18\x01 \x03(\tR\nrequestIds\x120\n\x05since\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since\x126\n\x08deadline\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\x08deadline*f\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12SESSION_STATE_IDLE\x10\x01\x12\x19\n\x15SESSION_STATE_RUNNING\x10\x02"\x04\x08\x03\x10\x03b\x06proto3',
+    b'\n\x17parley/v1/session.proto\x12\tparley.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aparley/v1/permission.proto\x1a\x14parley/v1/turn.proto\x1a\x15parley/v1/usage.proto"\x9b\x07\n\x07Session\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n\x05title\x18\x02 \x01(\tR\x05title\x12-\n\x05state\x18\x03 \x01(\x0e2\x17.parley.v1.SessionStateR\x05state\x12\x18\n\x07profile\x18\x04 \x01(\tR\x07profile\x12\x14\n\x05model\x18\x05 \x01(\tR\x05model\x12#\n\rsystem_prompt\x18\x06 \x01(\tR\x0csystemPrompt\x12)\n\x06limits\x18\n \x01(\x0b2\x11.parley.v1.LimitsR\x06limits\x126\n\x06labels\x18\x0b \x03(\x0b2\x1e.parley.v1.Session.LabelsEntryR\x06labels\x12\x18\n\x07starred\x18\x0c \x01(\x08R\x07starred\x12\x19\n\x08last_seq\x18\r \x01(\x03R\x07lastSeq\x12&\n\x05usage\x18\x0e \x01(\x0b2\x10.parley.v1.UsageR\x05usage\x12;\n\x0bcreate_time\x18\x11 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12;\n\x0bupdate_time\x18\x12 \x01(\x0b2\x1a.google.protobuf.TimestampR\nupdateTime\x12&\n\x0frunning_turn_id\x18\x13 \x01(\tR\rrunningTurnId\x120\n\x14resume_after_restart\x18\x14 \x01(\x08R\x12resumeAfterRestart\x12#\n\rretry_partial\x18\x15 \x01(\x08R\x0cretryPartial\x12\x1c\n\tworkspace\x18\x08 \x01(\tR\tworkspace\x12\x1f\n\x0bforked_from\x18\x16 \x01(\tR\nforkedFrom\x123\n\nwaiting_on\x18\x0f \x01(\x0b2\x14.parley.v1.WaitingOnR\twaitingOn\x12<\n\rapproval_mode\x18\t \x01(\x0e2\x17.parley.v1.ApprovalModeR\x0capprovalMode\x12\x14\n\x05agent\x18\x07 \x01(\tR\x05agent\x12*\n\x11parent_session_id\x18\x10 \x01(\tR\x0fparentSessionId\x1a9\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01"\x96\x01\n\tWaitingOn\x12\x1f\n\x0brequest_ids\x18\x01 \x03(\tR\nrequestIds\x120\n\x05since\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since\x126\n\x08deadline\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\x08deadline*{\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12SESSION_STATE_IDLE\x10\x01\x12\x19\n\x15SESSION_STATE_RUNNING\x10\x02\x12\x19\n\x15SESSION_STATE_WAITING\x10\x03b\x06proto3',
     [
         timestamp_pb.desc(),
         permission_pb.desc(),
