@@ -40,11 +40,15 @@ function statusRows(
   safe: (text: string) => string,
 ): [string, string][] {
   const total = found.sessionCounts.reduce((sum, { count }) => sum + count, 0n);
-  const running = found.sessionCounts.find(({ state }) => state === SessionState.RUNNING)?.count ?? 0n;
+  const countOf = (wanted: SessionState): bigint =>
+    found.sessionCounts.find(({ state }) => state === wanted)?.count ?? 0n;
+  const running = countOf(SessionState.RUNNING);
+  const waiting = countOf(SessionState.WAITING);
+  const waitingText = waiting === 0n ? "" : `, ${waiting} waiting for a human`;
   const up = found.startTime === undefined ? "" : `, up ${formatSpan(nowMs - timestampMs(found.startTime))}`;
   return [
     ["engine", `parley ${found.version} at ${url}${up}`],
-    ["sessions", `${formatCount(total, "session")}, ${running} running`],
+    ["sessions", `${formatCount(total, "session")}, ${running} running${waitingText}`],
     ["requests", formatCount(found.openRequests, "open request")],
     ["streams", formatCount(found.readers, "reader")],
     ["store", `${formatBytes(found.storeBytes)} on disk`],

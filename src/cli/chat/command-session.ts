@@ -1,10 +1,11 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { type Session, SessionState } from "../../client/client.ts";
+import type { Session } from "../../client/client.ts";
 import { type ChatCommand, list, needed, roomOf, toNumber } from "./command.ts";
 import { enterRoom, leaveRoom } from "./room.ts";
 import type { Chat } from "./state.ts";
 import { formatSpan, formatTable } from "../format.ts";
 import { resolveSession } from "../session-ref.ts";
+import { stateWord } from "../sessions/list.ts";
 import { shorten } from "../terminal/width.ts";
 
 const LISTED = 15;
@@ -67,7 +68,7 @@ async function showSessions(chat: Chat): Promise<void> {
   const rows = sessions.map((session, index) => [
     `${session.id === chat.room?.sessionId ? "›" : " "}${String(index + 1).padStart(2)}`,
     session.starred ? "★" : " ",
-    session.state === SessionState.RUNNING ? "running" : "idle",
+    stateWord(session.state),
     session.updateTime === undefined ? "" : `${formatSpan(Date.now() - timestampMs(session.updateTime))} ago`,
     shorten(context.out.foreignLine(session.title || "untitled"), 48),
   ]);

@@ -23,7 +23,7 @@ function addFinding(sessions: Command, run: Run): void {
     .option("--limit <n>", "how many at most, 0 for all (50)", toLimit)
     .option("--query <words>", "with these words in the title; each may be the beginning of one")
     .option("--label <name=value>", "with this label; may be given several times", collectPair)
-    .addOption(new Option("--state <state>", "what it is doing").choices(["idle", "running"]))
+    .addOption(new Option("--state <state>", "what it is doing").choices(["idle", "running", "waiting"]))
     .option("--starred", "starred ones")
     .option("--no-starred", "ones that are not starred")
     .option("--profile <name>", "of this profile")

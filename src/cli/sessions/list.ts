@@ -26,7 +26,17 @@ export interface ListOptions extends SessionFilter {
   readonly limit?: number;
 }
 
-export const STATES = { idle: SessionState.IDLE, running: SessionState.RUNNING } as const;
+export const STATES = {
+  idle: SessionState.IDLE,
+  running: SessionState.RUNNING,
+  waiting: SessionState.WAITING,
+} as const;
+
+/** A newer engine may have states that are not known here. */
+export function stateWord(state: SessionState): string {
+  return Object.entries(STATES).find(([, known]) => known === state)?.[0] ?? "busy";
+}
+
 export const ORDERS = {
   newest: SessionOrder.CREATE_TIME_DESC,
   oldest: SessionOrder.CREATE_TIME_ASC,
@@ -78,10 +88,9 @@ async function* readSessions(client: Client, filter: SessionFilter, limit: numbe
 
 function sessionRow(session: Session, { foreignLine, style }: Output): string[] {
   const { id, state, updateTime, model, starred, labels } = session;
-  const isRunning = state === SessionState.RUNNING;
   const age = updateTime === undefined ? "" : `${formatSpan(Date.now() - timestampMs(updateTime))} ago`;
   const title = shorten(foreignLine(session.title || "untitled"), MAX_TITLE);
   const marks = Object.entries(labels).map(([name, value]) => foreignLine(value === "" ? name : `${name}=${value}`));
   const labelText = marks.length === 0 ? "" : `  ${style.dim(shorten(marks.join(" "), MAX_TITLE))}`;
-  return [id, isRunning ? "running" : "idle", age, foreignLine(model), `${starred ? "★ " : ""}${title}${labelText}`];
+  return [id, stateWord(state), age, foreignLine(model), `${starred ? "★ " : ""}${title}${labelText}`];
 }

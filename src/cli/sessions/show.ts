@@ -15,6 +15,7 @@ import { formatCount, formatTime } from "../format.ts";
 import { resolveSession } from "../session-ref.ts";
 import { createSessionView } from "../session-view.ts";
 import { todoLines } from "../todo-lines.ts";
+import { stateWord } from "./list.ts";
 
 const PAGE = 1000;
 
@@ -72,7 +73,7 @@ function sessionHead({ out }: Context, session: Session): string {
     model === profile ? model : `${model} of ${profile}`,
     createTime === undefined ? "" : formatTime(timestampDate(createTime)),
     ...used,
-    runningTurnId === "" ? "" : "running",
+    runningTurnId === "" ? "" : stateWord(session.state),
   ];
   const more = [
     agent === "" ? "" : `agent: ${agent}`,
