@@ -71,7 +71,7 @@ export function questionFromProto(request: CreateRequestRequest): Omit<domain.Qu
   };
 }
 
-/** Throws DomainError `INVALID_ANSWER` where nothing is answered, or what only ResolvePermission may say. */
+/** Throws DomainError `INVALID_ANSWER` where nothing is answered, `USE_RESOLVE_PERMISSION` for what only that may say. */
 export function answerFromProto(answer: AnswerProto | undefined, field = "answer"): domain.GivenAnswer {
   const content = answer?.content;
   switch (content?.case) {
@@ -82,6 +82,12 @@ export function answerFromProto(answer: AnswerProto | undefined, field = "answer
     case "form":
       return { kind: "form", form: content.value };
     case "permission":
+      throw new DomainError(
+        "invalid",
+        "USE_RESOLVE_PERMISSION",
+        `${field}: permission is what PermissionService.ResolvePermission says; set option_id, text or form`,
+        { field },
+      );
     case undefined:
       throw new DomainError("invalid", "INVALID_ANSWER", `${field}: set option_id, text or form`, { field });
   }
