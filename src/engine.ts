@@ -28,6 +28,9 @@ import {
 import { DomainError } from "./errors.ts";
 import { createEventLog } from "./event/event-log.ts";
 import { readLogEpoch } from "./event/log-epoch.ts";
+import { readEngineHooks } from "./hook/engine-hooks.ts";
+import { createHooks, type Hooks } from "./hook/hooks.ts";
+import { readWorkspaceHooks } from "./hook/workspace-hooks.ts";
 import { newId } from "./id.ts";
 import { createInTurn } from "./in-turn.ts";
 import { createLogOutput } from "./log-output.ts";
@@ -289,7 +292,8 @@ async function createTurns(engine: Base, store: Store) {
   ];
   const workspaceInstructions = createWorkspaceInstructions(files);
   const sources = { blobs, tools, workspaceInstructions };
-  const gate = { protectedPaths: createProtectedPaths(await realpath(config.dataDir)), bells };
+  const hooks = openHooks(engine, store);
+  const gate = { protectedPaths: createProtectedPaths(await realpath(config.dataDir)), bells, hooks };
   const random = parts.random ?? Math.random;
   const base = { db, log, ...sources, ...gate, clock, newId, profiles, models, random, onBug };
   const titles = parts.titles ?? createTitles(base, config.titles);
@@ -301,6 +305,32 @@ async function createTurns(engine: Base, store: Store) {
   closers.add(async () => void (await Promise.all([runner.stopAll(), commands.processes.endAll()])));
   const { processes, endProcesses } = commands;
   return { ...deps, runner, wake: waker.wake, processes, endProcesses };
+}
+
+/** Who is asked before calls and told after them. Throws DomainError `INVALID_CONFIG`. */
+function openHooks({ config, clock, logger, closers, onBug }: Base, { db, files, audit }: Store): Hooks {
+  const { hooks: settings, toolEnvironment: env } = config;
+  const hooks = createHooks({
+    engineHooks: readEngineHooks(settings, env),
+    workspaceHooks: (workspace) =>
+      readWorkspaceHooks(
+        { files, env, isTrusted: async (path) => (await findWorkspace(db, path))?.trusted === true },
+        workspace,
+      ),
+    clock,
+    owner: nameOfDataDir(config.dataDir),
+    onFailure({ hook, call, problem }) {
+      const { sessionId, callId, tool } = call;
+      logger.warn({ hook: hook.name, time: hook.time, session: sessionId, call: callId, problem }, "a hook failed");
+      const detail = { time: hook.time, tool, call_id: callId, problem };
+      audit
+        .add({ action: "HOOK_FAILED", actor: "", sessionId, target: hook.name, detail })
+        .catch((error: unknown) => onBug("an entry of the audit log", error));
+    },
+    onBug,
+  });
+  closers.add(() => hooks.close());
+  return hooks;
 }
 
 /** What runs the commands of agents. */

@@ -63,13 +63,18 @@ export async function decide(
   return { verdict, risk, subjects, reason, ...(rule !== undefined && { rule }), suggestedRules, ...limits };
 }
 
-async function assess(tools: readonly OfferedTool[], name: string, args: JsonObject, place: ToolPlace): Promise<Assessment> {
+async function assess(
+  tools: readonly OfferedTool[],
+  name: string,
+  args: JsonObject,
+  place: ToolPlace,
+): Promise<Assessment> {
   const tool = tools.find((known) => known.name === name);
   if (tool === undefined) {
     throw new DomainError("not_found", "TOOL_NOT_FOUND", `there is no tool ${name}`, { tool: name });
   }
   try {
-    return tool === undefined ? await assessShell(args, place) : await tool.assess(args, place);
+    return await tool.assess(args, place);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new DomainError(
@@ -80,10 +85,4 @@ async function assess(tools: readonly OfferedTool[], name: string, args: JsonObj
       { cause: error },
     );
   }
-}
-
-/** What a call of the tool `shell` would do. Throws with a message for the model where the arguments are wrong. */
-async function assessShell({ command }: JsonObject, place: ToolPlace): Promise<Assessment> {
-  if (typeof command !== "string" || command.trim() === "") throw new Error("command must be a text that is not empty");
-  return assessCommand(command, place);
 }

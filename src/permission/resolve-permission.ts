@@ -1,5 +1,6 @@
 import { DomainError } from "../errors.ts";
 import { NO_FACTS, type Facts } from "../event/facts.ts";
+import type { Hooks } from "../hook/hooks.ts";
 import { isToolArguments } from "../message/tool-arguments.ts";
 import type { JsonObject } from "../message/message.ts";
 import { endOnce, type Wish } from "../request/end-request.ts";
@@ -8,18 +9,19 @@ import { getRequest, type StoredRequest } from "../request/request-store.ts";
 import type { Request } from "../request/request.ts";
 import { getSession, type StoredSession } from "../session/session-store.ts";
 import { ClaimLost, type Statement } from "../store/database.ts";
+import { auditOfDecision } from "../turn/call-audit.ts";
 import { callDenied } from "../turn/request-end.ts";
 import { setCallApproved } from "../turn/tool-call-store.ts";
 import { hashOfCall } from "./call-hash.ts";
 import type { CallDecision } from "./call-decision.ts";
-import type { DecisionDeps } from "./decision.ts";
+import { decide, type DecisionDeps } from "./decision.ts";
 import { findObjection } from "./objection.ts";
 import type { Permission, PermissionAnswer, DecisionScope } from "./permission.ts";
 import { ruleOfAnswer } from "./rule-of-answer.ts";
 import { addRule } from "./rules.ts";
 import { tooManyRules, type RuleDraft } from "./rule.ts";
 
-export type ResolveDeps = RequestDeps & DecisionDeps;
+export type ResolveDeps = RequestDeps & DecisionDeps & { readonly hooks: Pick<Hooks, "ask"> };
 
 export interface ResolvePermission {
   readonly requestId: string;
@@ -77,7 +79,7 @@ async function wishFor(
   const { permission } = request;
   if (permission === undefined) throw notAPermission(request.id);
   const session = await getSession(deps.db, request.sessionId);
-  if (resolve.decision === "approve") await checkAllowed(deps, session, permission, resolve.arguments);
+  if (resolve.decision === "approve") await checkAllowed(deps, session, request, permission, resolve.arguments);
   const rule = ruleOfAnswer(deps, session, permission, resolve);
   const { decision, reason, actor, arguments: args } = resolve;
   const answer: PermissionAnswer = {
@@ -98,14 +100,18 @@ async function wishFor(
   };
 }
 
-/** A deny rule and a protected path outweigh every answer. */
+/** A deny rule and a protected path outweigh every answer, and so does a hook that has not seen what is to run instead. */
 async function checkAllowed(
   deps: ResolveDeps,
   session: StoredSession,
-  { tool, arguments: shown }: Permission,
+  { turnId }: StoredRequest,
+  permission: Permission,
   args: JsonObject | undefined,
 ): Promise<void> {
-  const objection = await findObjection(deps, session, tool, args ?? shown);
+  const { tool, callId } = permission;
+  const objection =
+    (await findObjection(deps, session, tool, args ?? permission.arguments)) ??
+    (args && (await findHookObjection(deps, session, { turnId, callId, tool, arguments: args })));
   if (objection === undefined) return;
   throw new DomainError(
     "denied",
@@ -115,6 +121,20 @@ async function checkAllowed(
       tool,
     },
   );
+}
+
+/** A hook that wants a human to be asked has what it wants. */
+async function findHookObjection(
+  deps: ResolveDeps,
+  session: StoredSession,
+  call: { readonly turnId: string; readonly callId: string; readonly tool: string; readonly arguments: JsonObject },
+): Promise<string | undefined> {
+  const { risk, reason } = await decide(deps, session, call.tool, call.arguments);
+  const { id: sessionId, workspace } = session;
+  const asked = { ...call, sessionId, workspace, risk, verdict: "ask", reason } as const;
+  // Its own time limits it: the answer of a human does not end with the call that brought it.
+  const ruling = await deps.hooks.ask(asked, new AbortController().signal);
+  return ruling?.decision === "deny" ? ruling.reason : undefined;
 }
 
 /** What the answer means for the call. It goes on at once, or it is over. */
@@ -139,7 +159,9 @@ function factsFor(
   }
   const shownHash = hashOfCall({ name, arguments: permission.arguments });
   const approved = setCallApproved({ callId, shownHash, name, arguments: args, decision: decided });
-  return { ...NO_FACTS, changes: () => [approved] };
+  const place = { sessionId: session.id, turnId: ended.turnId };
+  const call = { id: callId, name, arguments: args ?? permission.arguments };
+  return { ...NO_FACTS, changes: (_seq, nowMs) => [approved, auditOfDecision(place, call, decided, nowMs)] };
 }
 
 function refusalOf(error: unknown, { requestId, rule, scope }: ResolvePermission): unknown {

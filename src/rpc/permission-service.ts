@@ -2,6 +2,7 @@ import { durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { PermissionScope } from "../../gen/ts/parley/v1/permission_pb.ts";
 import type { CheckPermissionRequest, PermissionService } from "../../gen/ts/parley/v1/permission_service_pb.ts";
+import type { Hooks } from "../hook/hooks.ts";
 import { invalidField } from "../errors.ts";
 import type { ApprovalMode } from "../permission/approval-mode.ts";
 import { decide, type DecisionDeps } from "../permission/decision.ts";
@@ -36,6 +37,7 @@ type PermissionServiceDeps = RuleDeps &
   Parameters<typeof updateSession>[0] & {
     /** That of sessions for which nobody says one. */
     readonly defaultMode: ApprovalMode;
+    readonly hooks: Pick<Hooks, "list">;
   };
 
 export function createPermissionService(deps: PermissionServiceDeps): ServiceImpl<typeof PermissionService> {
@@ -123,12 +125,16 @@ export function createPermissionService(deps: PermissionServiceDeps): ServiceImp
       const session = await getSession(db, sessionId);
       if (request.callId !== "") return pastDecision(await getDecidedCall(db, session, request.callId));
       const { verdict, risk, reason, rule, suggestedRules } = await decide(deps, session, tool, args ?? {});
+      const { workspace } = session;
+      // What is denied is not theirs to decide.
+      const hooks = verdict === "deny" ? [] : await deps.hooks.list("before", { tool, workspace });
       return {
         decision: verdictToProto(verdict),
         risk: riskToProto(risk.level),
         reason,
         ...(rule !== undefined && { rule: ruleToProto(rule) }),
         suggestedRules: suggestedRules.map(ruleDraftToProto),
+        hooks: hooks.map(({ name }) => name),
       };
     },
   };

@@ -5,6 +5,7 @@ import { MAX_OPEN } from "../request/request.ts";
 import { insertRequest } from "../request/request-store.ts";
 import { setWaitingOn } from "../session/waiting-on.ts";
 import { ClaimLost } from "../store/database.ts";
+import { auditOfDecision } from "./call-audit.ts";
 import { deniedResult } from "./call-results.ts";
 import { toCallDecision } from "./judge-call.ts";
 import { setCallWaiting, type ToolCall } from "./tool-call-store.ts";
@@ -55,6 +56,7 @@ export async function askPermission(
       changes: () => [
         ...insertRequest(request, session.key),
         setCallWaiting(call, request.id, toCallDecision(decision)),
+        auditOfDecision({ sessionId: session.id, turnId: turn.id }, call, toCallDecision(decision), createTimeMs),
         ...setWaitingOn(session.key, createTimeMs),
       ],
     });

@@ -1,6 +1,7 @@
 import { joinFacts, type Facts } from "../event/facts.ts";
 import type { StoredSession } from "../session/session-store.ts";
 import { UNKNOWN_RESULT } from "./call-results.ts";
+import { auditOfEnd } from "./call-audit.ts";
 import { closeRequests, type ClosedRequests } from "./close-requests.ts";
 import type { TurnEnd } from "./next-step.ts";
 import { isOpen, listCalls, type ToolCall } from "./tool-call-store.ts";
@@ -19,7 +20,10 @@ export async function closeCalls(
   const requests = await closeRequests(deps, session, turnId, `its turn was ${why}`);
   const open = (await listCalls(deps.db, turnId)).filter(isOpen);
   const calls = open.map((call): Facts => {
-    return toolCallEnded(deps, session, turnId, call.id, closedResult(call, end, wasKilled));
+    const result = closedResult(call, end, wasKilled);
+    const facts = toolCallEnded(deps, session, turnId, call.id, result);
+    if (call.state !== "started") return facts;
+    return joinFacts(facts, auditOfEnd({ sessionId: session.id, turnId }, call, result.outcome));
   });
   return { ended: requests.ended, ...joinFacts(requests, ...calls) };
 }

@@ -10,7 +10,7 @@ import type { OfferedTool, WaitFor } from "../tool/tool.ts";
 import type { FreeCall } from "./begin-call.ts";
 import { deniedResult } from "./call-results.ts";
 import { setCallAllowed, setCallStarted, type ToolCall } from "./tool-call-store.ts";
-import type { CallResult } from "./tool-step.ts";
+import type { CallResult, CallScope } from "./tool-step.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 
 /** What becomes of a call: it runs, a human is asked, or it is over before it began. */
@@ -22,14 +22,15 @@ export type Fate =
   | { readonly kind: "end"; readonly result: CallResult; readonly decision?: CallDecision };
 
 /** Decides what becomes of a call. What is wrong with its arguments is for the model to put right: nobody is asked about it. */
-export async function judgeCall(deps: TurnDeps, session: StoredSession, call: ToolCall): Promise<Fate> {
+export async function judgeCall(scope: CallScope, call: ToolCall): Promise<Fate> {
+  const { deps, session } = scope;
   const tool = toolsOf(deps.tools, session).find(({ name }) => name === call.name);
   if (tool === undefined) return failed(`There is no tool named ${call.name}.`);
   if (call.invalidArguments !== "") return failed("The arguments were not a JSON object; the tool was not run.");
   try {
     return call.state === "approved"
       ? await judgeApproved(deps, session, call, tool)
-      : await judgeNew(deps, session, call, tool);
+      : await judgeNew(scope, call, tool);
   } catch (error) {
     if (error instanceof DomainError && error.reason === "INVALID_TOOL_ARGUMENTS")
       return failed(messageOf(error.cause));

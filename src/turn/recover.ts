@@ -5,10 +5,11 @@ import { completeMessage, findLastOfTurn } from "../message/message-store.ts";
 import { findSession, type StoredSession } from "../session/session-store.ts";
 import type { Database, Statement } from "../store/database.ts";
 import { joinFacts, NO_FACTS } from "../event/facts.ts";
+import { auditOfEnd } from "./call-audit.ts";
 import { UNKNOWN_RESULT } from "./call-results.ts";
 import { endTurn } from "./end-turn.ts";
 import type { TurnEnd } from "./next-step.ts";
-import { isAsked, listCalls } from "./tool-call-store.ts";
+import { isAsked, listCalls, type ToolCall } from "./tool-call-store.ts";
 import { toolCallEnded } from "./tool-step.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import type { TurnRunner } from "./turn-runner.ts";
@@ -73,18 +74,28 @@ async function recoverTurn(
 ): Promise<boolean> {
   const partial = await closePartial(deps, session, turn, partsByMessage);
   const calls = await listCalls(deps.db, turn.id);
-  const hasAsked = turn.state !== "cancelling" && calls.some(isAsked);
+  const hasAsked = turn.state !== "cancelling" && hasAskedOthers(turn, calls);
   const end = hasAsked ? undefined : endOfRecovered(session, turn);
   if (end !== undefined) {
     await endTurn(deps, session, turn.id, { end, closing: partial, wasKilled: true });
     return false;
   }
   const started = calls.filter((call) => call.state === "started");
-  const unknown = started.map((call) => toolCallEnded(deps, session, turn.id, call.id, UNKNOWN_RESULT));
+  const unknown = started.map((call) =>
+    joinFacts(
+      toolCallEnded(deps, session, turn.id, call.id, UNKNOWN_RESULT),
+      auditOfEnd({ sessionId: session.id, turnId: turn.id }, call, UNKNOWN_RESULT.outcome),
+    ),
+  );
   const counted = { ...NO_FACTS, changes: () => [setRecovered(turn.id, turn.recoveries + 1)] };
   const facts = joinFacts(partial, ...unknown, ...(hasAsked ? [] : [counted]));
   if (facts.events.length > 0 || !hasAsked) await deps.log.append(session.id, { turnId: turn.id, ...facts });
   return true;
+}
+
+/** It waits for others, or what they said has come and was not taken up. */
+export function hasAskedOthers(turn: StoredTurn, calls: readonly ToolCall[]): boolean {
+  return turn.isAnswered || turn.limitRequestId !== "" || calls.some(isAsked);
 }
 
 /** The answer that was being made, completed with the text that had been stored of it. */

@@ -42,7 +42,7 @@ async function takeCall(scope: CallScope, call: ToolCall): Promise<void> {
   // As it is now: mode and rules may have changed since the step began.
   const session = await getSession(deps.db, scope.session.id);
   const here = { ...scope, session };
-  const fate = await untilAborted(judgeCall(deps, session, call), signal, deps.clock, 0);
+  const fate = await untilAborted(judgeCall(here, call), signal, deps.clock, 0);
   switch (fate.kind) {
     case "run":
       return beginCall(here, call, fate.free);
@@ -53,10 +53,13 @@ async function takeCall(scope: CallScope, call: ToolCall): Promise<void> {
     case "end": {
       const ended = toolCallEnded(deps, session, turn.id, call.id, fate.result);
       const { decision } = fate;
+      const place = { sessionId: session.id, turnId: turn.id };
       await deps.log.append(session.id, {
         ...ended,
         changes: (firstSeq, nowMs) => [
-          ...(decision === undefined ? [] : [setCallDecision(call.id, decision)]),
+          ...(decision === undefined
+            ? []
+            : [setCallDecision(call.id, decision), auditOfDecision(place, call, decision, nowMs)]),
           ...ended.changes(firstSeq, nowMs),
         ],
       });

@@ -1,6 +1,7 @@
 import type { BlobStore } from "../blob/blob-store.ts";
 import type { Clock } from "../clock.ts";
 import type { EventLog } from "../event/event-log.ts";
+import type { Hooks } from "../hook/hooks.ts";
 import type { NewId } from "../id.ts";
 import type { ModelCache } from "../model/model-cache.ts";
 import type { ProtectedPaths } from "../permission/protected-paths.ts";
@@ -26,6 +27,8 @@ export interface TurnDeps {
   readonly protectedPaths: ProtectedPaths;
   /** Of those who wait for requests that a turn ends. */
   readonly bells: Pick<RequestBells, "ring">;
+  /** Asked before calls, and told after them. */
+  readonly hooks: Pick<Hooks, "ask" | "tell">;
   readonly titles: Pick<Titles, "begin">;
   /** For jitter; between 0 and 1. */
   readonly random: () => number;

@@ -17,10 +17,12 @@ export async function checkCall(context: Context, ref: string, tool: string, tex
     out.write(`${toJsonString(CheckPermissionResponseSchema, answer)}\n`);
     return EXIT.ok;
   }
-  const { decision, risk, reason, rule, suggestedRules } = answer;
+  const { decision, risk, reason, rule, suggestedRules, hooks } = answer;
   out.write(`${decisionWord(decision)}: ${out.foreignLine(reason)} (risk: ${riskWord(risk)})\n`);
   if (rule !== undefined) out.write(`by ${rule.id}: ${ruleText(rule, out)}\n`);
   for (const draft of suggestedRules) out.write(`it would run unasked with: ${ruleText(draft, out)}\n`);
+  if (hooks.length > 0)
+    out.write(`before it these hooks would be asked: ${hooks.map((name) => out.foreignLine(name)).join(", ")}\n`);
   return EXIT.ok;
 }
 
