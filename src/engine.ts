@@ -66,12 +66,15 @@ import { ADMIN_NAME, hashSecret } from "./token/token.ts";
 import { openTokens, type Tokens } from "./token/tokens.ts";
 import { type Commands, createCommands } from "./tool/commands.ts";
 import { createFileTools } from "./tool/file-tools.ts";
+import { createFetchUrlTool } from "./tool/fetch-url.ts";
 import { createNowTool } from "./tool/now.ts";
 import { endLeftOvers } from "./tool/processes.ts";
 import { askHumanTool } from "./tool/ask-human.ts";
 import { todoTool } from "./tool/todo.ts";
+import { publicWeb } from "./tool/safe-fetch.ts";
 import { createSandbox, type Sandbox } from "./tool/sandbox.ts";
 import type { Tool } from "./tool/tool.ts";
+import { createProxyRules } from "./tool/web-proxies.ts";
 import { findWorkspace } from "./trust/trust-store.ts";
 import { cancelTurn } from "./turn/cancel-turn.ts";
 import { recoverTurns } from "./turn/recover.ts";
@@ -288,6 +291,7 @@ async function createTurns(engine: Base, store: Store) {
     ...createFileTools(files, config.programPath),
     askHumanTool,
     ...commands.tools,
+    createWebTool(config),
     ...(parts.tools ?? []),
   ];
   const workspaceInstructions = createWorkspaceInstructions(files);
@@ -331,6 +335,12 @@ function openHooks({ config, clock, logger, closers, onBug }: Base, { db, files,
   });
   closers.add(() => hooks.close());
   return hooks;
+}
+
+/** What reads pages of the public web. */
+function createWebTool({ proxies, fetchThroughProxy }: Config): Tool {
+  const { proxyFor, refusal } = createProxyRules(proxies, fetchThroughProxy);
+  return createFetchUrlTool({ web: { ...publicWeb, proxyFor }, version: packageFile.version, refusal });
 }
 
 /** What runs the commands of agents. */
