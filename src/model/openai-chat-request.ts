@@ -4,9 +4,10 @@ import type { ModelImage, ModelMessage, ModelPart, ModelRequest } from "./model.
 
 type ChatMessage = OpenAI.ChatCompletionMessageParam;
 type ChatPart = OpenAI.ChatCompletionContentPart;
+export type ChatRequest = OpenAI.ChatCompletionCreateParamsStreaming;
 
 /** A model request as Chat Completions wants it, streamed and with the usage at its end. Throws what reading a picture throws. */
-export async function toChatRequest(request: ModelRequest): Promise<OpenAI.ChatCompletionCreateParamsStreaming> {
+export async function toChatRequest(request: ModelRequest): Promise<ChatRequest> {
   return {
     model: request.model,
     messages: await toChatMessages(request),

@@ -125,6 +125,84 @@ test("a conversation is sent as Chat Completions wants it", async () => {
   });
 });
 
+/** A picture of these bytes, as a message has it. */
+function imageOf(bytes: string) {
+  const image = { sha256: bytes, mediaType: "image/png", sizeBytes: bytes.length };
+  return { ...image, bytes: async () => Buffer.from(bytes) };
+}
+const sentImage = (bytes: string) => ({
+  type: "image_url",
+  image_url: { url: `data:image/png;base64,${Buffer.from(bytes).toString("base64")}` },
+});
+const messagesOf = (body: string): unknown => (JSON.parse(body) as { messages: unknown }).messages;
+
+test("pictures of the user are sent among the words, in their order", async () => {
+  const { upstream, model } = await setUp(stream(chunk({ content: "ok" }), chunk({}, "stop"), DONE));
+  const parts = [
+    "before ",
+    { kind: "image", ...imageOf("one") },
+    "after",
+    { kind: "image", ...imageOf("two") },
+  ] as const;
+  await call(model, requestOf("", { messages: [messageOf("user", ...parts)] }));
+  expect(messagesOf(upstream.requests[0]!.body)).toEqual([
+    {
+      role: "user",
+      content: [{ type: "text", text: "before " }, sentImage("one"), { type: "text", text: "after" }, sentImage("two")],
+    },
+  ]);
+});
+
+test("pictures of tools follow the results of their answer as a user's message, since results take none", async () => {
+  const { upstream, model } = await setUp(stream(chunk({ content: "ok" }), chunk({}, "stop"), DONE));
+  const calls = ["c1", "c2"].map(
+    (callId) =>
+      ({ kind: "tool_call", callId, providerCallId: `p-${callId}`, name: "read_file", arguments: {} }) as const,
+  );
+  const result = { kind: "tool_result", outcome: "succeeded" } as const;
+  const messages = [
+    messageOf("user", "look"),
+    messageOf("assistant", ...calls),
+    messageOf("tool", { ...result, callId: "c1", text: "a.png: a picture", images: [imageOf("one")] }),
+    messageOf("tool", { ...result, callId: "c2", text: "b.png: a picture", images: [imageOf("two")] }),
+    messageOf("assistant", "I see"),
+    messageOf("user", "and?"),
+  ];
+  await call(model, requestOf("", { messages }));
+  const sent = messagesOf(upstream.requests[0]!.body) as { role: string; content?: unknown }[];
+  expect(sent.map(({ role }) => role)).toEqual(["user", "assistant", "tool", "tool", "user", "assistant", "user"]);
+  expect(sent[2]).toEqual({ role: "tool", tool_call_id: "p-c1", content: "a.png: a picture" });
+  expect(sent[4]?.content).toEqual([
+    { type: "text", text: "[Shown by a tool whose result begins: a.png: a picture]" },
+    sentImage("one"),
+    { type: "text", text: "[Shown by a tool whose result begins: b.png: a picture]" },
+    sentImage("two"),
+  ]);
+});
+
+test("pictures of the last results are sent, too", async () => {
+  const { upstream, model } = await setUp(stream(chunk({ content: "ok" }), chunk({}, "stop"), DONE));
+  const asked = { kind: "tool_call", callId: "c", providerCallId: "p", name: "read_file", arguments: {} } as const;
+  const result = {
+    kind: "tool_result",
+    callId: "c",
+    outcome: "succeeded",
+    text: "r",
+    images: [imageOf("one")],
+  } as const;
+  await call(model, requestOf("", { messages: [messageOf("assistant", asked), messageOf("tool", result)] }));
+  const sent = messagesOf(upstream.requests[0]!.body) as { role: string }[];
+  expect(sent.map(({ role }) => role)).toEqual(["assistant", "tool", "user"]);
+});
+
+test("a picture that cannot be read fails the call with what was wrong", async () => {
+  const { upstream, model } = await setUp(stream(chunk({ content: "ok" }), chunk({}, "stop"), DONE));
+  const gone = { kind: "image", ...imageOf("x"), bytes: () => Promise.reject(new Error("it is gone")) } as const;
+  const { error } = await call(model, requestOf("", { messages: [messageOf("user", gone)] }));
+  expect(error).toMatchObject({ message: expect.stringContaining("it is gone") });
+  expect(upstream.requests).toHaveLength(0);
+});
+
 test("without a key none is sent, and nothing of the environment's", async () => {
   vi.stubEnv("OPENAI_API_KEY", "sk-environment");
   vi.stubEnv("OPENAI_ORG_ID", "org-environment");

@@ -4,7 +4,7 @@ import { createHttpFetch, type HttpFetch } from "./http-fetch.ts";
 import { ModelError, type Model, type ModelRequest } from "./model.ts";
 import { createChunkReader } from "./openai-chat-answer.ts";
 import { StreamFailure, toModelError } from "./openai-chat-error.ts";
-import { toChatRequest } from "./openai-chat-request.ts";
+import { type ChatRequest, toChatRequest } from "./openai-chat-request.ts";
 import { createPieceQueue, type PieceQueue } from "./piece-queue.ts";
 import { NO_PROXIES, type Proxies } from "./proxies.ts";
 import { createEventDecoder } from "./server-sent-events.ts";
@@ -35,9 +35,12 @@ export function createOpenaiChatModel(options: OpenaiChatOptions): Model {
   let isClosed = false;
 
   async function run(call: Call, request: ModelRequest): Promise<void> {
+    // A picture that cannot be read is no fault of the provider.
+    const sent = await toChatRequest(request).catch((error: unknown) => stop(call, error));
+    if (sent === undefined) return;
     try {
       client ??= createClient(url, apiKey, http);
-      await pump(await client, request, call, clock);
+      await pump(await client, sent, call, clock);
       call.queue.end();
     } catch (error) {
       const context = { host: hostOf(url), apiKey, nowMs: clock.now(), isStreaming: call.isStreaming };
@@ -108,9 +111,9 @@ const DONE = "[DONE]";
  * Reads the provider's stream into the queue, to its end. The package decodes events one by one, each through several
  * promises; here all that one read of the socket brought is decoded in one go, which halves the CPU of a token.
  */
-async function pump(client: OpenAI, request: ModelRequest, call: Call, clock: Clock): Promise<void> {
+async function pump(client: OpenAI, request: ChatRequest, call: Call, clock: Clock): Promise<void> {
   const { queue, controller } = call;
-  const answer = client.chat.completions.create(await toChatRequest(request), { signal: controller.signal });
+  const answer = client.chat.completions.create(request, { signal: controller.signal });
   const response = await answer.asResponse();
   call.isStreaming = true;
   checkContentType(response);
