@@ -19,19 +19,28 @@ const MAX_PIPED = 400;
 const MAX_LINES = 8;
 const MAX_DIFF_ROWS = 24;
 
+/** What the model is told where something else ran than it asked for: shown as what ran. */
+const EDITED = /^\[A human changed the arguments before it ran; it ran with: [^]*?\]\n/;
+/** What the model is told of a denial, before its reason. */
+const DENIED = /^The call was denied and did not run: /;
+
 /** A tool call and what came of it: one line, and under it, folded, what it told where that is more than a line. */
 export function callLines(output: Output, call: ShownCall | undefined, result: ToolResult): string[] {
   const { style, foreign, foreignLine } = output;
+  const text = result.text.replace(EDITED, "");
   const name = foreignLine(call?.name ?? "tool");
   const rest = shorten(foreignLine(call === undefined ? "" : restOf(call)), MAX_ARGS);
   const mark = (MARKS[result.state] ?? plainMark)(output);
-  const head = `${mark} ${style.bold(name)}${style.dim(rest)}`;
-  const [first = "", ...more] = foreign(result.text.trim()).split("\n");
+  const change = text === result.text ? "" : style.yellow(" (as edited)");
+  const head = `${mark} ${style.bold(name)}${style.dim(rest)}${change}`;
+  const [first = "", ...more] = foreign(text.trim()).split("\n");
   const room = output.isTerminal ? Math.max(20, output.columns - widthOf(`${name}${rest}`) - 6) : MAX_PIPED;
   // How a call ended, or all that it told; a list or a file has nothing to stand for all of it.
   const isTold = more.length === 0 || call?.name === "shell";
-  const lines = isTold ? more : [first, ...more];
-  const told = isTold ? shorten(foreignLine(first), room) : countText(lines.length);
+  const isDenied = result.state === ToolCallState.DENIED;
+  const lines = isDenied ? [] : isTold ? more : [first, ...more];
+  const ending = isDenied ? result.text.replace(DENIED, "denied: ") : first;
+  const told = isTold || isDenied ? shorten(foreignLine(ending), room) : countText(lines.length);
   return [`${head}${style.dim(` → ${told}`)}`, ...foldedLines(output, lines)];
 }
 
@@ -59,6 +68,7 @@ const plainMark = (): string => "⚙";
 const MARKS: Readonly<Partial<Record<ToolCallState, (output: Output) => string>>> = {
   [ToolCallState.SUCCEEDED]: ({ style }) => style.green("⚙"),
   [ToolCallState.FAILED]: ({ style }) => style.red("⚙"),
+  [ToolCallState.DENIED]: ({ style }) => style.red("⚙"),
   [ToolCallState.CANCELLED]: ({ style }) => style.dim("⚙"),
   [ToolCallState.UNKNOWN]: ({ style }) => style.yellow("⚙"),
 };

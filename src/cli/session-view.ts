@@ -149,7 +149,9 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
 
   function showAnswered(request: Request | undefined): void {
     if (request === undefined) return;
-    page.line("note", answeredLine(output, request, options.answeredHere?.(request.id) === true));
+    // With the call that it is about.
+    const block = request.permission === undefined ? "note" : "tool";
+    page.line(block, answeredLine(output, request, options.answeredHere?.(request.id) === true));
   }
 
   function showFact({ payload }: Event): void {

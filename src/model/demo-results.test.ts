@@ -34,6 +34,20 @@ test.for<[string, Parameters<typeof ended>, string]>([
   ["a file that was written", ["write_file", { path: "a" }, "made a (5 bytes)"], "Done: made a (5 bytes)."],
   ["an answer", ["ask_human", {}, "blue"], "You answered: blue"],
   ["a failure", ["read_file", { path: "a" }, "there is no a", "failed"], "I could not read a: there is no a"],
+  [
+    "a denial",
+    ["shell", { command: "rm a" }, "The call was denied and did not run: a human says: keep it", "denied"],
+    "I was not allowed to run `rm a`: a human says: keep it",
+  ],
+  [
+    "a call that was changed",
+    [
+      "shell",
+      { command: "rm a" },
+      '[A human changed the arguments before it ran; it ran with: {"command":"rm b]"}]\nexit code 0 after 0.1 s\n[no output]',
+    ],
+    "As you changed it: `rm b]`: exit code 0 after 0.1 s",
+  ],
   ["a tool of somebody else", ["their_tool", {}, "no", "failed"], "I could not call their_tool: no"],
   [
     "a cancelled call",

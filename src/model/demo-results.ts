@@ -1,4 +1,4 @@
-import type { Message, ToolCallPart, ToolResultPart } from "../message/message.ts";
+import type { JsonObject, Message, ToolCallPart, ToolResultPart } from "../message/message.ts";
 
 /** Of what a tool said, so much is repeated. */
 const MAX_LINES = 20;
@@ -26,7 +26,10 @@ export function lastCalls(messages: readonly Message[]): readonly EndedCall[] {
 }
 
 /** What came of a call, as it is told to whoever asked for it. */
-export function tellResult({ call, result }: EndedCall): string {
+export function tellResult(ended: EndedCall): string {
+  const edited = EDITED.exec(ended.result.text);
+  if (edited !== null) return `As you changed it: ${tellResult(asEdited(ended, edited))}`;
+  const { call, result } = ended;
   const text = result.text.trim();
   switch (result.outcome) {
     case "succeeded":
@@ -38,9 +41,28 @@ export function tellResult({ call, result }: EndedCall): string {
     case "cancelled":
       return `I was stopped before I could ${doing(call)}.`;
     case "denied":
-      return said(`I was not allowed to ${doing(call)}`, text);
+      return said(`I was not allowed to ${doing(call)}`, text.replace(/^The call was denied and did not run: /, ""));
     case "unknown":
       return `Nobody knows whether I managed to ${doing(call)}: the engine stopped meanwhile.`;
+  }
+}
+
+/** How the engine says that something else ran than what was asked for, before what came of it. */
+const EDITED = /^\[A human changed the arguments before it ran; it ran with: (?<json>[^]*?)\]\n/;
+
+function asEdited({ call, result }: EndedCall, edited: RegExpExecArray): EndedCall {
+  return {
+    call: { ...call, arguments: readObject(edited.groups?.["json"] ?? "") ?? call.arguments },
+    result: { ...result, text: result.text.slice(edited[0].length) },
+  };
+}
+
+function readObject(json: string): JsonObject | undefined {
+  try {
+    return JSON.parse(json) as JsonObject;
+  } catch {
+    // What is long was cut.
+    return undefined;
   }
 }
 

@@ -171,6 +171,17 @@ test("what is asked for step by step is done step by step, and it tells what cam
   expect(third.events.at(-1)).toEqual({ kind: "stop", reason: "end" });
 });
 
+test("after a denial it tells the reason, and leaves what was to come after it", async () => {
+  const tools = ["shell", "read_file"].map(toolOf);
+  const question = messageOf("user", "run `rm a`, then read b.txt");
+  const call = { kind: "tool_call", callId: "c", providerCallId: "p", name: "shell" } as const;
+  const asked = messageOf("assistant", { ...call, arguments: { command: "rm a" } });
+  const denied = messageOf("tool", { kind: "tool_result", callId: "c", outcome: "denied", text: "keep it" });
+  const { text, ...told } = await ask(requestOf("", { messages: [question, asked, denied], tools }));
+  expect(text).toContain("I was not allowed to run `rm a`: keep it\n\nSo I leave the rest.");
+  expect(calls({ ...told, text })).toEqual([]);
+});
+
 test("it asks for no tool that its request does not offer, and does the rest", async () => {
   const first = await ask(requestOf("run `ls` and list the files", { tools: [toolOf("list_files")] }));
   expect(calls(first)).toEqual([["list_files", "{}"]]);

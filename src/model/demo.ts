@@ -78,9 +78,13 @@ function followSteps(script: Script, messages: readonly Message[], offered: Read
     .map((step) => step.filter(({ tool }) => offered.has(tool)))
     .filter((step) => step.length > 0);
   const ended = lastCalls(sinceUser);
-  const next = steps[done] ?? [];
+  // What comes after something that a human did not want most likely needs it.
+  const isDenied = ended.some(({ result }) => result.outcome === "denied");
+  const next = isDenied ? [] : (steps[done] ?? []);
+  const left = isDenied && done < steps.length ? ["So I leave the rest."] : [];
   const missing = script.steps.flat().filter(({ tool }) => !offered.has(tool));
-  const intro = sentences([...(done === 0 ? missing.map(tellMissing) : []), ...next.map((order) => order.intro)]);
+  const untold = done === 0 ? missing.map(tellMissing) : [];
+  const intro = sentences([...untold, ...next.map((order) => order.intro), ...left]);
   script.steps = [next];
   script.answer = chain(tellEnded(ended), splitWords(ended.length > 0 && intro !== "" ? `\n\n${intro}` : intro));
   // The manner was for the first part of the turn.

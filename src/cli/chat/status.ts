@@ -11,10 +11,13 @@ export function statusLine(chat: Chat, label: string, nowMs: number): string {
   if (isEngineAway) return "◌ the engine is away, trying again";
   if (room === undefined) return ["○ new session", foreignLine(next.model)].filter(Boolean).join(" · ");
   const { facts } = room;
+  const asked = chat.desk?.open.length ?? 0;
   const state =
     facts.runningTurnId === undefined
       ? "○ idle"
-      : `● ${label || "answering"} ${formatSpan(nowMs - facts.runningSinceMs)}`;
+      : asked > 0
+        ? `◐ waits for ${asked === 1 ? "an answer" : `${asked} answers`}`
+        : `● ${label || "answering"} ${formatSpan(nowMs - facts.runningSinceMs)}`;
   const count = facts.queue.length;
   const isPaused = count > 0 && facts.runningTurnId === undefined;
   return [
