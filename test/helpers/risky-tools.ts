@@ -5,7 +5,7 @@ const LEVELS: readonly RiskLevel[] = ["none", "read", "edit", "safe", "destructi
 
 /** Tools that do nothing, each with the risk it is named after, and what became of their calls. */
 export interface RiskyTools {
-  readonly tools: readonly Tool[];
+  readonly tools: Tool[];
   /** What ran, in order: the tool and its arguments. */
   readonly ran: string[];
   /** Lets all that hang go on. */
