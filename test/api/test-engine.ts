@@ -33,6 +33,8 @@ export interface TestEngineOptions {
   readonly dataDir?: string;
   /** As in the configuration; absent = sessions that a test does not name have no title, and no call or event comes of it. */
   readonly titles?: "on" | "off";
+  /** A file that names hooks; absent = there are none. */
+  readonly hooks?: string;
   readonly parts?: EngineParts;
 }
 
@@ -46,6 +48,7 @@ export async function startTestEngine(options: TestEngineOptions = {}): Promise<
     OPENAI_API_KEY: options.openai === undefined ? undefined : "sk-test",
     OPENAI_MODEL: "scripted-1",
     PARLEY_TITLES: options.titles,
+    PARLEY_HOOKS: options.hooks,
   });
   const logger = pino({ level: "error" }, { write: (line: string) => void bugs.push(line) });
   const engine = await startEngine(config, {

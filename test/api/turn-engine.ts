@@ -28,9 +28,10 @@ export function useTurns() {
     /** A test that restarts it puts the new one here. */
     engine: undefined as unknown as TestEngine,
 
-    async start(parts: TestEngineOptions["parts"] = {}): Promise<void> {
+    async start(parts: TestEngineOptions["parts"] = {}, options: TestEngineOptions = {}): Promise<void> {
       const { url } = turns.upstream;
-      turns.engine = await startTestEngine({ openai: url, parts: { random: () => 0, tools: [hang], ...parts } });
+      const all = { random: () => 0, tools: [hang], ...parts };
+      turns.engine = await startTestEngine({ openai: url, ...options, parts: all });
     },
 
     async startTurn(sessionId: string, words = "go"): Promise<Turn> {
