@@ -70,6 +70,11 @@ const NOT_IN_EVENTS = [
   "Event.reasoning_delta",
   "ReasoningDelta.message_id",
   "ReasoningDelta.text",
+  // Output on its way: the call's result takes its place in the same manner.
+  "Event.tool_output_delta",
+  "ToolOutputDelta.call_id",
+  "ToolOutputDelta.stream",
+  "ToolOutputDelta.data",
 ];
 
 let upstream: Upstream;
@@ -80,7 +85,10 @@ const { tools } = createRiskyTools();
 
 beforeAll(async () => {
   upstream = await startUpstream();
-  const engine = await startTestEngine({ openai: upstream.url, parts: { random: () => 0, tools: [rewrite, ...tools] } });
+  const engine = await startTestEngine({
+    openai: upstream.url,
+    parts: { random: () => 0, tools: [rewrite, ...tools] },
+  });
   const ids = await fill(engine);
   before = await readAll(engine, ids);
   const again = await engine.restart();
