@@ -145,6 +145,7 @@ it("answers that contradict themselves are refused, with the field and what to d
           answer: { content: { case: "permission", value: { decision: PermissionDecision.APPROVE } } },
         }),
       "USE_RESOLVE_PERMISSION",
+      "answer",
     ],
   ];
   for (const [call, reason, field] of refused) {
