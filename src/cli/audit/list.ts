@@ -29,7 +29,26 @@ export async function listEntries(
 
 function row({ seq, createTime, actor, action, sessionId, target, detail }: AuditEntry, out: Output): string[] {
   const time = createTime === undefined ? "" : formatTime(timestampDate(createTime));
-  const what = [target, sessionId === target ? "" : sessionId, detail === "{}" ? "" : detail];
+  const what = [target, sessionId === target ? "" : sessionId, wordsOf(detail)];
   const words = what.filter((text) => text !== "").join(" ");
   return [String(seq), time, actor === "" ? "-" : out.foreignLine(actor), action, out.foreignLine(words)];
+}
+
+/** `tool=shell verdict=deny reason=...`: for people. Scripts take `--json`. */
+function wordsOf(detail: string): string {
+  const value = parse(detail);
+  if (typeof value !== "object" || value === null) return detail;
+  return Object.entries(value)
+    .filter(([name, one]) => name !== "turn_id" && one !== null && one !== "")
+    .map(([name, one]) => `${name}=${typeof one === "string" ? one : JSON.stringify(one)}`)
+    .join(" ");
+}
+
+/** Somebody may have been at it. */
+function parse(detail: string): unknown {
+  try {
+    return JSON.parse(detail);
+  } catch {
+    return undefined;
+  }
 }
