@@ -6,7 +6,7 @@ import { insertMessage } from "../src/message/message-store.ts";
 import { encodePayload } from "../src/rpc/event-codec.ts";
 import { insertSession } from "../src/session/session-store.ts";
 import type { Statement } from "../src/store/database.ts";
-import { insertTurn, setTurnEnded, type StoredTurn } from "../src/turn/turn-store.ts";
+import { insertTurn, setTurnEnded, NOTHING_GRANTED, type StoredTurn } from "../src/turn/turn-store.ts";
 import { DEFAULT_LIMITS } from "../src/turn/turn.ts";
 import type { Usage } from "../src/usage/usage.ts";
 import { indexMessages, keptStore } from "./kept-store.ts";
@@ -104,6 +104,9 @@ function fillTurn(run: (statement: Statement) => void, sessionKey: number, numbe
     usage: USAGE,
     recoveries: 0,
     workedMs: 0,
+    granted: NOTHING_GRANTED,
+    limitRequestId: "",
+    isAnswered: false,
     queuedId: "",
     firstSeq,
     createTimeMs,

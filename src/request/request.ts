@@ -3,7 +3,7 @@ import type { JsonObject } from "../message/message.ts";
 import type { Permission, PermissionAnswer } from "../permission/permission.ts";
 
 /** Everything that waits for a human has one. */
-export type RequestKind = "question" | "permission";
+export type RequestKind = "question" | "permission" | "limit";
 
 export type RequestState = "open" | "answered" | "dismissed" | "cancelled" | "expired";
 

@@ -16,6 +16,7 @@ import { structOf } from "./message-proto.ts";
 import { permissionAnswerToProto, permissionToProto } from "./permission-proto.ts";
 
 const KINDS: Readonly<Record<domain.RequestKind, RequestKind>> = {
+  limit: RequestKind.LIMIT,
   question: RequestKind.QUESTION,
   permission: RequestKind.PERMISSION,
 };
@@ -111,6 +112,7 @@ export function requestToProto(request: domain.Request): RequestProto {
   return create(RequestSchema, {
     id: request.id,
     sessionId: request.sessionId,
+    rootSessionId: request.rootSessionId ?? request.sessionId,
     turnId: request.turnId,
     kind: KINDS[request.kind],
     title: request.title,

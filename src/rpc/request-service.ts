@@ -39,11 +39,17 @@ export function createRequestService(deps: RequestDeps): ServiceImpl<typeof Requ
     getRequest: async ({ requestId }) => ({ request: requestToProto(await getRequest(db, requestId)) }),
 
     listRequests: async (request) => {
-      const { sessionId } = request;
+      const { sessionId, rootSessionId } = request;
       const sessionKey = sessionId === "" ? undefined : (await getSession(db, sessionId)).key;
-      const filter = { sessionKey, states: statesFromProto(request.states), kinds: kindsFromProto(request.kinds) };
+      const root = rootSessionId === "" ? undefined : await getSession(db, rootSessionId);
+      const filter = {
+        sessionKey,
+        ...(root !== undefined && { root }),
+        states: statesFromProto(request.states),
+        kinds: kindsFromProto(request.kinds),
+      };
       const list = {
-        scope: { method: "ListRequests", args: [sessionId, filter.states.join(), filter.kinds.join()] },
+        scope: { method: "ListRequests", args: [sessionId, rootSessionId, filter.states.join(), filter.kinds.join()] },
         defaultSize: 50,
         maxSize: 500,
         read: (after: RequestPlace | undefined, limit: number) =>

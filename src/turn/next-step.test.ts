@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { NO_USAGE } from "../usage/usage.ts";
+import type { Budget } from "./budget.ts";
 import { nextStep, type TurnView } from "./next-step.ts";
 import type { CallState, ToolCall } from "./tool-call-store.ts";
 import { DEFAULT_LIMITS } from "./turn.ts";
@@ -7,9 +7,26 @@ import { DEFAULT_LIMITS } from "./turn.ts";
 const asked: TurnView["lastMessage"] = { role: "user", status: "complete", parts: [{ kind: "text", text: "hi" }] };
 const answered: TurnView["lastMessage"] = { ...asked, role: "assistant" };
 
+const BUDGET: Budget = {
+  turnId: "turn_1",
+  sessionId: "ses_1",
+  limits: DEFAULT_LIMITS,
+  maxSteps: 50,
+  steps: 1,
+  maxTokens: 0,
+  tokens: 100,
+};
+
 function view(changes: Partial<TurnView>): TurnView {
-  const turn = { state: "running", steps: 0, usage: NO_USAGE } as const;
-  return { turn, limits: DEFAULT_LIMITS, lastMessage: asked, calls: [], steers: [], ...changes };
+  return {
+    turn: { state: "running" },
+    budgets: [BUDGET],
+    limitRequest: undefined,
+    lastMessage: asked,
+    calls: [],
+    steers: [],
+    ...changes,
+  };
 }
 
 function call(id: string, state: CallState): ToolCall {
@@ -58,26 +75,59 @@ test.each(["succeeded", "failed", "unknown", "cancelled"] as const)(
 );
 
 test("a cancel goes before everything else", () => {
-  const turn = { state: "cancelling", steps: 0, usage: NO_USAGE } as const;
+  const turn = { state: "cancelling" } as const;
   expect(nextStep(view({ turn, calls: [call("a", "requested")] }))).toEqual({
     kind: "end",
     end: { reason: "cancelled" },
   });
 });
 
-test("a turn ends where its steps are used, but not before its last calls have run", () => {
-  const limits = { ...DEFAULT_LIMITS, maxSteps: 2 };
-  const turn = { state: "running", steps: 2, usage: NO_USAGE } as const;
-  expect(nextStep(view({ turn, limits }))).toMatchObject({
-    end: { reason: "limit_reached", error: { reason: "STEPS_EXHAUSTED" } },
+test("a turn whose steps are used is at its limit, but not before its last calls have run", () => {
+  const budgets = [{ ...BUDGET, steps: 50 }];
+  expect(nextStep(view({ budgets }))).toEqual({
+    kind: "limit",
+    reached: { reason: "STEPS_EXHAUSTED", turnId: "turn_1", sessionId: "ses_1", used: 50, limit: 50, amount: 50 },
   });
-  expect(nextStep(view({ turn, limits, calls: [call("a", "requested")] }))).toMatchObject({ kind: "run_tools" });
-  expect(nextStep(view({ turn, limits, lastMessage: answered }))).toMatchObject({ end: { reason: "completed" } });
+  expect(nextStep(view({ budgets, calls: [call("a", "requested")] }))).toMatchObject({ kind: "run_tools" });
+  expect(nextStep(view({ budgets, lastMessage: answered }))).toMatchObject({ end: { reason: "completed" } });
 });
 
-test("a turn ends where its tokens are used; 0 is no limit", () => {
-  const turn = { state: "running", steps: 1, usage: { ...NO_USAGE, inputTokens: 60, outputTokens: 40 } } as const;
-  const limited = view({ turn, limits: { ...DEFAULT_LIMITS, maxTokens: 100 } });
-  expect(nextStep(limited)).toMatchObject({ end: { reason: "limit_reached", error: { reason: "TOKENS_EXHAUSTED" } } });
-  expect(nextStep(view({ turn }))).toEqual({ kind: "call_model" });
+test("a turn whose tokens are used is at its limit; 0 is no limit", () => {
+  const limited = view({ budgets: [{ ...BUDGET, maxTokens: 100 }] });
+  expect(nextStep(limited)).toMatchObject({ kind: "limit", reached: { reason: "TOKENS_EXHAUSTED", used: 100 } });
+  expect(nextStep(view({}))).toEqual({ kind: "call_model" });
+});
+
+test("the limit of a turn above holds, too, and says whose it is", () => {
+  const above = { ...BUDGET, turnId: "turn_0", sessionId: "ses_0", maxSteps: 10, steps: 10 };
+  expect(nextStep(view({ budgets: [BUDGET, above] }))).toMatchObject({
+    kind: "limit",
+    reached: { turnId: "turn_0", sessionId: "ses_0" },
+  });
+});
+
+test("a turn that asked for more waits for the answer, has as much again where it is yes, and else ends", () => {
+  const context = {
+    reason: "STEPS_EXHAUSTED",
+    used: 50,
+    limit: 50,
+    amount: 50,
+    turn_id: "turn_1",
+    session_id: "ses_1",
+  };
+  const request = { id: "req_1", state: "open", answer: undefined, context } as const;
+  const budgets = [{ ...BUDGET, steps: 50 }];
+  const answeredWith = (optionId: string) =>
+    ({ ...request, state: "answered", answer: { kind: "option", optionId } }) as const;
+  expect(nextStep(view({ budgets, limitRequest: request }))).toEqual({ kind: "wait" });
+  expect(nextStep(view({ budgets, limitRequest: answeredWith("continue") }))).toMatchObject({
+    kind: "grant",
+    requestId: "req_1",
+    reached: { reason: "STEPS_EXHAUSTED", amount: 50, turnId: "turn_1" },
+  });
+  const end = { kind: "end", end: { reason: "limit_reached", error: { reason: "STEPS_EXHAUSTED" } } };
+  expect(nextStep(view({ budgets, limitRequest: answeredWith("stop") }))).toMatchObject(end);
+  for (const state of ["dismissed", "cancelled", "expired"] as const) {
+    expect(nextStep(view({ budgets, limitRequest: { ...request, state } }))).toMatchObject(end);
+  }
 });

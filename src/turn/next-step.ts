@@ -1,12 +1,18 @@
 import type { StoredMessage } from "../message/message-store.ts";
+import type { Request } from "../request/request.ts";
+import { findReached, type Budget, type ReachedLimit } from "./budget.ts";
+import { endOfLimit, isGranted, reachedOf } from "./limit-words.ts";
 import type { StoredQueued } from "./queue-store.ts";
 import type { ToolCall } from "./tool-call-store.ts";
-import type { Limits, Turn, TurnEndReason, TurnError } from "./turn.ts";
+import type { Turn, TurnEndReason, TurnError } from "./turn.ts";
 
 /** All that decides what a turn does next, as the store has it. */
 export interface TurnView {
-  readonly turn: Pick<Turn, "state" | "steps" | "usage">;
-  readonly limits: Limits;
+  readonly turn: Pick<Turn, "state">;
+  /** What it draws on: its own budget first, then those of the turns that wait for it. */
+  readonly budgets: readonly Budget[];
+  /** The request for more of a limit that it reached; undefined = there is none. */
+  readonly limitRequest: Pick<Request, "id" | "state" | "answer" | "context"> | undefined;
   /** The newest message of the turn; undefined for a retry that has not begun. */
   readonly lastMessage: Pick<StoredMessage, "role" | "status" | "parts"> | undefined;
   /** The turn's calls, in the order they were asked for. */
@@ -24,23 +30,28 @@ export interface TurnEnd {
 export type NextStep =
   | { readonly kind: "call_model" }
   | { readonly kind: "run_tools"; readonly calls: readonly ToolCall[] }
-  /** Nothing can be done before a human has answered. */
+  /** Nothing can be done before others have answered. */
   | { readonly kind: "wait" }
+  /** A limit is reached: a human is asked for more of it, or that is the end. */
+  | { readonly kind: "limit"; readonly reached: ReachedLimit }
+  /** A human lets it have as much again. */
+  | { readonly kind: "grant"; readonly requestId: string; readonly reached: ReachedLimit }
   | { readonly kind: "take_steers"; readonly steers: readonly StoredQueued[] }
   | { readonly kind: "end"; readonly end: TurnEnd };
 
 /** What to do next. Pure: a restart of the engine asks the same question and gets the same answer. */
-export function nextStep({ turn, limits, lastMessage, calls, steers }: TurnView): NextStep {
+export function nextStep({ turn, budgets, limitRequest, lastMessage, calls, steers }: TurnView): NextStep {
   if (turn.state === "cancelling") return { kind: "end", end: { reason: "cancelled" } };
   const ready = calls.filter(isReady);
   if (ready.length > 0) return { kind: "run_tools", calls: ready };
   if (calls.some(({ state }) => state === "waiting")) return { kind: "wait" };
-  const limit = limitReachedBy(turn, limits);
+  if (limitRequest !== undefined) return afterLimit(limitRequest);
+  const reached = findReached(budgets);
   // What is said while the last answer streams gets one more step, where one is left; else it is the next turn's.
-  if (isFinalAnswer(lastMessage) && (steers.length === 0 || limit !== undefined)) {
+  if (isFinalAnswer(lastMessage) && (steers.length === 0 || reached !== undefined)) {
     return { kind: "end", end: { reason: "completed" } };
   }
-  if (limit !== undefined) return limit;
+  if (reached !== undefined) return { kind: "limit", reached };
   return steers.length > 0 ? { kind: "take_steers", steers } : { kind: "call_model" };
 }
 
@@ -49,21 +60,11 @@ export function isReady({ state }: Pick<ToolCall, "state">): boolean {
   return state === "requested" || state === "approved";
 }
 
-function limitReachedBy(turn: TurnView["turn"], limits: Limits): NextStep | undefined {
-  if (turn.steps >= limits.maxSteps) {
-    return limitReached(
-      "STEPS_EXHAUSTED",
-      `the turn used its ${limits.maxSteps} steps; raise limits.max_steps or retry to go on`,
-    );
-  }
-  const tokens = turn.usage.inputTokens + turn.usage.outputTokens;
-  if (limits.maxTokens > 0 && tokens >= limits.maxTokens) {
-    return limitReached(
-      "TOKENS_EXHAUSTED",
-      `the turn used ${tokens} of its ${limits.maxTokens} tokens; raise limits.max_tokens or retry to go on`,
-    );
-  }
-  return undefined;
+function afterLimit(request: NonNullable<TurnView["limitRequest"]>): NextStep {
+  if (request.state === "open") return { kind: "wait" };
+  const reached = reachedOf(request);
+  if (isGranted(request)) return { kind: "grant", requestId: request.id, reached };
+  return { kind: "end", end: endOfLimit(reached) };
 }
 
 /** Whether nothing is left to be said by the model. */
@@ -73,8 +74,4 @@ export function isFinalAnswer(message: TurnView["lastMessage"]): boolean {
     message.status === "complete" &&
     !message.parts.some((part) => part.kind === "tool_call")
   );
-}
-
-function limitReached(reason: string, message: string): NextStep {
-  return { kind: "end", end: { reason: "limit_reached", error: { reason, message, retryable: true } } };
 }

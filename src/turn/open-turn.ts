@@ -6,7 +6,7 @@ import type { StoredSession } from "../session/session-store.ts";
 import type { Statement } from "../store/database.ts";
 import { NO_USAGE } from "../usage/usage.ts";
 import type { TurnDeps } from "./turn-deps.ts";
-import { insertTurn, type StoredTurn } from "./turn-store.ts";
+import { insertTurn, NOTHING_GRANTED, type StoredTurn } from "./turn-store.ts";
 
 /** How a turn begins. */
 export interface TurnOpening {
@@ -45,6 +45,9 @@ export function openTurn(deps: TurnDeps, session: StoredSession, opening: TurnOp
     usage: NO_USAGE,
     recoveries: 0,
     workedMs: 0,
+    granted: NOTHING_GRANTED,
+    limitRequestId: "",
+    isAnswered: false,
     firstSeq: 0,
     createTimeMs: deps.clock.now(),
     endTimeMs: undefined,

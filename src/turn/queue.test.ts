@@ -265,7 +265,7 @@ test("a full queue that waits on an idle session has room for who starts it, and
 test("steers that their turn did not take up become the first follow-ups", async () => {
   const limits = { ...DEFAULT_LIMITS, maxSteps: 1 };
   const { tool, open } = gate();
-  const engine = await setUp([asksFor(["wait", "{}"])], { limits }, undefined, [tool]);
+  const engine = await setUp([asksFor(["wait", "{}"])], { limits, approvalMode: "restricted" }, undefined, [tool]);
   const turn = await engine.start();
   await until(engine, shown(engine, "tool_call_started"));
   await sayNext(engine, "later");

@@ -6,10 +6,11 @@ import { findSession, type StoredSession } from "../session/session-store.ts";
 import type { Database, Statement } from "../store/database.ts";
 import { joinFacts, NO_FACTS } from "../event/facts.ts";
 import { auditOfEnd } from "./call-audit.ts";
+import { hasAskedOthers } from "./others.ts";
 import { UNKNOWN_RESULT } from "./call-results.ts";
 import { endTurn } from "./end-turn.ts";
 import type { TurnEnd } from "./next-step.ts";
-import { isAsked, listCalls, type ToolCall } from "./tool-call-store.ts";
+import { listCalls } from "./tool-call-store.ts";
 import { toolCallEnded } from "./tool-step.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import type { TurnRunner } from "./turn-runner.ts";
@@ -91,11 +92,6 @@ async function recoverTurn(
   const facts = joinFacts(partial, ...unknown, ...(hasAsked ? [] : [counted]));
   if (facts.events.length > 0 || !hasAsked) await deps.log.append(session.id, { turnId: turn.id, ...facts });
   return true;
-}
-
-/** It waits for others, or what they said has come and was not taken up. */
-export function hasAskedOthers(turn: StoredTurn, calls: readonly ToolCall[]): boolean {
-  return turn.isAnswered || turn.limitRequestId !== "" || calls.some(isAsked);
 }
 
 /** The answer that was being made, completed with the text that had been stored of it. */

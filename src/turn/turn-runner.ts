@@ -2,17 +2,22 @@ import { DomainError } from "../errors.ts";
 import { findLastOfTurn } from "../message/message-store.ts";
 import { findSession, type StoredSession } from "../session/session-store.ts";
 import { ClaimLost } from "../store/database.ts";
-import { joinFacts } from "../event/facts.ts";
+import { joinFacts, NO_FACTS } from "../event/facts.ts";
+import { getRequest } from "../request/request-store.ts";
+import { askLimit, grantLimit } from "./ask-limit.ts";
+import { readBudgets, reachedTime } from "./budget.ts";
 import { closeCalls } from "./close-calls.ts";
 import { endTurnAtLast } from "./end-turn.ts";
 import { modelStep, type StepOutcome } from "./model-step.ts";
 import { nextStep, type NextStep } from "./next-step.ts";
+import { endOfLimit } from "./limit-words.ts";
 import { listQueued } from "./queue-store.ts";
 import { turnGoesOn } from "./request-end.ts";
+import { hasAskedOthers } from "./others.ts";
 import { restTurn } from "./rest.ts";
 import { takeCalls } from "./take-calls.ts";
 import { takeSteers } from "./take-steers.ts";
-import { isAsked, listCalls } from "./tool-call-store.ts";
+import { listCalls } from "./tool-call-store.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import { getTurn, type StoredTurn } from "./turn-store.ts";
 import { endOfStopped, StepReplaced, TurnStop, type StopCause } from "./turn-stop.ts";
@@ -93,10 +98,7 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
       self.isReplaced = false;
       const signal = AbortSignal.any([controller.signal, self.step.signal]);
       const workedMs = (): number => place.turn.workedMs + deps.clock.monotonic() - startedAt;
-      const remainingMs = session.limits.maxWorkingTimeMs - workedMs();
-      const cancelTimer = deps.clock.after(Math.max(0, remainingMs), () =>
-        controller.abort(new TurnStop("time_exhausted")),
-      );
+      const cancelTimer = stopInTime(place, self.step, workedMs());
       try {
         const outcome = await step(place, { failedBefore, wakeup }, signal);
         failedBefore = outcome.hasFailed === true ? failedBefore + 1 : 0;
@@ -106,6 +108,7 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
           return undefined;
         }
         if (outcome.end === undefined) continue;
+        if (await asksForTime(place, outcome)) continue;
         if (await isLeftForRecovery(session, turnId, signal)) return undefined;
         const { end, closing } = outcome;
         const ending = { end, ...(closing && { closing }) };
@@ -115,6 +118,23 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
         cancelTimer();
       }
     }
+  }
+
+  /** Drops the step once the turn has used its working time. One that asks for more of a limit does nothing that takes time. */
+  function stopInTime({ session, turn }: Place, step: AbortController, workedMs: number): () => void {
+    if (turn.limitRequestId !== "") return () => undefined;
+    const remainingMs = session.limits.maxWorkingTimeMs + turn.granted.timeMs - workedMs;
+    return deps.clock.after(Math.max(0, remainingMs), () => step.abort(new TurnStop("time_exhausted")));
+  }
+
+  /** What the step was at is over; whether the turn is, a human says. False where nobody can be asked. */
+  async function asksForTime({ session, turn }: Place, { end, closing }: StepOutcome): Promise<boolean> {
+    if (end?.error?.reason !== "TIME_EXHAUSTED" || turn.limitRequestId !== "") return false;
+    const closed = await closeCalls(deps, session, turn.id, end, false);
+    const left = joinFacts({ ...NO_FACTS, ...closing }, closed);
+    if (!(await askLimit(deps, session, turn, reachedTime(session, turn), left))) return false;
+    for (const request of closed.ended) deps.bells.ring(request);
+    return true;
   }
 
   /** Does the next thing. A stop from outside is an outcome like any other. */
@@ -128,6 +148,12 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
       if (next.kind === "end") return { end: next.end };
       signal.throwIfAborted();
       if (next.kind === "wait") return { waits: true };
+      if (next.kind === "limit")
+        return (await askLimit(deps, session, turn, next.reached)) ? {} : { end: endOfLimit(next.reached) };
+      if (next.kind === "grant") {
+        await grantLimit(deps, turn, next.requestId, next.reached);
+        return {};
+      }
       if (next.kind === "call_model") {
         return await modelStep(deps, session, turn, { failedBefore, isStepStored: isNew }, signal);
       }
@@ -145,7 +171,10 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     const lastMessage = await findLastOfTurn(deps.db, session.key, turn.id);
     const calls = await listCalls(deps.db, turn.id);
     const steers = await listQueued(deps.db, session.key, "steer");
-    return nextStep({ turn, limits: session.limits, lastMessage, calls, steers });
+    const budgets = await readBudgets(deps.db, session, turn);
+    const { limitRequestId } = turn;
+    const limitRequest = limitRequestId === "" ? undefined : await getRequest(deps.db, limitRequestId);
+    return nextStep({ turn, budgets, limitRequest, lastMessage, calls, steers });
   }
 
   /** The turn goes on, its calls and what it asked do not. */
@@ -167,7 +196,8 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
   async function isLeftForRecovery(session: StoredSession, turnId: string, signal: AbortSignal): Promise<boolean> {
     const reason: unknown = signal.reason;
     if (!(reason instanceof TurnStop && reason.stopCause === "engine_stopping")) return false;
-    return session.resumeAfterRestart || (await listCalls(deps.db, turnId)).some(isAsked);
+    if (session.resumeAfterRestart) return true;
+    return hasAskedOthers(await getTurn(deps.db, session.id, turnId), await listCalls(deps.db, turnId));
   }
 
   async function guarded(

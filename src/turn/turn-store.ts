@@ -19,9 +19,22 @@ export interface TurnRow extends Row {
   recoveries: number;
   queued_id: string;
   worked_ms: number;
+  granted_steps: number;
+  granted_tokens: number;
+  granted_time_ms: number;
+  limit_request_id: string;
+  answered: number;
   create_time_ms: number;
   end_time_ms: number | null;
 }
+
+export interface Granted {
+  readonly steps: number;
+  readonly tokens: number;
+  readonly timeMs: number;
+}
+
+export const NOTHING_GRANTED: Granted = { steps: 0, tokens: 0, timeMs: 0 };
 
 /** A turn with what only its runner needs. */
 export interface StoredTurn extends Turn {
@@ -36,6 +49,12 @@ export interface StoredTurn extends Turn {
   readonly recoveries: number;
   /** How long it worked before it last began to wait for a human. */
   readonly workedMs: number;
+  /** What humans granted it on top of its limits. */
+  readonly granted: Granted;
+  /** The request that asks for more of a limit that it reached; empty = none. */
+  readonly limitRequestId: string;
+  /** Whether what it waited for has come since its last step began. */
+  readonly isAnswered: boolean;
 }
 
 export function turnFromRow(row: TurnRow): StoredTurn {
@@ -55,6 +74,9 @@ export function turnFromRow(row: TurnRow): StoredTurn {
     recoveries: row.recoveries,
     queuedId: row.queued_id,
     workedMs: row.worked_ms,
+    granted: { steps: row.granted_steps, tokens: row.granted_tokens, timeMs: row.granted_time_ms },
+    limitRequestId: row.limit_request_id,
+    isAnswered: row.answered === 1,
     createTimeMs: row.create_time_ms,
     endTimeMs: row.end_time_ms ?? undefined,
   };
@@ -146,7 +168,7 @@ export function insertTurn(turn: StoredTurn): Statement {
 }
 
 export function setTurnSteps(turnId: string, steps: number): Statement {
-  return { sql: "UPDATE turns SET steps = ? WHERE id = ?", params: [steps, turnId] };
+  return { sql: "UPDATE turns SET steps = ?, answered = 0 WHERE id = ?", params: [steps, turnId] };
 }
 
 export function setTurnUsage(turnId: string, usage: Usage): Statement {
@@ -173,9 +195,38 @@ export function setTurnWaiting(turnId: string, workedMs: number): Statement {
   };
 }
 
-/** Lets a turn go on that rests; changes nothing of one that does not. */
+/** Lets a turn go on with what it waited for, whether it rests already or not. */
 export function setTurnGoingOn(turnId: string): Statement {
-  return { sql: "UPDATE turns SET state = 'running' WHERE id = ? AND state = 'waiting'", params: [turnId] };
+  return {
+    sql: "UPDATE turns SET state = 'running', answered = 1 WHERE id = ? AND state IN ('running', 'waiting')",
+    params: [turnId],
+  };
+}
+
+/** Records which request asks for more of a limit. Its claim is lost where one does already, or the turn runs no more. */
+export function setLimitRequest(turnId: string, requestId: string): Statement {
+  return {
+    sql: "UPDATE turns SET limit_request_id = ? WHERE id = ? AND state = 'running' AND limit_request_id = ''",
+    params: [requestId, turnId],
+    claim: "limit",
+  };
+}
+
+/** Takes the answer of a request for more up. Its claim is lost where that was done before. */
+export function clearLimitRequest(turnId: string, requestId: string): Statement {
+  return {
+    sql: "UPDATE turns SET limit_request_id = '' WHERE id = ? AND limit_request_id = ?",
+    params: [turnId, requestId],
+    claim: "limit",
+  };
+}
+
+export function grantMore(turnId: string, { steps, tokens, timeMs }: Granted): Statement {
+  return {
+    sql: `UPDATE turns SET granted_steps = granted_steps + ?, granted_tokens = granted_tokens + ?,
+      granted_time_ms = granted_time_ms + ? WHERE id = ?`,
+    params: [steps, tokens, timeMs, turnId],
+  };
 }
 
 export function setRecovered(turnId: string, recoveries: number): Statement {

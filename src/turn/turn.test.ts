@@ -158,7 +158,7 @@ test("a turn that always asks for tools ends where its steps are used", async ()
   const limits = { ...DEFAULT_LIMITS, maxSteps: 3 };
   const engine = await setUp(
     Array.from({ length: 5 }, () => asksFor(["echo", "{}"])),
-    { limits },
+    { limits, approvalMode: "restricted" },
   );
   expect(await engine.ended(await engine.start())).toMatchObject({
     endReason: "limit_reached",
@@ -169,7 +169,7 @@ test("a turn that always asks for tools ends where its steps are used", async ()
 
 test("a turn ends where its working time is used, whatever it is doing", async () => {
   const limits = { ...DEFAULT_LIMITS, maxWorkingTimeMs: 5000 };
-  const engine = await setUp([asksFor(["deaf", "{}"])], { limits });
+  const engine = await setUp([asksFor(["deaf", "{}"])], { limits, approvalMode: "restricted" });
   const turn = await engine.start();
   await engine.clock.advance(5000);
   expect(await engine.ended(turn)).toMatchObject({ endReason: "limit_reached", error: { reason: "TIME_EXHAUSTED" } });

@@ -207,7 +207,10 @@ const ROWS: Readonly<Record<string, Row>> = {
     unknown: { request_id: noRequest },
     makePlace: () => makeAskingPlace(),
   },
-  "RequestService.ListRequests": { valid: ({ sessionId }) => ({ sessionId }), unknown: { session_id: noSession } },
+  "RequestService.ListRequests": {
+    valid: ({ sessionId }) => ({ sessionId }),
+    unknown: { session_id: noSession, root_session_id: noSession },
+  },
   "RequestService.AwaitRequest": {
     valid: ({ requestId = "req_none" }) => ({ requestId, wait: { nanos: 1000 } }),
     empty: ["request_id"],

@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { TurnEndReason } from "../../src/client/client.ts";
+import { ApprovalMode, TurnEndReason } from "../../src/client/client.ts";
 import { createSession, endOf, kindsOf, listMessages, replay, runTurn, textOf, watchUntil } from "./observe.ts";
 import { asksForNow, says } from "./scripted-upstream.ts";
 import { expectClosed, useTurns } from "./turn-engine.ts";
+
+/** Nobody is asked in this mode. */
+const RESTRICTED = ApprovalMode.RESTRICTED;
 
 const turns = useTurns();
 
@@ -10,7 +13,7 @@ describe("limits", () => {
   it("steps: a model that always asks for a tool is stopped after so many", async () => {
     await turns.start();
     turns.upstream.script((answer) => asksForNow(answer, 2));
-    const { id: sessionId } = await createSession(turns.engine, { limits: { maxSteps: 3 } });
+    const { id: sessionId } = await createSession(turns.engine, { approvalMode: RESTRICTED, limits: { maxSteps: 3 } });
     const turn = await runTurn(turns.engine, sessionId, "go");
     expect(turn).toMatchObject({
       steps: 3,
@@ -28,7 +31,7 @@ describe("limits", () => {
   it("steps: fifty, where nothing is said", async () => {
     await turns.start();
     turns.upstream.script((answer) => asksForNow(answer));
-    const { id: sessionId } = await createSession(turns.engine);
+    const { id: sessionId } = await createSession(turns.engine, { approvalMode: RESTRICTED });
     expect(await runTurn(turns.engine, sessionId, "go")).toMatchObject({
       steps: 50,
       error: { reason: "STEPS_EXHAUSTED" },
@@ -38,7 +41,10 @@ describe("limits", () => {
   it("tokens: no step begins once a turn has used them", async () => {
     await turns.start();
     turns.upstream.script((answer) => asksForNow(answer));
-    const { id: sessionId } = await createSession(turns.engine, { limits: { maxTokens: 250n } });
+    const { id: sessionId } = await createSession(turns.engine, {
+      approvalMode: RESTRICTED,
+      limits: { maxTokens: 250n },
+    });
     expect(await runTurn(turns.engine, sessionId, "go")).toMatchObject({
       steps: 3,
       endReason: TurnEndReason.LIMIT_REACHED,
@@ -56,7 +62,10 @@ describe("limits", () => {
 
   it("time: a turn that takes too long is stopped in the middle of its answer", async () => {
     await turns.start({ clock: turns.clock });
-    const { id: sessionId } = await createSession(turns.engine, { limits: { maxWorkingTime: { seconds: 60n } } });
+    const { id: sessionId } = await createSession(turns.engine, {
+      approvalMode: RESTRICTED,
+      limits: { maxWorkingTime: { seconds: 60n } },
+    });
     const turn = await turns.startHalf(sessionId);
     await turns.clock.advance(60_000);
     expect(await endOf(turns.engine, turn)).toMatchObject({
@@ -72,7 +81,10 @@ describe("limits", () => {
   it("time: tools count too", async () => {
     await turns.start({ clock: turns.clock });
     turns.upstream.script((answer) => (answer.call("a", "hang", "{}"), answer.end("tool_calls")));
-    const { id: sessionId } = await createSession(turns.engine, { limits: { maxWorkingTime: { seconds: 60n } } });
+    const { id: sessionId } = await createSession(turns.engine, {
+      approvalMode: RESTRICTED,
+      limits: { maxWorkingTime: { seconds: 60n } },
+    });
     const turn = await turns.startTurn(sessionId);
     await watchUntil(turns.engine, sessionId, ({ payload }) => payload.case === "toolCallStarted");
     await turns.clock.advance(61_000);
@@ -82,7 +94,10 @@ describe("limits", () => {
 
   it("silence in the middle of an answer fails the turn; what was said is kept, and the session goes on", async () => {
     await turns.start({ clock: turns.clock });
-    const { id: sessionId } = await createSession(turns.engine, { limits: { maxSilence: { seconds: 5n } } });
+    const { id: sessionId } = await createSession(turns.engine, {
+      approvalMode: RESTRICTED,
+      limits: { maxSilence: { seconds: 5n } },
+    });
     const turn = await turns.startHalf(sessionId);
     await turns.clock.whenSet(5000);
     await turns.clock.advance(5000);
@@ -102,7 +117,10 @@ describe("limits", () => {
   it("silence before the first word is tried again, visibly, then fails the turn", async () => {
     await turns.start({ clock: turns.clock });
     turns.upstream.script(() => undefined);
-    const { id: sessionId } = await createSession(turns.engine, { limits: { maxSilenceBeforeFirst: { seconds: 7n } } });
+    const { id: sessionId } = await createSession(turns.engine, {
+      approvalMode: RESTRICTED,
+      limits: { maxSilenceBeforeFirst: { seconds: 7n } },
+    });
     const turn = await turns.startTurn(sessionId);
     for (let tries = 1; tries <= 5; tries++) {
       while (turns.upstream.requests.length < tries) await turns.clock.advance(1);

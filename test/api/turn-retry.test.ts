@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { TurnEndReason } from "../../src/client/client.ts";
+import { ApprovalMode, TurnEndReason } from "../../src/client/client.ts";
 import { createSession, endOf, listMessages, refusalOf, replay, runTurn, stateOf, textOf } from "./observe.ts";
 import { asksForNow, isValidHistory, says } from "./scripted-upstream.ts";
 import { expectClosed, useTurns } from "./turn-engine.ts";
@@ -44,7 +44,10 @@ describe("RetryTurn", () => {
 
   it("takes up a cancelled turn and one that reached its limit", async () => {
     await turns.start();
-    const { id: sessionId } = await createSession(turns.engine, { limits: { maxSteps: 1 } });
+    const { id: sessionId } = await createSession(turns.engine, {
+      approvalMode: ApprovalMode.RESTRICTED,
+      limits: { maxSteps: 1 },
+    });
     await turns.startHalf(sessionId);
     await turns.engine.messages.cancelTurn({ sessionId });
     turns.upstream.script((answer) => asksForNow(answer));

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { SessionState } from "../../gen/ts/parley/v1/session_pb.ts";
 import type { QueuedMessage } from "../../gen/ts/parley/v1/queue_pb.ts";
-import { type Client, createClient } from "../../src/client/client.ts";
+import { ApprovalMode, type Client, createClient } from "../../src/client/client.ts";
 import { control, type Figure, figure, none } from "./figure.ts";
 import { replay } from "./kill-loop.ts";
 import { createLives, type Lives } from "./lives.ts";
@@ -27,6 +27,7 @@ const KINDS = ["demo", "openai"].flatMap((profile) =>
     text: profile === "demo" ? "write 12 words at 200 words a second" : "use your tools",
     // So that some turns reach it with steers that nobody took up.
     limits: { maxSteps: profile === "demo" ? 3 : 6 },
+    approvalMode: ApprovalMode.RESTRICTED,
   })),
 );
 

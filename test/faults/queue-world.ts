@@ -82,7 +82,8 @@ const SETTINGS: SessionSettings = {
   starred: false,
   resumeAfterRestart: false,
   retryPartial: false,
-  approvalMode: "default",
+  // Nobody is there to be asked for more steps.
+  approvalMode: "restricted",
 };
 
 const profiles = createProfiles(

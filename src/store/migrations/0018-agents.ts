@@ -16,6 +16,8 @@ ALTER TABLE turns ADD COLUMN granted_steps INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE turns ADD COLUMN granted_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE turns ADD COLUMN granted_time_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE turns ADD COLUMN limit_request_id TEXT NOT NULL DEFAULT '';
+-- Whether what it waited for has come since its last step began: it goes on then, also after a restart.
+ALTER TABLE turns ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;
 
 -- The session at the root of the one that asks; empty = that one itself. Its log tells of the request, too.
 ALTER TABLE requests ADD COLUMN root_session_id TEXT NOT NULL DEFAULT '';

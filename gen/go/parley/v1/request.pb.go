@@ -34,6 +34,10 @@ const (
 	RequestKind_REQUEST_KIND_PERMISSION RequestKind = 1
 	// An answer to a question.
 	RequestKind_REQUEST_KIND_QUESTION RequestKind = 2
+	// More of a limit that a turn reached, with the options `continue` (as much again) and `stop`. Any other end than `continue` ends
+	// the turn LIMIT_REACHED. `context` says the `reason` (STEPS_EXHAUSTED, TOKENS_EXHAUSTED or TIME_EXHAUSTED), how much is `used`
+	// and what the `limit` is, in milliseconds for times.
+	RequestKind_REQUEST_KIND_LIMIT RequestKind = 4
 )
 
 // Enum value maps for RequestKind.
@@ -42,11 +46,13 @@ var (
 		0: "REQUEST_KIND_UNSPECIFIED",
 		1: "REQUEST_KIND_PERMISSION",
 		2: "REQUEST_KIND_QUESTION",
+		4: "REQUEST_KIND_LIMIT",
 	}
 	RequestKind_value = map[string]int32{
 		"REQUEST_KIND_UNSPECIFIED": 0,
 		"REQUEST_KIND_PERMISSION":  1,
 		"REQUEST_KIND_QUESTION":    2,
+		"REQUEST_KIND_LIMIT":       4,
 	}
 )
 
@@ -249,7 +255,10 @@ type Request struct {
 	// The name of the token that made it; empty where the engine did, for a turn.
 	CreatedBy string `protobuf:"bytes,23,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
 	// For kind PERMISSION: the call that is to be permitted. Else absent.
-	Permission    *Permission `protobuf:"bytes,20,opt,name=permission,proto3" json:"permission,omitempty"`
+	Permission *Permission `protobuf:"bytes,20,opt,name=permission,proto3" json:"permission,omitempty"`
+	// The first in the chain of sessions whose agents started one another, down to the asking one: that one itself where none
+	// did. Its log tells of the request, too.
+	RootSessionId string `protobuf:"bytes,22,opt,name=root_session_id,json=rootSessionId,proto3" json:"root_session_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -436,6 +445,13 @@ func (x *Request) GetPermission() *Permission {
 		return x.Permission
 	}
 	return nil
+}
+
+func (x *Request) GetRootSessionId() string {
+	if x != nil {
+		return x.RootSessionId
+	}
+	return ""
 }
 
 // An answer to choose.
@@ -627,7 +643,7 @@ var File_parley_v1_request_proto protoreflect.FileDescriptor
 
 const file_parley_v1_request_proto_rawDesc = "" +
 	"\n" +
-	"\x17parley/v1/request.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aparley/v1/permission.proto\"\xfb\x06\n" +
+	"\x17parley/v1/request.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aparley/v1/permission.proto\"\x9d\a\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -659,7 +675,8 @@ const file_parley_v1_request_proto_rawDesc = "" +
 	"created_by\x18\x17 \x01(\tR\tcreatedBy\x125\n" +
 	"\n" +
 	"permission\x18\x14 \x01(\v2\x15.parley.v1.PermissionR\n" +
-	"permissionJ\x04\b\x16\x10\x17\"x\n" +
+	"permission\x12&\n" +
+	"\x0froot_session_id\x18\x16 \x01(\tR\rrootSessionId\"x\n" +
 	"\rRequestOption\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12 \n" +
 	"\x05label\x18\x02 \x01(\tB\n" +
@@ -672,11 +689,12 @@ const file_parley_v1_request_proto_rawDesc = "" +
 	"\n" +
 	"permission\x18\x05 \x01(\v2\x1b.parley.v1.PermissionAnswerH\x00R\n" +
 	"permissionB\t\n" +
-	"\acontentJ\x04\b\x04\x10\x05J\x04\b\x06\x10\a*o\n" +
+	"\acontentJ\x04\b\x04\x10\x05J\x04\b\x06\x10\a*\x81\x01\n" +
 	"\vRequestKind\x12\x1c\n" +
 	"\x18REQUEST_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17REQUEST_KIND_PERMISSION\x10\x01\x12\x19\n" +
-	"\x15REQUEST_KIND_QUESTION\x10\x02\"\x04\b\x03\x10\x03\"\x04\b\x04\x10\x04*\xb6\x01\n" +
+	"\x15REQUEST_KIND_QUESTION\x10\x02\x12\x16\n" +
+	"\x12REQUEST_KIND_LIMIT\x10\x04\"\x04\b\x03\x10\x03*\xb6\x01\n" +
 	"\fRequestState\x12\x1d\n" +
 	"\x19REQUEST_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12REQUEST_STATE_OPEN\x10\x01\x12\x1a\n" +

@@ -310,6 +310,8 @@ type ListRequestsRequest struct {
 	SessionId string `protobuf:"bytes,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// States that it may be in. Empty = OPEN.
 	States []RequestState `protobuf:"varint,4,rep,packed,name=states,proto3,enum=parley.v1.RequestState" json:"states,omitempty"`
+	// Of this session and of all that its agents started, if no agent started it itself. Empty = any.
+	RootSessionId string `protobuf:"bytes,6,opt,name=root_session_id,json=rootSessionId,proto3" json:"root_session_id,omitempty"`
 	// Kinds that it may be of. Empty = any.
 	Kinds         []RequestKind `protobuf:"varint,5,rep,packed,name=kinds,proto3,enum=parley.v1.RequestKind" json:"kinds,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -372,6 +374,13 @@ func (x *ListRequestsRequest) GetStates() []RequestState {
 		return x.States
 	}
 	return nil
+}
+
+func (x *ListRequestsRequest) GetRootSessionId() string {
+	if x != nil {
+		return x.RootSessionId
+	}
+	return ""
 }
 
 func (x *ListRequestsRequest) GetKinds() []RequestKind {
@@ -985,14 +994,15 @@ const file_parley_v1_request_service_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\trequestId\"B\n" +
 	"\x12GetRequestResponse\x12,\n" +
-	"\arequest\x18\x01 \x01(\v2\x12.parley.v1.RequestR\arequest\"\x91\x02\n" +
+	"\arequest\x18\x01 \x01(\v2\x12.parley.v1.RequestR\arequest\"\xc2\x02\n" +
 	"\x13ListRequestsRequest\x12$\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12&\n" +
 	"\n" +
 	"session_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\tsessionId\x12B\n" +
-	"\x06states\x18\x04 \x03(\x0e2\x17.parley.v1.RequestStateB\x11\xbaH\x0e\x92\x01\v\x10\b\"\a\x82\x01\x04\x10\x01 \x00R\x06states\x12?\n" +
+	"\x06states\x18\x04 \x03(\x0e2\x17.parley.v1.RequestStateB\x11\xbaH\x0e\x92\x01\v\x10\b\"\a\x82\x01\x04\x10\x01 \x00R\x06states\x12/\n" +
+	"\x0froot_session_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\rrootSessionId\x12?\n" +
 	"\x05kinds\x18\x05 \x03(\x0e2\x16.parley.v1.RequestKindB\x11\xbaH\x0e\x92\x01\v\x10\b\"\a\x82\x01\x04\x10\x01 \x00R\x05kinds\"n\n" +
 	"\x14ListRequestsResponse\x12.\n" +
 	"\brequests\x18\x01 \x03(\v2\x12.parley.v1.RequestR\brequests\x12&\n" +

@@ -352,7 +352,9 @@ func (x *TurnError) GetRetryable() bool {
 	return false
 }
 
-// What a turn may use. A turn that reaches one of them ends LIMIT_REACHED, or FAILED for a silent model.
+// What a turn may use. A turn that reaches one of them asks a human for more, with a request of kind LIMIT, and ends LIMIT_REACHED
+// where it gets none, and at once in mode RESTRICTED; for a silent model it ends FAILED. Steps and tokens of agents that a turn
+// started count as its own.
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Steps a turn may begin; 0 = the default, 50.

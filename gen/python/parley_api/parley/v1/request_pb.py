@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .permission_pb import Permission, PermissionAnswer
 
 
-_RequestFields: TypeAlias = Literal["id", "session_id", "turn_id", "kind", "title", "body", "context", "options", "form", "priority", "tags", "deadline", "default_answer", "state", "answer", "answered_by", "claimed_by", "create_time", "end_time", "end_reason", "created_by", "permission"]
+_RequestFields: TypeAlias = Literal["id", "session_id", "turn_id", "kind", "title", "body", "context", "options", "form", "priority", "tags", "deadline", "default_answer", "state", "answer", "answered_by", "claimed_by", "create_time", "end_time", "end_reason", "created_by", "permission", "root_session_id"]
 
 class Request(Message[_RequestFields]):
     """
@@ -169,9 +169,16 @@ class Request(Message[_RequestFields]):
             ```proto
             optional parley.v1.Permission permission = 20;
             ```
+        root_session_id:
+            The first in the chain of sessions whose agents started one another, down to the asking one: that one itself where none
+            did. Its log tells of the request, too.
+
+            ```proto
+            string root_session_id = 22;
+            ```
     """
 
-    __slots__ = ("id", "session_id", "turn_id", "kind", "title", "body", "context", "options", "form", "priority", "tags", "deadline", "default_answer", "state", "answer", "answered_by", "claimed_by", "create_time", "end_time", "end_reason", "created_by", "permission")
+    __slots__ = ("id", "session_id", "turn_id", "kind", "title", "body", "context", "options", "form", "priority", "tags", "deadline", "default_answer", "state", "answer", "answered_by", "claimed_by", "create_time", "end_time", "end_reason", "created_by", "permission", "root_session_id")
 
     if TYPE_CHECKING:
 
@@ -200,6 +207,7 @@ class Request(Message[_RequestFields]):
             end_reason: str = "",
             created_by: str = "",
             permission: Permission | None = None,
+            root_session_id: str = "",
         ) -> None:
             pass
 
@@ -225,6 +233,7 @@ class Request(Message[_RequestFields]):
         end_reason: str
         created_by: str
         permission: Permission | None
+        root_session_id: str
 
 _RequestOptionFields: TypeAlias = Literal["id", "label", "description"]
 
@@ -333,11 +342,20 @@ class RequestKind(Enum):
             ```proto
             REQUEST_KIND_QUESTION = 2
             ```
+        LIMIT:
+            More of a limit that a turn reached, with the options `continue` (as much again) and `stop`. Any other end than `continue` ends
+            the turn LIMIT_REACHED. `context` says the `reason` (STEPS_EXHAUSTED, TOKENS_EXHAUSTED or TIME_EXHAUSTED), how much is `used`
+            and what the `limit` is, in milliseconds for times.
+
+            ```proto
+            REQUEST_KIND_LIMIT = 4
+            ```
     """
 
     UNSPECIFIED = 0
     PERMISSION = 1
     QUESTION = 2
+    LIMIT = 4
 
 class RequestState(Enum):
     """
@@ -442,7 +460,7 @@ class Priority(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x17parley/v1/request.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aparley/v1/permission.proto"\xfb\x06\n\x07Request\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12\x17\n\x07turn_id\x18\x03 \x01(\tR\x06turnId\x12*\n\x04kind\x18\x04 \x01(\x0e2\x16.parley.v1.RequestKindR\x04kind\x12\x14\n\x05title\x18\x05 \x01(\tR\x05title\x12\x12\n\x04body\x18\x06 \x01(\tR\x04body\x121\n\x07context\x18\x07 \x01(\x0b2\x17.google.protobuf.StructR\x07context\x122\n\x07options\x18\x08 \x03(\x0b2\x18.parley.v1.RequestOptionR\x07options\x12+\n\x04form\x18\t \x01(\x0b2\x17.google.protobuf.StructR\x04form\x12/\n\x08priority\x18\n \x01(\x0e2\x13.parley.v1.PriorityR\x08priority\x12\x12\n\x04tags\x18\x0b \x03(\tR\x04tags\x126\n\x08deadline\x18\x0c \x01(\x0b2\x1a.google.protobuf.TimestampR\x08deadline\x128\n\x0edefault_answer\x18\r \x01(\x0b2\x11.parley.v1.AnswerR\rdefaultAnswer\x12-\n\x05state\x18\x0e \x01(\x0e2\x17.parley.v1.RequestStateR\x05state\x12)\n\x06answer\x18\x0f \x01(\x0b2\x11.parley.v1.AnswerR\x06answer\x12\x1f\n\x0banswered_by\x18\x10 \x01(\tR\nansweredBy\x12\x1d\n\nclaimed_by\x18\x11 \x01(\tR\tclaimedBy\x12;\n\x0bcreate_time\x18\x12 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x125\n\x08end_time\x18\x13 \x01(\x0b2\x1a.google.protobuf.TimestampR\x07endTime\x12\x1d\n\nend_reason\x18\x15 \x01(\tR\tendReason\x12\x1d\n\ncreated_by\x18\x17 \x01(\tR\tcreatedBy\x125\n\npermission\x18\x14 \x01(\x0b2\x15.parley.v1.PermissionR\npermissionJ\x04\x08\x16\x10\x17"x\n\rRequestOption\x12\x19\n\x02id\x18\x01 \x01(\tR\x02idB\t\xbaH\x06r\x04\x10\x01\x18@\x12 \n\x05label\x18\x02 \x01(\tR\x05labelB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12*\n\x0bdescription\x18\x03 \x01(\tR\x0bdescriptionB\x08\xbaH\x05r\x03\x18\xd0\x0f"\xd8\x01\n\x06Answer\x12(\n\toption_id\x18\x01 \x01(\tH\x00R\x08optionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1f\n\x04text\x18\x02 \x01(\tH\x00R\x04textB\t\xbaH\x06r\x04(\x80\x80\x04\x12-\n\x04form\x18\x03 \x01(\x0b2\x17.google.protobuf.StructH\x00R\x04form\x12=\n\npermission\x18\x05 \x01(\x0b2\x1b.parley.v1.PermissionAnswerH\x00R\npermissionB\t\n\x07contentJ\x04\x08\x04\x10\x05J\x04\x08\x06\x10\x07*o\n\x0bRequestKind\x12\x1c\n\x18REQUEST_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17REQUEST_KIND_PERMISSION\x10\x01\x12\x19\n\x15REQUEST_KIND_QUESTION\x10\x02"\x04\x08\x03\x10\x03"\x04\x08\x04\x10\x04*\xb6\x01\n\x0cRequestState\x12\x1d\n\x19REQUEST_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12REQUEST_STATE_OPEN\x10\x01\x12\x1a\n\x16REQUEST_STATE_ANSWERED\x10\x02\x12\x1b\n\x17REQUEST_STATE_DISMISSED\x10\x03\x12\x1b\n\x17REQUEST_STATE_CANCELLED\x10\x04\x12\x19\n\x15REQUEST_STATE_EXPIRED\x10\x05*s\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPRIORITY_LOW\x10\x01\x12\x13\n\x0fPRIORITY_NORMAL\x10\x02\x12\x11\n\rPRIORITY_HIGH\x10\x03\x12\x13\n\x0fPRIORITY_URGENT\x10\x04b\x06proto3',
+    b'\n\x17parley/v1/request.proto\x12\tparley.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aparley/v1/permission.proto"\x9d\x07\n\x07Request\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12\x17\n\x07turn_id\x18\x03 \x01(\tR\x06turnId\x12*\n\x04kind\x18\x04 \x01(\x0e2\x16.parley.v1.RequestKindR\x04kind\x12\x14\n\x05title\x18\x05 \x01(\tR\x05title\x12\x12\n\x04body\x18\x06 \x01(\tR\x04body\x121\n\x07context\x18\x07 \x01(\x0b2\x17.google.protobuf.StructR\x07context\x122\n\x07options\x18\x08 \x03(\x0b2\x18.parley.v1.RequestOptionR\x07options\x12+\n\x04form\x18\t \x01(\x0b2\x17.google.protobuf.StructR\x04form\x12/\n\x08priority\x18\n \x01(\x0e2\x13.parley.v1.PriorityR\x08priority\x12\x12\n\x04tags\x18\x0b \x03(\tR\x04tags\x126\n\x08deadline\x18\x0c \x01(\x0b2\x1a.google.protobuf.TimestampR\x08deadline\x128\n\x0edefault_answer\x18\r \x01(\x0b2\x11.parley.v1.AnswerR\rdefaultAnswer\x12-\n\x05state\x18\x0e \x01(\x0e2\x17.parley.v1.RequestStateR\x05state\x12)\n\x06answer\x18\x0f \x01(\x0b2\x11.parley.v1.AnswerR\x06answer\x12\x1f\n\x0banswered_by\x18\x10 \x01(\tR\nansweredBy\x12\x1d\n\nclaimed_by\x18\x11 \x01(\tR\tclaimedBy\x12;\n\x0bcreate_time\x18\x12 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x125\n\x08end_time\x18\x13 \x01(\x0b2\x1a.google.protobuf.TimestampR\x07endTime\x12\x1d\n\nend_reason\x18\x15 \x01(\tR\tendReason\x12\x1d\n\ncreated_by\x18\x17 \x01(\tR\tcreatedBy\x125\n\npermission\x18\x14 \x01(\x0b2\x15.parley.v1.PermissionR\npermission\x12&\n\x0froot_session_id\x18\x16 \x01(\tR\rrootSessionId"x\n\rRequestOption\x12\x19\n\x02id\x18\x01 \x01(\tR\x02idB\t\xbaH\x06r\x04\x10\x01\x18@\x12 \n\x05label\x18\x02 \x01(\tR\x05labelB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12*\n\x0bdescription\x18\x03 \x01(\tR\x0bdescriptionB\x08\xbaH\x05r\x03\x18\xd0\x0f"\xd8\x01\n\x06Answer\x12(\n\toption_id\x18\x01 \x01(\tH\x00R\x08optionIdB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1f\n\x04text\x18\x02 \x01(\tH\x00R\x04textB\t\xbaH\x06r\x04(\x80\x80\x04\x12-\n\x04form\x18\x03 \x01(\x0b2\x17.google.protobuf.StructH\x00R\x04form\x12=\n\npermission\x18\x05 \x01(\x0b2\x1b.parley.v1.PermissionAnswerH\x00R\npermissionB\t\n\x07contentJ\x04\x08\x04\x10\x05J\x04\x08\x06\x10\x07*\x81\x01\n\x0bRequestKind\x12\x1c\n\x18REQUEST_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17REQUEST_KIND_PERMISSION\x10\x01\x12\x19\n\x15REQUEST_KIND_QUESTION\x10\x02\x12\x16\n\x12REQUEST_KIND_LIMIT\x10\x04"\x04\x08\x03\x10\x03*\xb6\x01\n\x0cRequestState\x12\x1d\n\x19REQUEST_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12REQUEST_STATE_OPEN\x10\x01\x12\x1a\n\x16REQUEST_STATE_ANSWERED\x10\x02\x12\x1b\n\x17REQUEST_STATE_DISMISSED\x10\x03\x12\x1b\n\x17REQUEST_STATE_CANCELLED\x10\x04\x12\x19\n\x15REQUEST_STATE_EXPIRED\x10\x05*s\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPRIORITY_LOW\x10\x01\x12\x13\n\x0fPRIORITY_NORMAL\x10\x02\x12\x11\n\rPRIORITY_HIGH\x10\x03\x12\x13\n\x0fPRIORITY_URGENT\x10\x04b\x06proto3',
     [
         validate_pb.desc(),
         struct_pb.desc(),

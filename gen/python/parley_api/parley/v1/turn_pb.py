@@ -192,7 +192,9 @@ _LimitsFields: TypeAlias = Literal["max_steps", "max_tokens", "max_working_time"
 
 class Limits(Message[_LimitsFields]):
     """
-    What a turn may use. A turn that reaches one of them ends LIMIT_REACHED, or FAILED for a silent model.
+    What a turn may use. A turn that reaches one of them asks a human for more, with a request of kind LIMIT, and ends LIMIT_REACHED
+    where it gets none, and at once in mode RESTRICTED; for a silent model it ends FAILED. Steps and tokens of agents that a turn
+    started count as its own.
 
     ```proto
     message parley.v1.Limits
