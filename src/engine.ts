@@ -148,7 +148,7 @@ export async function startEngine(config: Config, parts: EngineParts = {}): Prom
   const waysIn = prepareWaysIn(config, base.clock);
   try {
     const store = await openStore(base);
-    if (store.wasKilled) await endWhatWasLeft(base);
+    if (store.wasKilled) await endWhatWasLeft(base, store);
     const turns = await createTurns(base, store);
     const recovered = await recoverTurns(turns, turns.runner);
     if (recovered > 0) logger.info({ turns: recovered }, "recovered turns that a stop cut off");
@@ -357,9 +357,10 @@ function openCommands({ config, logger, onBug }: Base, { workspaces, sandbox }: 
 }
 
 /** What the commands of an engine that was killed have left running: what they did is told to be over. */
-async function endWhatWasLeft({ config, logger }: Base): Promise<void> {
+async function endWhatWasLeft({ config, logger }: Base, { sandbox }: Store): Promise<void> {
   const ended = await endLeftOvers(nameOfDataDir(config.dataDir));
   if (ended.length > 0) logger.warn({ processes: ended }, "ended processes that the last engine's commands had left");
+  await sandbox.removeLeft();
 }
 
 /** Listens, says where, and from then on takes calls. */

@@ -110,11 +110,19 @@ function entries(folder: string): readonly string[] {
   }
 }
 
+/** What a command may not write. */
+export interface Unwritable {
+  /** Absolute paths that are there. */
+  readonly present: readonly string[];
+  /** And such that are not. */
+  readonly missing: readonly string[];
+}
+
 /**
- * Absolute paths in a workspace that a command may not write. Names that are there are found wherever they are; directly in
- * the workspace they are protected before they exist, too. A repository that does not exist yet can be made.
+ * What a command may not write in a workspace. Names that are there are found wherever they are; directly in the workspace they
+ * are protected before they exist, too. A repository that does not exist yet can be made.
  */
-export async function findUnwritable(workspace: string, protectedNames: readonly string[]): Promise<readonly string[]> {
+export async function findUnwritable(workspace: string, protectedNames: readonly string[]): Promise<Unwritable> {
   const found = new Set<string>();
   const wanted = protectedNames.filter((name) => !name.startsWith(GIT));
   const wantedInGit = protectedNames.filter((name) => name.startsWith(GIT)).map((name) => name.slice(GIT.length));
@@ -142,15 +150,10 @@ export async function findUnwritable(workspace: string, protectedNames: readonly
   for (const repository of repositories) {
     for (const path of await guardRepository(repository, wantedInGit)) found.add(path);
   }
-  return Promise.all([...found].map(closed));
-}
-
-/**
- * What is not there is given with a name below it: then it is closed by an empty folder and not by an empty file, which git
- * would take for a new one, and stumble over.
- */
-async function closed(path: string): Promise<string> {
-  return (await isThere(path)) ? path : join(path, "none");
+  const present: string[] = [];
+  const missing: string[] = [];
+  for (const path of found) ((await isThere(path)) ? present : missing).push(path);
+  return { present, missing };
 }
 
 /** A worktree or a submodule has a file in the place of the folder; who writes it chooses another folder. */

@@ -286,7 +286,12 @@ describe("a sandbox", () => {
         "git init -q . && echo x > file && git add -A && git -c user.name=a -c user.email=a@b commit -qm first && git status --short && git ls-files",
       );
       expect(output).toBe("file\n");
-      expect(readdirSync(workspace).sort()).toEqual([".git", "file"]);
+      const again = await run(
+        sandbox,
+        "echo y > other && git add -A && git -c user.name=a -c user.email=a@b commit -qm second && git status --short",
+      );
+      expect(again).toEqual({ code: 0, output: "" });
+      expect(readdirSync(workspace).sort()).toEqual([".git", "file", "other"]);
       await sandbox.close();
     }),
   );
@@ -336,6 +341,41 @@ describe("a sandbox", () => {
       );
       expect(runs.map(({ output }) => output.split("\n")[0])).toEqual(["0", "1", "2", "3", "4", "5"]);
       expect(readdirSync(workspace)).not.toContain(".bashrc");
+      await sandbox.close();
+    }),
+  );
+
+  it(
+    "takes away what an engine that was killed has left in a workspace, and nothing that is in use",
+    walled(async () => {
+      const killed = make();
+      await killed.wrap(["/bin/true"], { workspace, sessionId: "ses_1", env: { PATH } });
+      // As the command would have found them.
+      for (const name of [".bashrc", ".vscode", ".mcp.json"]) mkdirSync(join(workspace, name));
+      writeFileSync(join(workspace, ".vscode/settings.json"), "{}");
+      const next = make();
+      await next.removeLeft();
+      expect(readdirSync(workspace).sort()).toEqual([".git", ".vscode", "a"]);
+      await next.removeLeft();
+      await killed.close();
+    }),
+  );
+
+  it(
+    "leaves nothing in a workspace whose commands have ended, also while others run elsewhere",
+    walled(async () => {
+      const elsewhere = join(root, "elsewhere");
+      mkdirSync(elsewhere, { recursive: true });
+      const sandbox = make();
+      const { cleanup } = await sandbox.wrap(["/bin/true"], {
+        workspace: elsewhere,
+        sessionId: "ses_2",
+        env: { PATH },
+      });
+      await run(sandbox, "ls -A");
+      expect(readdirSync(workspace).sort()).toEqual([".git", "a"]);
+      await cleanup();
+      expect(existsSync(join(dataDir, "closed-names.json"))).toBe(false);
       await sandbox.close();
     }),
   );

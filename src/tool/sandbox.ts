@@ -2,6 +2,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { SandboxWrap } from "./process.ts";
 import { findUnreadable, findUnwritable } from "./sandbox-paths.ts";
+import { createPlaceholders } from "./sandbox-placeholders.ts";
 import { probeSandbox, type SandboxProbe, type SandboxPrograms } from "./sandbox-probe.ts";
 import { loadSandboxRuntime, type SandboxRuntime } from "./sandbox-runtime.ts";
 
@@ -40,6 +41,8 @@ export interface Sandbox {
   state(): Promise<SandboxState>;
   /** Gives a command as it is where the sandbox is not active. Throws with a message for the model where it cannot be put into one. */
   readonly wrap: SandboxWrap;
+  /** Takes away what an engine that was killed has left in workspaces. Its commands have ended. */
+  removeLeft(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -55,6 +58,7 @@ export function createSandbox(config: SandboxConfig, parts: SandboxParts = {}): 
   const hasNetwork = hosts.length > 0;
   // Below the data directory, so that no other session can read it and it is known whose it is.
   const temporary = join(dataDir, "tmp");
+  const placeholders = createPlaceholders(join(dataDir, "closed-names.json"));
   let probed: Promise<SandboxProbe> | undefined;
   let loaded: Promise<SandboxRuntime> | undefined;
 
@@ -81,20 +85,35 @@ export function createSandbox(config: SandboxConfig, parts: SandboxParts = {}): 
     const runtime = await (loaded ??= start(found.programs));
     const own = join(temporary, sessionId);
     await mkdir(own, { recursive: true, mode: 0o700 });
+    const { present, missing } = await findUnwritable(workspace, config.protectedNames);
     const walls = {
       writable: [workspace, own],
-      unwritable: await findUnwritable(workspace, config.protectedNames),
+      // What is missing is closed by an empty folder where a name below it is given, and else by an empty file, which git
+      // would take for a new one, and stumble over.
+      unwritable: [...present, ...missing.map((path) => join(path, "none"))],
       unreadable: [dataDir, ...config.secretFiles, ...findUnreadable()],
       hosts,
     };
     const folders = { TMPDIR: own, XDG_CACHE_HOME: join(own, "cache"), npm_config_cache: join(own, "npm") };
-    const { command, cleanup } = await runtime.wrap(commandLine(argv, folders), walls).catch(explain);
-    // No shell stays between the engine and the sandbox, which ends when its parent does.
-    return { argv: ["/bin/sh", "-c", `exec ${command}`], env, cleanup };
+    const line = commandLine(argv, folders);
+    await placeholders.hold(workspace, missing);
+    try {
+      const { command, cleanup } = await runtime.wrap(line, walls);
+      const leave = async (): Promise<void> => {
+        cleanup();
+        await placeholders.release(workspace);
+      };
+      // No shell stays between the engine and the sandbox, which ends when its parent does.
+      return { argv: ["/bin/sh", "-c", `exec ${command}`], env, cleanup: leave };
+    } catch (error) {
+      await placeholders.release(workspace);
+      throw explained(error);
+    }
   };
 
   return {
     wrap,
+    removeLeft: placeholders.removeLeft,
     async state() {
       const found = await (probed ??= prepare());
       if (found.works) return { mode, isActive: true, kind: found.programs.kind, reason: "" };
@@ -122,7 +141,7 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-function explain(error: unknown): never {
-  if ((error as { code?: unknown }).code !== "command_too_long") throw error;
-  throw new Error("the command is too long for the sandbox; write it to a file, and run that", { cause: error });
+function explained(error: unknown): unknown {
+  if ((error as { code?: unknown }).code !== "command_too_long") return error;
+  return new Error("the command is too long for the sandbox; write it to a file, and run that", { cause: error });
 }

@@ -60,7 +60,8 @@ export function createShellTool(deps: ShellDeps): Tool {
     description: [
       "Runs a command with bash in the workspace and tells its exit code with what it printed, standard error as it came in between.",
       "Each call is a shell of its own: cd and variables do not last. What a command leaves running is ended with it,",
-      "unless background is true.",
+      "unless background is true. In a sandbox only the workspace and $TMPDIR can be written, there is no network unless the",
+      "engine allows hosts, and empty folders such as .bashrc or .vscode stand for names that cannot be written.",
     ].join(" "),
     parameters: { type: "object", properties, required: ["command"], additionalProperties: false },
     isAwaited: true,
