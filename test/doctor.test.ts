@@ -91,6 +91,18 @@ describe("what is wrong is found and named:", () => {
       /event 1 cannot be read/,
       (dir) => sql(dir, "UPDATE events SET payload = x'ff' WHERE seq = 1"),
     ],
+    [
+      "an entry of the audit log that was changed",
+      "audit log",
+      /entry 1 is not what it was/,
+      (dir) => sql(dir, "DROP TRIGGER audit_is_not_changed; UPDATE audit_entries SET actor = 'eve' WHERE seq = 1"),
+    ],
+    [
+      "an audit log whose end is gone",
+      "audit log",
+      /missing at the end/,
+      (dir) => sql(dir, `DROP TRIGGER audit_is_not_removed; DELETE FROM audit_entries WHERE action = 'ENGINE_STOPPED'`),
+    ],
     ["overwritten pages", "integrity", /the database is damaged: .*parley restore DIR/, (dir) => overwrite(dir, 20)],
     ["an overwritten head", "store", /cannot be read .*parley restore DIR/, (dir) => overwrite(dir, 0)],
     ["a database that was cut off", "store", /cannot be read/, (dir) => cutOff(dir)],

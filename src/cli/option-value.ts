@@ -5,6 +5,12 @@ export function collect(value: string, previous: readonly string[] | undefined):
   return [...(previous ?? []), value];
 }
 
+/** An end of an audit log, as it is shown; for options that may be given several times. */
+export function collectEnd(text: string, previous: readonly string[] | undefined): readonly string[] {
+  if (/^\d{1,15}:[0-9a-f]{64}$/i.test(text)) return collect(text, previous);
+  throw new InvalidArgumentError("write it like 12:9f86d0..., with 64 hexadecimal digits.");
+}
+
 type Pairs = Readonly<Record<string, string>>;
 
 /** `name=value`, or a name alone; for options that may be given several times. */

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { collect, toLimit, toSpanMs } from "../option-value.ts";
+import { collectEnd, toLimit, toSpanMs } from "../option-value.ts";
 import type { Run } from "./run.ts";
 
 /** The commands for the audit log. */
@@ -27,7 +27,7 @@ export function addAuditCommands(program: Command, run: Run): void {
     .option(
       "--head <end>",
       "an end that it must have had, from the log of a stop or a backup's manifest; may be given several times",
-      collect,
+      collectEnd,
     )
     .addHelpText("after", "\nExample: parley audit verify --head 812:9f86d081...")
     .action(async (options: object, command: Command) =>
