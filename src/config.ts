@@ -137,11 +137,9 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     titles: readTitles(env, flags),
     workspaceRoots: readWorkspaceRoots(env, flags),
     approvalMode: readApprovalMode(env, flags),
-    sandbox: readSandbox(env, flags),
-    sandboxHosts: readSandboxHosts(env, flags),
+    ...readSandboxConfig(env, flags),
     toolEnvironment: readToolEnvironment(env),
     fetchThroughProxy: flags.fetchThroughProxy ?? readSwitch(env, "PARLEY_FETCH_THROUGH_PROXY"),
-    programPath: env["PATH"] || USUAL_PATH,
     auditDays: readAuditDays(env, flags),
     hooks: readHooks(env, flags),
     profiles,
@@ -270,6 +268,12 @@ function readAuditDays(env: Environment, flags: Flags): number {
   const days = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
   if (days >= 1 && days <= MAX_AUDIT_DAYS) return days;
   throw invalidConfig(`${source} is ${text}; give a number of days from 1 to ${MAX_AUDIT_DAYS}`);
+}
+
+/** Also what the doctor tries, which has no flags. */
+export function readSandboxConfig(env: Environment, flags: Flags = {}) {
+  const sandboxHosts = readSandboxHosts(env, flags);
+  return { sandbox: readSandbox(env, flags), sandboxHosts, programPath: env["PATH"] || USUAL_PATH };
 }
 
 function readSandbox(env: Environment, flags: Flags): SandboxMode {

@@ -1,18 +1,19 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { EventSchema } from "../client/client.ts";
-import { readDataDir } from "../config.ts";
+import { readDataDir, readSandboxConfig } from "../config.ts";
 import { examine } from "../doctor/examine.ts";
 import type { Finding } from "../doctor/finding.ts";
 import type { StoredEvent } from "../doctor/log-checks.ts";
+import { checkSandbox } from "../doctor/sandbox-check.ts";
 import type { Context } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { formatTable } from "./format.ts";
 
-/** Says how everything in the data directory is; 1 where something is broken. */
+/** Says how everything in the data directory is, and whether commands can be put into a sandbox; 1 where something is broken. */
 export async function doctor(context: Context): Promise<ExitCode> {
   const { env, globals, out, json } = context;
   const dataDir = readDataDir(env, globals.dataDir);
-  const findings = examine(dataDir, readEvent);
+  const findings = [...examine(dataDir, readEvent), await checkSandbox(readSandboxConfig(env))];
   const isWell = findings.every(({ state }) => state !== "failed");
   if (json) {
     out.write(`${JSON.stringify({ ok: isWell, dataDir, findings })}\n`);
