@@ -158,6 +158,8 @@ export interface LogMoment {
   readonly lastSeq: number;
   /** What a message has said, or a call has printed, so far. */
   said(targetId: string, kind: DeltaKind | OutputKind): string;
+  /** What a call has printed so far, on both of its streams as it came. */
+  printed(callId: string): string;
 }
 
 /** Holds for messages that are being made and calls that run: all of their text is in memory. */
@@ -169,6 +171,11 @@ export function momentOf({ lastSeq, entries }: SessionLog): LogMoment {
       const mine = deltas.filter((delta) => targetOf(delta) === targetId && delta.kind === kind);
       return mine.map(({ text }) => text).join("");
     },
+    printed: (callId) =>
+      deltas
+        .filter((delta) => targetOf(delta) === callId)
+        .map(({ text }) => text)
+        .join(""),
   };
 }
 

@@ -7,6 +7,17 @@ export const UNKNOWN_RESULT: CallResult = {
   text: "The engine stopped while this call ran: whether it had an effect is not known. It was not run again.",
 };
 
+/** So much of the end of what a call has printed is told where its own result will never come. */
+const MAX_PRINTED_CHARS = 16 * 1024;
+
+/** A result with what the call had printed by then. */
+export function withPrinted(result: CallResult, printed: string): CallResult {
+  if (printed === "") return result;
+  const end = printed.slice(-MAX_PRINTED_CHARS).replace(/^[\uDC00-\uDFFF]/, "");
+  const what = end.length < printed.length ? `It had printed by then, at the end:` : "It had printed by then:";
+  return { ...result, text: `${result.text} ${what}\n${end}` };
+}
+
 /** What the model is told of a call that nobody and nothing lets run. */
 export function deniedResult(why: string): CallResult {
   return { outcome: "denied", text: `The call was denied and did not run: ${why}` };

@@ -22,6 +22,8 @@ export interface TurnEnding {
   readonly closing?: Partial<Closing>;
   /** The engine died meanwhile, so what a call that had started came to is not known. */
   readonly wasKilled?: boolean;
+  /** What its calls had printed; absent = as the log has it in memory. */
+  readonly printed?: (callId: string) => string;
 }
 
 /**
@@ -33,10 +35,10 @@ export async function endTurn(
   deps: TurnDeps,
   session: StoredSession,
   turnId: string,
-  { end, closing, wasKilled = false }: TurnEnding,
+  { end, closing, wasKilled = false, printed }: TurnEnding,
 ): Promise<StoredTurn | undefined> {
   const turn = await getTurn(deps.db, session.id, turnId);
-  const calls = await closeCalls(deps, session, turnId, end, wasKilled);
+  const calls = await closeCalls(deps, session, turnId, end, wasKilled, printed);
   const queue = await advanceQueue(deps, session, end.reason === "completed");
   const { next } = queue;
   const left = joinFacts({ ...NO_FACTS, ...closing }, calls);

@@ -7,7 +7,7 @@ import type { Database, Statement } from "../store/database.ts";
 import { joinFacts, NO_FACTS } from "../event/facts.ts";
 import { auditOfEnd } from "./call-audit.ts";
 import { hasAskedOthers } from "./others.ts";
-import { UNKNOWN_RESULT } from "./call-results.ts";
+import { UNKNOWN_RESULT, withPrinted } from "./call-results.ts";
 import { endTurn } from "./end-turn.ts";
 import type { TurnEnd } from "./next-step.ts";
 import { listCalls } from "./tool-call-store.ts";
@@ -28,13 +28,13 @@ const MAX_RECOVERIES = 3;
 export async function recoverTurns(deps: TurnDeps, runner: TurnRunner): Promise<number> {
   const rows = await deps.db.all<DeltaRow>(selectDeltas());
   await keepNumbers(deps.db, rows);
-  const partsByMessage = collectParts(rows);
+  const said = { partsByMessage: collectParts(rows), printed: collectPrinted(rows) };
   const turns = await listBusyTurns(deps.db);
   const goingOn: StoredTurn[] = [];
   for (const turn of turns) {
     const session = await findSession(deps.db, turn.sessionId);
     if (session === undefined) continue;
-    if (await recoverTurn(deps, session, turn, partsByMessage)) goingOn.push(turn);
+    if (await recoverTurn(deps, session, turn, said)) goingOn.push(turn);
   }
   if (rows.length > 0) await deps.db.transact([deleteDeltas()]);
   // Only now: what a turn that goes on says would have the numbers of those rows, and would be deleted with them.
@@ -66,25 +66,40 @@ function collectParts(rows: readonly DeltaRow[]): Map<string, Part[]> {
   return byMessage;
 }
 
+/** What calls had printed, both of their streams as it came. */
+function collectPrinted(rows: readonly DeltaRow[]): (callId: string) => string {
+  const pieces = new Map<string, string[]>();
+  for (const { target, kind, text } of rows) {
+    if (kind === "output") pieces.set(target, [...(pieces.get(target) ?? []), text]);
+  }
+  return (callId) => pieces.get(callId)?.join("") ?? "";
+}
+
+/** What had been said and printed when the engine died. */
+interface SaidByThen {
+  readonly partsByMessage: ReadonlyMap<string, readonly Part[]>;
+  readonly printed: (callId: string) => string;
+}
+
 /** True: the turn goes on. */
 async function recoverTurn(
   deps: TurnDeps,
   session: StoredSession,
   turn: StoredTurn,
-  partsByMessage: ReadonlyMap<string, readonly Part[]>,
+  { partsByMessage, printed }: SaidByThen,
 ): Promise<boolean> {
   const partial = await closePartial(deps, session, turn, partsByMessage);
   const calls = await listCalls(deps.db, turn.id);
   const hasAsked = turn.state !== "cancelling" && hasAskedOthers(turn, calls);
   const end = hasAsked ? undefined : endOfRecovered(session, turn);
   if (end !== undefined) {
-    await endTurn(deps, session, turn.id, { end, closing: partial, wasKilled: true });
+    await endTurn(deps, session, turn.id, { end, closing: partial, wasKilled: true, printed });
     return false;
   }
   const started = calls.filter((call) => call.state === "started");
   const unknown = started.map((call) =>
     joinFacts(
-      toolCallEnded(deps, session, turn.id, call.id, UNKNOWN_RESULT),
+      toolCallEnded(deps, session, turn.id, call.id, withPrinted(UNKNOWN_RESULT, printed(call.id))),
       auditOfEnd({ sessionId: session.id, turnId: turn.id }, call, UNKNOWN_RESULT.outcome),
     ),
   );
