@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { Access_Scope, type Client, createClient, reasonOf, type Request } from "../../src/client/client.ts";
 import { readConfig } from "../../src/config.ts";
 import { startEngine } from "../../src/engine.ts";
-import type { Database } from "../../src/store/database.ts";
+import type { Database, Statement } from "../../src/store/database.ts";
 import { openSqlite } from "../../src/store/sqlite.ts";
 import { makeTempDir } from "../helpers/engine-process.ts";
 import { control, type Figure, none } from "./figure.ts";
@@ -23,13 +23,14 @@ export interface OnceResult {
 }
 
 /** One more answer than may count is the fault to be found: without claims who loses is not told. */
-function withoutClaims(db: Database): Database {
-  const strip: Database["transact"] = (statements, options) =>
-    db.transact(
-      statements.map(({ claim: _claim, ...statement }) => statement),
-      options,
-    );
-  return { ...db, transact: strip };
+export function withoutClaims(db: Database): Database {
+  const strip = (statements: readonly Statement[]): Statement[] =>
+    statements.map(({ claim: _claim, ...statement }) => statement);
+  return {
+    ...db,
+    transact: (statements, options) => db.transact(strip(statements), options),
+    enqueue: (transaction) => db.enqueue({ ...transaction, statements: strip(transaction.statements) }),
+  };
 }
 
 /** Eight clients, each with a token of its own, answer one request at the same time, again and again; one more waits for it. */

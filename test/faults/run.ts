@@ -9,6 +9,7 @@ import { floods } from "./floods.ts";
 import { fullDisk } from "./full-disk.ts";
 import { onceMeansOnce } from "./once.ts";
 import { openRequests } from "./open-requests.ts";
+import { permissionOnce } from "./permission-once.ts";
 import { leftOvers } from "./left-overs.ts";
 import { lifeModel } from "./life-model.ts";
 import { killLoop } from "./kill-loop.ts";
@@ -49,6 +50,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   once: { count: 1000, run: onceMeansOnce },
   "waiting-callers": { count: 2000, run: waitingCallers },
   "open-requests": { count: 100, run: openRequests },
+  "permission-once": { count: 1000, run: permissionOnce },
   "cancel-true": { count: 20, run: cancelTrue },
   floods: { count: 5000, run: floods },
   "left-overs": { count: 10, run: leftOvers },
