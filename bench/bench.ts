@@ -12,7 +12,9 @@ import { manyTurns } from "./figure/many-turns.ts";
 import { memory } from "./figure/memory.ts";
 import { permission } from "./figure/permission.ts";
 import { replay } from "./figure/replay.ts";
+import { requests } from "./figure/requests.ts";
 import { removal } from "./figure/removal.ts";
+import { sandbox } from "./figure/sandbox.ts";
 import { slowDisk } from "./figure/slow-disk.ts";
 import { snapshot } from "./figure/snapshot.ts";
 import { start } from "./figure/start.ts";
@@ -35,6 +37,8 @@ const FIGURES: Readonly<Record<string, Figure>> = {
   removal,
   transfer,
   permission,
+  sandbox,
+  requests,
   "slow-disk": slowDisk,
 };
 

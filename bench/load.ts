@@ -4,6 +4,7 @@ import { lists, searches } from "./load/find.ts";
 import { firstTokens } from "./load/first-token.ts";
 import { holdWatchers } from "./load/hold.ts";
 import { replay } from "./load/replay.ts";
+import { requests } from "./load/requests.ts";
 import { snapshots } from "./load/snapshot.ts";
 import { exportAll, forks } from "./load/transfer.ts";
 import { turnsAtEngine, turnsAtUpstream } from "./load/turns.ts";
@@ -18,6 +19,7 @@ const jobs = {
   holdWatchers,
   lists,
   replay,
+  requests,
   searches,
   snapshots,
   turnsAtEngine,

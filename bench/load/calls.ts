@@ -14,6 +14,8 @@ export interface Target {
 
 /** The services over one HTTP/2 connection. */
 export interface Calls {
+  /** For the services that few jobs call. */
+  readonly transport: Transport;
   readonly sessions: Client<typeof SessionService>;
   readonly messages: Client<typeof MessageService>;
   close(): void;
@@ -34,6 +36,7 @@ export function connectTo({ url, token }: Target): Calls {
     ],
   });
   return {
+    transport,
     sessions: createClient(SessionService, transport),
     messages: createClient(MessageService, transport),
     close: () => sessionManager.abort(),
