@@ -47,7 +47,7 @@ export async function requests(input: {
     await answer;
     await until(events, "turnEnded");
     if (round < input.warmUp) continue;
-    shownMs.push(atMs - timestampMs(request.createTime!));
+    shownMs.push(atMs - (request.createTime === undefined ? NaN : timestampMs(request.createTime)));
     callMs.push(answeredMs - calledMs);
     startedMs.push(seenMs - answeredMs);
   }
