@@ -9,6 +9,7 @@ import { floods } from "./floods.ts";
 import { fullDisk } from "./full-disk.ts";
 import { onceMeansOnce } from "./once.ts";
 import { openRequests } from "./open-requests.ts";
+import { permissionKill } from "./permission-kill.ts";
 import { permissionOnce } from "./permission-once.ts";
 import { leftOvers } from "./left-overs.ts";
 import { lifeModel } from "./life-model.ts";
@@ -51,6 +52,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "waiting-callers": { count: 2000, run: waitingCallers },
   "open-requests": { count: 100, run: openRequests },
   "permission-once": { count: 1000, run: permissionOnce },
+  "permission-kill": { count: 100, run: permissionKill },
   "cancel-true": { count: 20, run: cancelTrue },
   floods: { count: 5000, run: floods },
   "left-overs": { count: 10, run: leftOvers },

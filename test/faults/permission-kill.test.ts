@@ -1,0 +1,11 @@
+import { expect, test } from "vitest";
+import { missed } from "./figure.ts";
+import { permissionKillFigures, runPermissionKill } from "./permission-kill.ts";
+
+test(
+  "permissions of engines that are killed wait on with everything in them, and their answers run their calls once",
+  { timeout: 120_000 },
+  async () => {
+    expect(missed(permissionKillFigures(await runPermissionKill(3)))).toEqual([]);
+  },
+);
