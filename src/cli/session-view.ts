@@ -9,7 +9,6 @@ import {
   QueuedKind,
   type Request,
   Role,
-  type ToolOutputDelta,
   type TodoItem,
   type ToolResult,
   type Transcript,
@@ -21,13 +20,10 @@ import { attachmentLines } from "./attachment-lines.ts";
 import type { Output } from "./output.ts";
 import { createPage, type Page } from "./page.ts";
 import { answeredLine, callOf, requestLine } from "./requests/lines.ts";
-import { shorten } from "./terminal/width.ts";
+import { createRunningOutput } from "./running-output.ts";
 import { createShownAnswer, type ShownAnswer } from "./shown-answer.ts";
 import { clearedText, CUT_OFF, retryText, revertedText, turnEndLine } from "./session-lines.ts";
 import { todoLines } from "./todo-lines.ts";
-
-/** Of what a call prints, so much is shown while it runs. */
-const MAX_OUTPUT_LINES = 6;
 
 export interface SessionView {
   readonly page: Page;
@@ -57,7 +53,7 @@ export interface ViewOptions {
 export function createSessionView(output: Output, options: ViewOptions = {}): SessionView {
   const page = options.page ?? createPage(output);
   const calls = new Map<string, ShownCall>();
-  const printed = new Map<string, string>();
+  const running = createRunningOutput(output, page);
   const { style } = output;
   let transcript: Transcript = createTranscript();
   let answer: ShownAnswer | undefined;
@@ -115,7 +111,7 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
 
   function showResult(result: ToolResult | undefined): void {
     if (result === undefined) return;
-    if (printed.delete(result.callId)) page.preview("tool", "");
+    running.end(result.callId);
     showLines(callLines(output, calls.get(result.callId), result));
     calls.delete(result.callId);
   }
@@ -123,18 +119,6 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
   /** What tools do stands together. */
   function showLines(lines: readonly string[]): void {
     for (const line of lines) page.line("tool", line);
-  }
-
-  /** The last lines of what a call prints, until its result stands there. */
-  function showOutput({ callId, data }: ToolOutputDelta): void {
-    const before = printed.get(callId) ?? "";
-    const lines = `${before}${data}`.split("\n").slice(-MAX_OUTPUT_LINES - 1);
-    printed.set(callId, lines.join("\n"));
-    const shown = lines.filter((line, i) => line !== "" || i < lines.length - 1).slice(-MAX_OUTPUT_LINES);
-    page.preview(
-      "tool",
-      shown.map((line) => style.dim(shorten(output.foreignLine(line), output.columns - 2))).join("\n"),
-    );
   }
 
   function showTodos(items: readonly TodoItem[]): void {
@@ -166,7 +150,7 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
         return page.wait(`running ${name}`);
       }
       case "toolOutputDelta":
-        return showOutput(payload.value);
+        return running.add(payload.value.callId, payload.value.data);
       case "toolCallEnded":
         return showResult(payload.value.result);
       case "requestOpened":
@@ -229,9 +213,10 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
     page.endLine();
   }
 
-  function showOpenCall({ callId, name, arguments: args, started }: OpenToolCall): void {
+  function showOpenCall({ callId, name, arguments: args, started, stdout, stderr }: OpenToolCall): void {
     calls.set(callId, { name, args: JSON.stringify(args ?? {}) });
     if (started) page.wait(`running ${name}`);
+    if (stdout + stderr !== "") running.add(callId, stdout + stderr);
   }
 
   return {
@@ -269,7 +254,7 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
       cutOff = undefined;
       transcript = createTranscript();
       calls.clear();
-      printed.clear();
+      running.reset();
     },
   };
 }
