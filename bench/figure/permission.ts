@@ -1,3 +1,5 @@
+import { assessCommand } from "../../src/permission/assess-command.ts";
+import { createCommands } from "../../src/tool/commands.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,7 +51,7 @@ export const permission: Figure = async () => {
       profile: "",
       model: "",
       systemPrompt: "",
-      workspace: folder,
+      workspace: "",
       labels: {},
       limits: DEFAULT_LIMITS,
       starred: false,
@@ -69,7 +71,15 @@ export const permission: Figure = async () => {
       const place = { scope: "global", sessionId: "", workspace: "" } as const;
       await createRule(base, { ...place, idempotencyKey: "", draft, lifetimeMs: undefined, actor: "" });
     }
-    const deps = { db, clock, tools: [], protectedPaths: createProtectedPaths("/nowhere/parley") };
+    const { tools } = createCommands({
+      owner: "bench",
+      env: {},
+      assess: assessCommand,
+      allowsWorkspace: () => true,
+      onLeft: () => {},
+      onBug: () => {},
+    });
+    const deps = { db, clock, tools, protectedPaths: createProtectedPaths("/nowhere/parley") };
     const samples: number[] = [];
     for (let i = -WARM_UP; i < ROUNDS; i++) {
       const command = COMMANDS[Math.abs(i) % COMMANDS.length] ?? "";
