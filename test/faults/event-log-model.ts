@@ -328,7 +328,9 @@ async function recover(world: World, one: ModelSession, rows: readonly DeltaRow[
   await world.log.append(one.id, { events: [completed(one, message.id, said)] });
 }
 
-function joinText(pieces: readonly { readonly kind: DeltaRow["kind"]; readonly text: string }[]): Record<DeltaKind, string> {
+function joinText(
+  pieces: readonly { readonly kind: DeltaRow["kind"]; readonly text: string }[],
+): Record<DeltaKind, string> {
   const joined = { text: "", reasoning: "" };
   for (const piece of pieces) if (piece.kind !== "output") joined[piece.kind] += piece.text;
   return joined;
