@@ -69,15 +69,17 @@ import { createFileTools } from "./tool/file-tools.ts";
 import { createFetchUrlTool } from "./tool/fetch-url.ts";
 import { createNowTool } from "./tool/now.ts";
 import { endLeftOvers } from "./tool/processes.ts";
+import { runAgentTool } from "./tool/run-agent.ts";
 import { askHumanTool } from "./tool/ask-human.ts";
 import { todoTool } from "./tool/todo.ts";
 import { publicWeb } from "./tool/safe-fetch.ts";
 import { createSandbox, type Sandbox } from "./tool/sandbox.ts";
 import type { Tool } from "./tool/tool.ts";
 import { createProxyRules } from "./tool/web-proxies.ts";
-import { findWorkspace } from "./trust/trust-store.ts";
+import { isTrusted } from "./trust/trust-store.ts";
 import { cancelTurn } from "./turn/cancel-turn.ts";
 import { recoverTurns } from "./turn/recover.ts";
+import type { TurnDeps } from "./turn/turn-deps.ts";
 import { createTurnRunner } from "./turn/turn-runner.ts";
 import { createTurnWaker } from "./turn/turn-waker.ts";
 import { createWorkspaceInstructions } from "./workspace/agents-file.ts";
@@ -290,12 +292,14 @@ async function createTurns(engine: Base, store: Store) {
     todoTool,
     ...createFileTools(files, config.programPath),
     askHumanTool,
+    runAgentTool,
     ...commands.tools,
     createWebTool(config),
     ...(parts.tools ?? []),
   ];
   const workspaceInstructions = createWorkspaceInstructions(files);
-  const sources = { blobs, tools, workspaceInstructions };
+  const agents = await openAgents(config, store, { tools, profiles });
+  const sources = { blobs, tools, agents, workspaceInstructions };
   const hooks = openHooks(engine, store);
   const gate = { protectedPaths: createProtectedPaths(await realpath(config.dataDir)), bells, hooks };
   const random = parts.random ?? Math.random;
@@ -317,10 +321,7 @@ function openHooks({ config, clock, logger, closers, onBug }: Base, { db, files,
   const hooks = createHooks({
     engineHooks: readEngineHooks(settings, env),
     workspaceHooks: (workspace) =>
-      readWorkspaceHooks(
-        { files, env, isTrusted: async (path) => (await findWorkspace(db, path))?.trusted === true },
-        workspace,
-      ),
+      readWorkspaceHooks({ files, env, isTrusted: (path) => isTrusted(db, path) }, workspace),
     clock,
     owner: nameOfDataDir(config.dataDir),
     onFailure({ hook, call, problem }) {
@@ -395,7 +396,6 @@ async function serve(
     ...store,
     ...turns,
     backups,
-    agents: await openAgents(config, store, turns),
     drafts,
     importInTurn: createInTurn(),
     defaultMode: config.approvalMode,
@@ -467,12 +467,12 @@ async function serve(
 async function openAgents(
   { dataDir }: Config,
   { db, files }: Pick<Store, "db" | "files">,
-  { tools, profiles }: Pick<Awaited<ReturnType<typeof createTurns>>, "tools" | "profiles">,
+  { tools, profiles }: Pick<TurnDeps, "tools" | "profiles">,
 ): Promise<Agents> {
   return createAgents({
     dataDir: await realpath(dataDir),
     files,
-    isTrusted: async (workspace) => (await findWorkspace(db, workspace))?.trusted === true,
+    isTrusted: (workspace) => isTrusted(db, workspace),
     known: {
       hasTool: (name) => tools.some((tool) => tool.name === name),
       hasProfile: (name) => profiles.find(name) !== undefined,

@@ -1,5 +1,6 @@
 import { DomainError } from "../errors.ts";
 import type { ApprovalMode } from "../permission/approval-mode.ts";
+import { RUN_AGENT } from "../tool/run-agent.ts";
 import type { Limits } from "../turn/turn.ts";
 
 /** Who wrote a definition: the owner of the engine, or somebody whose workspace is trusted. */
@@ -63,13 +64,21 @@ export function keptOf({ name, instructions, tools, agents }: AgentDefinition): 
   return { name, instructions, ...(tools !== undefined && { tools }), agents };
 }
 
+/** Whether a session may start an agent. One that no definition made may start any that there is. */
+export function mayStart({ agent }: { readonly agent?: SessionAgent | undefined }, name: string): boolean {
+  return agent === undefined || agent.agents.includes(name);
+}
+
 /** Those of the engine's tools that a session is offered. No other is run for it either. */
 export function toolsOf<T extends { readonly name: string }>(
   tools: readonly T[],
   { agent }: { readonly agent?: SessionAgent | undefined },
 ): readonly T[] {
-  const only = agent?.tools;
-  return only === undefined ? tools : tools.filter(({ name }) => only.includes(name));
+  if (agent === undefined) return tools;
+  // Who may start agents needs no leave for the tool that does it, and who may start none has no use for it.
+  return tools.filter(({ name }) =>
+    name === RUN_AGENT ? agent.agents.length > 0 : (agent.tools?.includes(name) ?? true),
+  );
 }
 
 export function agentNotFound(name: string, hint: string): DomainError {

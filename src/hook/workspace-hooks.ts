@@ -8,7 +8,7 @@ import { parseHookFile } from "./hook-file.ts";
 
 /** The folder in which agents can write nothing. */
 const FOLDER = ".parley";
-export const HOOKS_FILE = `${FOLDER}/hooks.json`;
+const HOOKS_FILE = `${FOLDER}/hooks.json`;
 
 export interface WorkspaceHooksDeps {
   readonly files: Pick<Files, "read">;

@@ -160,6 +160,19 @@ export async function findLastOfTurn(
   return row === undefined ? undefined : messageFromRow(row);
 }
 
+/** What a turn's model said last, as far as it said something whole. */
+export async function findLastAnswer(db: Database, sessionKey: number, turnId: string): Promise<string | undefined> {
+  const rows = await db.all<Pick<MessageRow, "parts">>({
+    sql: `SELECT parts FROM messages WHERE session_key = ? AND turn_id = ? AND role = 'assistant' AND status = 'complete'
+        ORDER BY seq DESC LIMIT 20`,
+    params: [sessionKey, turnId],
+  });
+  const texts = rows.map(({ parts }) =>
+    (JSON.parse(parts) as readonly Part[]).flatMap((part) => (part.kind === "text" ? [part.text] : [])).join(""),
+  );
+  return texts.find((text) => text.trim() !== "");
+}
+
 /** The message that a model would be sent last. */
 export async function findLastComplete(db: Database, sessionKey: number): Promise<StoredMessage | undefined> {
   const row = await db.get<MessageRow>({

@@ -313,3 +313,16 @@ export async function listChildren(db: Database, sessionId: string): Promise<Sto
   });
   return rows.map(sessionFromRow);
 }
+
+/** The session that a call has started; undefined = it is gone. */
+export async function findChildOfCall(
+  db: Database,
+  sessionId: string,
+  callId: string,
+): Promise<StoredSession | undefined> {
+  const row = await db.get<SessionRow>({
+    sql: "SELECT * FROM sessions WHERE parent_session_id = ? AND parent_session_id <> '' AND parent_call_id = ?",
+    params: [sessionId, callId],
+  });
+  return row === undefined ? undefined : sessionFromRow(row);
+}

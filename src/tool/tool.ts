@@ -97,10 +97,9 @@ export interface HumanQuestion {
 }
 
 /** Who does what a call asks for, where the tool itself does not: the call takes no memory then, and outlives the engine. */
-export interface WaitFor {
-  readonly kind: "human";
-  readonly question: HumanQuestion;
-}
+export type WaitFor =
+  | { readonly kind: "human"; readonly question: HumanQuestion }
+  | { readonly kind: "agent"; readonly agent: string; readonly task: string };
 
 /** What a model knows of a tool. */
 interface KnownTool {

@@ -28,6 +28,7 @@ export async function askPermission(
   const request: Request = {
     id: deps.newId("req"),
     sessionId: session.id,
+    rootSessionId: session.rootSessionId,
     turnId: turn.id,
     callId,
     kind: "permission",

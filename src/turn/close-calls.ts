@@ -3,7 +3,7 @@ import type { StoredSession } from "../session/session-store.ts";
 import { UNKNOWN_RESULT, withPrinted } from "./call-results.ts";
 import { auditOfEnd } from "./call-audit.ts";
 import { closeRequests, type ClosedRequests } from "./close-requests.ts";
-import type { TurnEnd } from "./next-step.ts";
+import type { TurnEnd } from "./turn.ts";
 import { isOpen, listCalls, type ToolCall } from "./tool-call-store.ts";
 import { toolCallEnded, type CallResult } from "./tool-step.ts";
 import type { TurnDeps } from "./turn-deps.ts";

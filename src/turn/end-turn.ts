@@ -5,7 +5,7 @@ import { joinFacts, NO_FACTS, type Facts } from "../event/facts.ts";
 import { ClaimLost } from "../store/database.ts";
 import type { Closing } from "./answer-log.ts";
 import { closeCalls } from "./close-calls.ts";
-import type { TurnEnd } from "./next-step.ts";
+import type { TurnEnd } from "./turn.ts";
 import { openTurn } from "./open-turn.ts";
 import { queueJoined, queueLeft } from "./queue-events.ts";
 import { claimQueue, deleteQueued, listQueued, moveToFollowUps, type StoredQueued } from "./queue-store.ts";

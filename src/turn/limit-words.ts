@@ -2,7 +2,7 @@ import type { JsonObject } from "../message/message.ts";
 import type { Request } from "../request/request.ts";
 import type { QuestionOption } from "../tool/tool.ts";
 import { LIMIT_REASONS, type LimitReason, type ReachedLimit } from "./budget.ts";
-import type { TurnEnd } from "./next-step.ts";
+import type { TurnEnd } from "./turn.ts";
 
 const CONTINUE = "continue";
 const STOP = "stop";

@@ -1,5 +1,5 @@
 import type { SessionAgent } from "../agent/agent.ts";
-import { toolsOf } from "../agent/agent.ts";
+import { offeredTools } from "../agent/offered-tools.ts";
 import { listConversation } from "../message/message-store.ts";
 import type { ModelMessage, ModelRequest } from "../model/model.ts";
 import type { StoredSession } from "../session/session-store.ts";
@@ -28,11 +28,12 @@ export interface ModelContext {
   readonly messages: readonly ModelMessage[];
 }
 
-export type ContextDeps = Pick<TurnDeps, "db" | "tools" | "blobs" | "workspaceInstructions">;
+export type ContextDeps = Pick<TurnDeps, "db" | "tools" | "agents" | "blobs" | "workspaceInstructions">;
 
 /** What the model of a session is sent next: by the turn that calls it, and by whoever asks to see it. */
 export async function buildContext(deps: ContextDeps, session: StoredSession): Promise<ModelContext> {
-  const [fromWorkspace, conversation] = await Promise.all([
+  const [tools, fromWorkspace, conversation] = await Promise.all([
+    offeredTools(deps, session),
     deps.workspaceInstructions.read(session.workspace),
     listConversation(deps.db, session.key),
   ]);
@@ -43,7 +44,7 @@ export async function buildContext(deps: ContextDeps, session: StoredSession): P
   ];
   return {
     instructions: all.filter(({ text }) => text !== ""),
-    tools: toolsOf(deps.tools, session),
+    tools,
     messages: await showAttachments(deps.blobs, toTranscript(conversation)),
   };
 }

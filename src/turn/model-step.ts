@@ -15,7 +15,7 @@ import {
   type ModelCall,
 } from "./answer-log.ts";
 import { buildContext, toModelRequest } from "./model-context.ts";
-import type { TurnEnd } from "./next-step.ts";
+import type { TurnEnd } from "./turn.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import { setTurnSteps, type StoredTurn } from "./turn-store.ts";
 import { endOfStopped, statusOfStopped, StepReplaced, TurnStop } from "./turn-stop.ts";

@@ -23,6 +23,7 @@ function view(changes: Partial<TurnView>): TurnView {
     budgets: [BUDGET],
     limitRequest: undefined,
     lastMessage: asked,
+    agentCalls: [],
     calls: [],
     steers: [],
     ...changes,

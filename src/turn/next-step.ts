@@ -1,10 +1,11 @@
 import type { StoredMessage } from "../message/message-store.ts";
 import type { Request } from "../request/request.ts";
+import { isAtWork, type AgentCall } from "./agent-calls.ts";
 import { findReached, type Budget, type ReachedLimit } from "./budget.ts";
 import { endOfLimit, isGranted, reachedOf } from "./limit-words.ts";
 import type { StoredQueued } from "./queue-store.ts";
 import type { ToolCall } from "./tool-call-store.ts";
-import type { Turn, TurnEndReason, TurnError } from "./turn.ts";
+import type { Turn, TurnEnd } from "./turn.ts";
 
 /** All that decides what a turn does next, as the store has it. */
 export interface TurnView {
@@ -17,14 +18,10 @@ export interface TurnView {
   readonly lastMessage: Pick<StoredMessage, "role" | "status" | "parts"> | undefined;
   /** The turn's calls, in the order they were asked for. */
   readonly calls: readonly ToolCall[];
+  /** Those of them that wait for agents. */
+  readonly agentCalls: readonly AgentCall[];
   /** What was said to the turn while it ran, and is not taken up yet; the first said first. */
   readonly steers: readonly StoredQueued[];
-}
-
-/** How a turn ends. */
-export interface TurnEnd {
-  readonly reason: TurnEndReason;
-  readonly error?: TurnError;
 }
 
 export type NextStep =
@@ -32,6 +29,8 @@ export type NextStep =
   | { readonly kind: "run_tools"; readonly calls: readonly ToolCall[] }
   /** Nothing can be done before others have answered. */
   | { readonly kind: "wait" }
+  /** Agents are done, or have not begun though they should have. */
+  | { readonly kind: "tend_agents"; readonly agentCalls: readonly AgentCall[] }
   /** A limit is reached: a human is asked for more of it, or that is the end. */
   | { readonly kind: "limit"; readonly reached: ReachedLimit }
   /** A human lets it have as much again. */
@@ -40,10 +39,13 @@ export type NextStep =
   | { readonly kind: "end"; readonly end: TurnEnd };
 
 /** What to do next. Pure: a restart of the engine asks the same question and gets the same answer. */
-export function nextStep({ turn, budgets, limitRequest, lastMessage, calls, steers }: TurnView): NextStep {
+export function nextStep(view: TurnView): NextStep {
+  const { turn, budgets, limitRequest, lastMessage, calls, steers } = view;
   if (turn.state === "cancelling") return { kind: "end", end: { reason: "cancelled" } };
   const ready = calls.filter(isReady);
   if (ready.length > 0) return { kind: "run_tools", calls: ready };
+  const agentCalls = view.agentCalls.filter((call) => !isAtWork(call));
+  if (agentCalls.length > 0) return { kind: "tend_agents", agentCalls };
   if (calls.some(({ state }) => state === "waiting")) return { kind: "wait" };
   if (limitRequest !== undefined) return afterLimit(limitRequest);
   const reached = findReached(budgets);

@@ -3,18 +3,25 @@ import type { EventPayload } from "../event/event.ts";
 import type { Part } from "../message/message.ts";
 import { completeMessage, findLastOfTurn } from "../message/message-store.ts";
 import { findSession, type StoredSession } from "../session/session-store.ts";
+import { MAX_LEVELS } from "../session/waiting-on.ts";
 import type { Database, Statement } from "../store/database.ts";
 import { joinFacts, NO_FACTS } from "../event/facts.ts";
 import { auditOfEnd } from "./call-audit.ts";
 import { hasAskedOthers } from "./others.ts";
 import { UNKNOWN_RESULT, withPrinted } from "./call-results.ts";
 import { endTurn } from "./end-turn.ts";
-import type { TurnEnd } from "./next-step.ts";
+import type { TurnEnd } from "./turn.ts";
 import { listCalls } from "./tool-call-store.ts";
 import { toolCallEnded } from "./tool-step.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import type { TurnRunner } from "./turn-runner.ts";
-import { listBusyTurns, setRecovered, type StoredTurn } from "./turn-store.ts";
+import {
+  cancelAgentsOfCancelled,
+  listBusyTurns,
+  listTurnsWithAgents,
+  setRecovered,
+  type StoredTurn,
+} from "./turn-store.ts";
 
 /** A turn that has been gone on with so often has something in it that kills engines. */
 const MAX_RECOVERIES = 3;
@@ -29,6 +36,8 @@ export async function recoverTurns(deps: TurnDeps, runner: TurnRunner): Promise<
   const rows = await deps.db.all<DeltaRow>(selectDeltas());
   await keepNumbers(deps.db, rows);
   const said = { partsByMessage: collectParts(rows), printed: collectPrinted(rows) };
+  // What a cancel had not reached yet when the engine died, level by level.
+  for (let level = 1; level < MAX_LEVELS; level++) await deps.db.transact([cancelAgentsOfCancelled()]);
   const turns = await listBusyTurns(deps.db);
   const goingOn: StoredTurn[] = [];
   for (const turn of turns) {
@@ -37,6 +46,7 @@ export async function recoverTurns(deps: TurnDeps, runner: TurnRunner): Promise<
     if (await recoverTurn(deps, session, turn, said)) goingOn.push(turn);
   }
   if (rows.length > 0) await deps.db.transact([deleteDeltas()]);
+  goingOn.push(...(await listTurnsWithAgents(deps.db)));
   // Only now: what a turn that goes on says would have the numbers of those rows, and would be deleted with them.
   for (const turn of goingOn) runner.run(turn);
   return turns.length;

@@ -6,6 +6,7 @@ import { auditOfDecision } from "./call-audit.ts";
 import { judgeCall, type Fate } from "./judge-call.ts";
 import { isReady } from "./next-step.ts";
 import { listCalls, setCallDecision, type ToolCall } from "./tool-call-store.ts";
+import { startAgent } from "./start-agent.ts";
 import { toolCallEnded, untilAborted, type CallScope } from "./tool-step.ts";
 import type { Wakeup } from "./wakeup.ts";
 
@@ -75,5 +76,7 @@ async function waitForOthers(
   switch (waitFor.kind) {
     case "human":
       return askQuestion(scope, call, waitFor.question, decision);
+    case "agent":
+      return startAgent(scope, call, waitFor, decision);
   }
 }

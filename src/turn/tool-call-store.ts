@@ -160,6 +160,25 @@ export function setCallAsking(call: ToolCall, requestId: string, decision: CallD
   };
 }
 
+/**
+ * Records that a call waits for an agent. Its claim `agents` is lost where as many of one root wait as may, or the call is not to
+ * be taken on any more.
+ */
+export function setCallDelegated(
+  call: ToolCall,
+  decision: CallDecision | undefined,
+  { rootSessionId, maxAtOnce }: { readonly rootSessionId: string; readonly maxAtOnce: number },
+): Statement {
+  const { params, sql } = setCallAsking(call, "", decision);
+  return {
+    sql: `${sql} AND (SELECT count(*) FROM tool_calls WHERE state = 'waiting' AND request_id = '' AND turn_id IN (
+        SELECT running_turn_id FROM sessions WHERE id = ?
+        UNION ALL SELECT running_turn_id FROM sessions WHERE root_session_id = ? AND root_session_id <> '')) < ?`,
+    params: [...params, rootSessionId, rootSessionId, maxAtOnce],
+    claim: "agents",
+  };
+}
+
 /** What a human let run. */
 export interface ApprovedCall {
   readonly callId: string;

@@ -12,6 +12,7 @@ import { type KeptResult, keepResult } from "./kept-result.ts";
 import { setCallEnded, type ToolCall } from "./tool-call-store.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import type { StoredTurn } from "./turn-store.ts";
+import type { RunNewTurn } from "./turn-waker.ts";
 
 /** What a tool may take to end what it has started, when its turn is stopped; a part of the time that a stop may take. */
 const MAX_AWAITED_MS = 5000;
@@ -25,6 +26,8 @@ export interface CallScope {
   readonly session: StoredSession;
   readonly turn: StoredTurn;
   readonly signal: AbortSignal;
+  /** Of an agent that a call starts. */
+  readonly runNew: RunNewTurn;
 }
 
 /** Rejects only when the turn is stopped; whatever the tool throws is what the model is told. */

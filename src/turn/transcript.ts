@@ -24,10 +24,15 @@ export function callsOf(message: { readonly parts: readonly Part[] }): ToolCallP
   return message.parts.filter((part) => part.kind === "tool_call");
 }
 
+/** The id of what the model is told of a call without a result: there is no such message in the store. */
+export function missingResultId(messageId: string, callId: string): string {
+  return `${messageId}:${callId}`;
+}
+
 function missingResult(message: Message, call: ToolCallPart): Message {
   return {
     ...message,
-    id: `${message.id}:${call.callId}`,
+    id: missingResultId(message.id, call.callId),
     role: "tool",
     model: "",
     usage: undefined,

@@ -1,3 +1,4 @@
+import type { Agents } from "../agent/definitions.ts";
 import type { BlobStore } from "../blob/blob-store.ts";
 import type { Clock } from "../clock.ts";
 import type { EventLog } from "../event/event-log.ts";
@@ -21,6 +22,8 @@ export interface TurnDeps {
   readonly profiles: Profiles;
   readonly models: ModelCache;
   readonly tools: readonly OfferedTool[];
+  /** The definitions that agents are started by. */
+  readonly agents: Agents;
   /** What messages show, what is too large for them, and what files were. */
   readonly blobs: Pick<BlobStore, "get" | "read" | "write">;
   readonly workspaceInstructions: WorkspaceInstructions;

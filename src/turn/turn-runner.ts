@@ -4,24 +4,27 @@ import { findSession, type StoredSession } from "../session/session-store.ts";
 import { ClaimLost } from "../store/database.ts";
 import { joinFacts, NO_FACTS } from "../event/facts.ts";
 import { getRequest } from "../request/request-store.ts";
+import { isAtWork, readAgentCalls } from "./agent-calls.ts";
 import { askLimit, grantLimit } from "./ask-limit.ts";
 import { readBudgets, reachedTime } from "./budget.ts";
 import { closeCalls } from "./close-calls.ts";
 import { endTurnAtLast } from "./end-turn.ts";
 import { modelStep, type StepOutcome } from "./model-step.ts";
 import { nextStep, type NextStep } from "./next-step.ts";
+import type { TurnEnd } from "./turn.ts";
 import { endOfLimit } from "./limit-words.ts";
 import { listQueued } from "./queue-store.ts";
 import { turnGoesOn } from "./request-end.ts";
 import { hasAskedOthers } from "./others.ts";
 import { restTurn } from "./rest.ts";
+import { tendAgents } from "./tend-agents.ts";
 import { takeCalls } from "./take-calls.ts";
 import { takeSteers } from "./take-steers.ts";
 import { listCalls } from "./tool-call-store.ts";
 import type { TurnDeps } from "./turn-deps.ts";
-import { getTurn, type StoredTurn } from "./turn-store.ts";
+import { getTurn, setCancelling, type StoredTurn } from "./turn-store.ts";
 import { endOfStopped, StepReplaced, TurnStop, type StopCause } from "./turn-stop.ts";
-import type { WakeTurn } from "./turn-waker.ts";
+import type { RunNewTurn, WakeTurn } from "./turn-waker.ts";
 import { createWakeup, type Wakeup } from "./wakeup.ts";
 
 /** Runs turns: each is a loop of its own that ends with the turn, never with the call that started it. */
@@ -30,8 +33,7 @@ export interface TurnRunner {
   run(turn: Pick<StoredTurn, "id" | "sessionId">): void;
   /** Says that the store has something new for a turn: one that runs here looks, one that rests goes on. */
   readonly wake: WakeTurn;
-  /** Runs a turn that was stored just now with its first step. Both are as they were before that step. */
-  runNew(turn: StoredTurn, session: StoredSession): void;
+  readonly runNew: RunNewTurn;
   /** Aborts what a turn is doing. False where it is not running here. */
   stop(turnId: string, cause: StopCause): boolean;
   /** Drops the step that a turn is at, or what it waits for; the turn goes on with what was said to it. */
@@ -110,14 +112,36 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
         if (outcome.end === undefined) continue;
         if (await asksForTime(place, outcome)) continue;
         if (await isLeftForRecovery(session, turnId, signal)) return undefined;
+        await stopAgents(session, turnId, outcome.end);
         const { end, closing } = outcome;
         const ending = { end, ...(closing && { closing }) };
         const turn = await endTurnAtLast(deps, session, turnId, ending, engine.signal);
+        wakeParent(session);
         return turn && { session, turn, isNew: true };
       } finally {
         cancelTimer();
       }
     }
+  }
+
+  /** What a turn does not wait for any more is of no use: its agents are stopped, before that is so. */
+  async function stopAgents({ id }: StoredSession, turnId: string, end: TurnEnd): Promise<void> {
+    if (end.reason === "completed" || end.reason === "interrupted") return;
+    const agentCalls = await readAgentCalls(deps.db, id, await listCalls(deps.db, turnId));
+    await Promise.all(
+      agentCalls.filter(isAtWork).map(async ({ turn }) => {
+        if (turn === undefined) return;
+        running.get(turn.id)?.controller.abort(new TurnStop("cancelled"));
+        await deps.db.transact([setCancelling(turn.id)], { essential: true });
+        wake(turn);
+        await whenDone(turn.id);
+      }),
+    );
+  }
+
+  /** The turn that waits for an agent goes on with what that has done. */
+  function wakeParent({ parent }: StoredSession): void {
+    if (parent !== undefined) wake({ id: parent.turnId, sessionId: parent.sessionId });
   }
 
   /** Drops the step once the turn has used its working time. One that asks for more of a limit does nothing that takes time. */
@@ -130,6 +154,7 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
   /** What the step was at is over; whether the turn is, a human says. False where nobody can be asked. */
   async function asksForTime({ session, turn }: Place, { end, closing }: StepOutcome): Promise<boolean> {
     if (end?.error?.reason !== "TIME_EXHAUSTED" || turn.limitRequestId !== "") return false;
+    await stopAgents(session, turn.id, end);
     const closed = await closeCalls(deps, session, turn.id, end, false);
     const left = joinFacts({ ...NO_FACTS, ...closing }, closed);
     if (!(await askLimit(deps, session, turn, reachedTime(session, turn), left))) return false;
@@ -158,7 +183,8 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
         return await modelStep(deps, session, turn, { failedBefore, isStepStored: isNew }, signal);
       }
       if (next.kind === "take_steers") await takeSteers(deps, session, turn, next.steers);
-      else await takeCalls({ deps, session, turn, signal }, next.calls, wakeup);
+      else if (next.kind === "tend_agents") await tendAgents(deps, session, turn, next.agentCalls, runNew);
+      else await takeCalls({ deps, session, turn, signal, runNew }, next.calls, wakeup);
       return {};
     } catch (error) {
       if (error instanceof StepReplaced) return await dropCalls(session, turn);
@@ -174,11 +200,13 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     const budgets = await readBudgets(deps.db, session, turn);
     const { limitRequestId } = turn;
     const limitRequest = limitRequestId === "" ? undefined : await getRequest(deps.db, limitRequestId);
-    return nextStep({ turn, budgets, limitRequest, lastMessage, calls, steers });
+    const agentCalls = await readAgentCalls(deps.db, session.id, calls);
+    return nextStep({ turn, budgets, limitRequest, lastMessage, calls, agentCalls, steers });
   }
 
   /** The turn goes on, its calls and what it asked do not. */
   async function dropCalls(session: StoredSession, turn: StoredTurn): Promise<StepOutcome> {
+    await stopAgents(session, turn.id, { reason: "cancelled" });
     const closed = await closeCalls(deps, session, turn.id, { reason: "cancelled" }, false);
     if (closed.events.length === 0) return {};
     try {
@@ -226,6 +254,7 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     const error = { reason: "INTERNAL", message: "internal error; see the engine's log", retryable: true };
     try {
       await endTurnAtLast(deps, session, turnId, { end: { reason: "failed", error } }, engine.signal);
+      wakeParent(session);
     } catch (second) {
       deps.onBug(`end of turn ${turnId}`, second);
     }
@@ -251,6 +280,8 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
     self?.wakeup.ring();
   }
 
+  const runNew: RunNewTurn = (turn, session) => start(turn, { turn, session, isNew: true });
+
   /** One that ended because it rested may be back. */
   async function whenDone(turnId: string): Promise<void> {
     for (let self = running.get(turnId); self !== undefined; self = running.get(turnId)) await self.done;
@@ -258,7 +289,7 @@ export function createTurnRunner(deps: TurnDeps): TurnRunner {
 
   return {
     run: (turn) => start(turn, undefined),
-    runNew: (turn, session) => start(turn, { turn, session, isNew: true }),
+    runNew,
     wake: (turn) => wake(turn),
     interrupt(turn) {
       const self = running.get(turn.id);

@@ -1,5 +1,5 @@
 import type { MessageStatus } from "../message/message.ts";
-import type { TurnEnd } from "./next-step.ts";
+import type { TurnEnd } from "./turn.ts";
 
 export type StopCause = "cancelled" | "engine_stopping" | "time_exhausted" | "session_deleted";
 

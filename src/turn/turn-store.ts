@@ -188,7 +188,9 @@ export function setCancelling(turnId: string): Statement {
 export function setTurnWaiting(turnId: string, workedMs: number): Statement {
   return {
     sql: `UPDATE turns SET state = 'waiting', worked_ms = ? WHERE id = ? AND state = 'running'
-      AND EXISTS (SELECT 1 FROM requests WHERE session_key = turns.session_key AND state = 'open' AND turn_id = turns.id)
+      AND (EXISTS (SELECT 1 FROM requests WHERE session_key = turns.session_key AND state = 'open' AND turn_id = turns.id)
+        OR EXISTS (SELECT 1 FROM sessions WHERE parent_session_id = turns.session_id AND parent_session_id <> ''
+          AND parent_turn_id = turns.id AND state <> 'idle'))
       AND NOT EXISTS (SELECT 1 FROM tool_calls WHERE turn_id = turns.id AND state IN ('requested', 'approved', 'started'))`,
     params: [workedMs, turnId],
     claim: "wait",
@@ -246,5 +248,35 @@ export function setTurnEnded(
       WHERE id = ? AND state <> 'ended'`,
     params: [reason, error === undefined ? "" : JSON.stringify(error), nowMs, endSeq, turnId],
     claim: "turn",
+  };
+}
+
+/** The first turn that a session ever had; undefined = it had none. */
+export async function findFirstTurn(db: Database, sessionKey: number): Promise<StoredTurn | undefined> {
+  const row = await db.get<TurnRow>({
+    sql: "SELECT * FROM turns WHERE session_key = ? ORDER BY first_seq LIMIT 1",
+    params: [sessionKey],
+  });
+  return row === undefined ? undefined : turnFromRow(row);
+}
+
+/** Turns that rest until agents are done, which they may have been when the engine stopped. */
+export async function listTurnsWithAgents(db: Database): Promise<StoredTurn[]> {
+  const rows = await db.all<TurnRow>({
+    sql: `SELECT * FROM turns WHERE state = 'waiting'
+      AND EXISTS (SELECT 1 FROM tool_calls WHERE turn_id = turns.id AND state = 'waiting' AND request_id = '')`,
+    params: [],
+  });
+  return rows.map(turnFromRow);
+}
+
+/** Cancels the turns that do tasks for turns that are being cancelled; not those that they have started in turn. */
+export function cancelAgentsOfCancelled(): Statement {
+  return {
+    sql: `UPDATE turns SET state = 'cancelling' WHERE state IN ('running', 'waiting')
+      AND first_seq = (SELECT min(first_seq) FROM turns AS t WHERE t.session_key = turns.session_key)
+      AND session_key IN (SELECT key FROM sessions WHERE parent_session_id <> ''
+        AND parent_turn_id IN (SELECT id FROM turns WHERE state = 'cancelling'))`,
+    params: [],
   };
 }

@@ -11,6 +11,12 @@ export interface TurnError {
   readonly retryable: boolean;
 }
 
+/** How a turn ends. */
+export interface TurnEnd {
+  readonly reason: TurnEndReason;
+  readonly error?: TurnError;
+}
+
 /** One run of the agent, from a user message until it stops. */
 export interface Turn {
   readonly id: string;

@@ -1,3 +1,4 @@
+import { agentNotFound } from "../../src/agent/agent.ts";
 import { blobNotFound } from "../../src/blob/blob.ts";
 import { DomainError } from "../../src/errors.ts";
 import type { TurnDeps } from "../../src/turn/turn-deps.ts";
@@ -14,8 +15,16 @@ const blobs: TurnDeps["blobs"] = {
   },
 };
 
-/** What model calls take besides the conversation: no pictures or files, nothing is kept, and workspaces that say nothing. */
-export const NO_SOURCES: Pick<TurnDeps, "blobs" | "workspaceInstructions"> = {
+const agents: TurnDeps["agents"] = {
+  list: async () => [],
+  get: async (name) => {
+    throw agentNotFound(name, "there are none in this test");
+  },
+};
+
+/** What model calls take besides the conversation: no pictures or files, nothing is kept, no agents, and workspaces that say nothing. */
+export const NO_SOURCES: Pick<TurnDeps, "blobs" | "workspaceInstructions" | "agents"> = {
   blobs,
+  agents,
   workspaceInstructions: { read: async () => "" },
 };

@@ -9,6 +9,7 @@ ALTER TABLE sessions ADD COLUMN parent_session_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN parent_turn_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN parent_call_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN root_session_id TEXT NOT NULL DEFAULT '';
+CREATE INDEX sessions_by_root ON sessions (root_session_id) WHERE root_session_id <> '';
 CREATE INDEX sessions_by_parent ON sessions (parent_session_id, key) WHERE parent_session_id <> '';
 
 -- What humans granted a turn on top of its limits, and the request that asks them for more; empty = none.
