@@ -1,6 +1,7 @@
 // Starts the engine as `bin/parley serve` does, with what a fault test needs besides: tools that leave a mark, or a store
 // that breaks a promise. Takes the same arguments.
 import { appendFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import Sqlite from "better-sqlite3";
@@ -8,6 +9,10 @@ import { readConfig } from "../../src/config.ts";
 import { type EngineParts, startEngine } from "../../src/engine.ts";
 import { installShutdown } from "../../src/server/shutdown.ts";
 import type { Tool } from "../../src/tool/tool.ts";
+import { createWriteFileTool } from "../../src/tool/write-file.ts";
+import type { AroundChange } from "../../src/workspace/file-change.ts";
+import { createFiles } from "../../src/workspace/files.ts";
+import { createPathGuard } from "../../src/workspace/path-guard.ts";
 import { openPublishEarly } from "./publish-early.ts";
 import { openQueueApart } from "./queue-apart.ts";
 
@@ -31,7 +36,11 @@ const parts = variants[process.env["PARLEY_FAULT_VARIANT"] ?? ""];
 if (parts === undefined) throw new Error("no such PARLEY_FAULT_VARIANT");
 const marks = process.env["PARLEY_FAULT_MARKS"];
 const config = readConfig(process.env, { dataDir: values["data-dir"], port: values.port });
-const engine = await startEngine(config, { ...parts(), ...(marks === undefined ? {} : { tools: [markTool(marks)] }) });
+const tools = [
+  ...(marks === undefined ? [] : [markTool(marks)]),
+  ...(process.env["PARLEY_FAULT_WRITER"] === undefined ? [] : [await writeFirstTool(config.dataDir)]),
+];
+const engine = await startEngine(config, { ...parts(), tools });
 installShutdown({ close: () => engine.close(), exit: (code) => process.exit(code) });
 process.stdout.write(`READY ${engine.url}\n`);
 
@@ -46,6 +55,23 @@ function markTool(file: string): Tool {
       appendFileSync(file, `${callId}\n`);
       await pause(Math.random() * 20, undefined, { signal });
       return { text: "marked" };
+    },
+  };
+}
+
+/** As `write_file`, but what a file was is kept only when it is written. */
+async function writeFirstTool(dataDir: string): Promise<Tool> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const tool = createWriteFileTool(createFiles(await createPathGuard(dataDir, () => true)));
+  return {
+    ...tool,
+    name: "write_first",
+    run: (args, context) => {
+      const changes: AroundChange = async (change, make) => {
+        await make();
+        await context.changes(change, async () => undefined);
+      };
+      return tool.run(args, { ...context, changes });
     },
   };
 }

@@ -8,6 +8,7 @@ import { exactStreams } from "./exact-streams.ts";
 import { floods } from "./floods.ts";
 import { fullDisk } from "./full-disk.ts";
 import { onceMeansOnce } from "./once.ts";
+import { editKill } from "./edit-kill.ts";
 import { openRequests } from "./open-requests.ts";
 import { permissionKill } from "./permission-kill.ts";
 import { permissionOnce } from "./permission-once.ts";
@@ -56,6 +57,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "cancel-true": { count: 20, run: cancelTrue },
   floods: { count: 5000, run: floods },
   "left-overs": { count: 10, run: leftOvers },
+  "edit-kill": { count: 50, run: editKill },
   "symlink-race": { count: 10_000, run: symlinkRace },
   "power-cut": { count: 200, run: powerCut },
 };
