@@ -2083,8 +2083,9 @@ export const SessionService: GenService<{
   },
   /**
    * Returns what the model would be sent by a call that began now: instructions by who says them, tools, and the messages of
-   * the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet. Fails
-   * with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`, INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+   * the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet, and
+   * neither are results of calls that have not ended. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`,
+   * INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
    *
    * @generated from rpc parley.v1.SessionService.GetContext
    */

@@ -113,8 +113,9 @@ type SessionServiceClient interface {
 	// afterwards, and nothing is missed and nothing comes twice. Fails with NOT_FOUND `SESSION_NOT_FOUND`.
 	GetSnapshot(context.Context, *connect.Request[v1.GetSnapshotRequest]) (*connect.Response[v1.GetSnapshotResponse], error)
 	// Returns what the model would be sent by a call that began now: instructions by who says them, tools, and the messages of
-	// the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet. Fails
-	// with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`, INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+	// the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet, and
+	// neither are results of calls that have not ended. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`,
+	// INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
 	GetContext(context.Context, *connect.Request[v1.GetContextRequest]) (*connect.Response[v1.GetContextResponse], error)
 	// Removes several sessions, each as DeleteSession does, and tells which could not be removed and why. Never fails for
 	// one of them.
@@ -426,8 +427,9 @@ type SessionServiceHandler interface {
 	// afterwards, and nothing is missed and nothing comes twice. Fails with NOT_FOUND `SESSION_NOT_FOUND`.
 	GetSnapshot(context.Context, *connect.Request[v1.GetSnapshotRequest]) (*connect.Response[v1.GetSnapshotResponse], error)
 	// Returns what the model would be sent by a call that began now: instructions by who says them, tools, and the messages of
-	// the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet. Fails
-	// with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`, INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+	// the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet, and
+	// neither are results of calls that have not ended. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`,
+	// INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
 	GetContext(context.Context, *connect.Request[v1.GetContextRequest]) (*connect.Response[v1.GetContextResponse], error)
 	// Removes several sessions, each as DeleteSession does, and tells which could not be removed and why. Never fails for
 	// one of them.

@@ -86,8 +86,9 @@ class SessionService(Protocol):
     async def get_context(self, request: GetContextRequest, ctx: RequestContext[GetContextRequest, GetContextResponse], /) -> GetContextResponse:
         """
         Returns what the model would be sent by a call that began now: instructions by who says them, tools, and the messages of
-        the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet. Fails
-        with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`, INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+        the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet, and
+        neither are results of calls that have not ended. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`,
+        INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -593,8 +594,9 @@ class SessionServiceClient(ConnectClient):
     ) -> GetContextResponse:
         """
         Returns what the model would be sent by a call that began now: instructions by who says them, tools, and the messages of
-        the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet. Fails
-        with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`, INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+        the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet, and
+        neither are results of calls that have not ended. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`,
+        INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
         """
         return await self.execute_unary(
             request=request,
@@ -922,8 +924,9 @@ class SessionServiceSync(Protocol):
     def get_context(self, request: GetContextRequest, ctx: RequestContext[GetContextRequest, GetContextResponse], /) -> GetContextResponse:
         """
         Returns what the model would be sent by a call that began now: instructions by who says them, tools, and the messages of
-        the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet. Fails
-        with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`, INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+        the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet, and
+        neither are results of calls that have not ended. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`,
+        INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1427,8 +1430,9 @@ class SessionServiceClientSync(ConnectClientSync):
     ) -> GetContextResponse:
         """
         Returns what the model would be sent by a call that began now: instructions by who says them, tools, and the messages of
-        the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet. Fails
-        with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`, INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
+        the conversation as they are sent, with about how many tokens each is. What waits in the queue is no part of it yet, and
+        neither are results of calls that have not ended. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `PROFILE_NOT_FOUND`,
+        INVALID_ARGUMENT `INVALID_PAGE_TOKEN`.
         """
         return self.execute_unary(
             request=request,
