@@ -80,13 +80,22 @@ function commandOf({ messages }: ChatRequest): string | undefined {
   return last?.role === "user" ? (last.content ?? undefined) : undefined;
 }
 
-/** The processes, without those that only wait to be buried, whose command lines hold this. */
+/** The processes, without those that only wait to be buried, whose command lines hold this: the shells that were told of it, too. */
 export function processesWith(words: string): number[] {
+  return processesWhere((line) => line.includes(words));
+}
+
+/** Those that are this. */
+export function processesOf(command: string): number[] {
+  return processesWhere((line) => line.startsWith(command));
+}
+
+function processesWhere(isMeant: (line: string) => boolean): number[] {
   return readdirSync("/proc").flatMap((name) => {
     if (!/^\d+$/.test(name)) return [];
     try {
       const line = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ");
-      return line.includes(words) ? [Number(name)] : [];
+      return isMeant(line) ? [Number(name)] : [];
     } catch {
       // Gone meanwhile.
       return [];
@@ -94,11 +103,11 @@ export function processesWith(words: string): number[] {
   });
 }
 
-/** Resolves when there are so many. Throws where that takes too long. */
-export async function untilThere(words: string, count: number, limitMs = 60_000): Promise<void> {
+/** Resolves when so many of them run. Throws where that takes too long. */
+export async function untilThere(command: string, count: number, limitMs = 60_000): Promise<void> {
   const startedAt = performance.now();
-  for (let found = -1; found < count; found = processesWith(words).length) {
-    if (performance.now() - startedAt > limitMs) throw new Error(`${found} of ${count} processes with "${words}"`);
+  for (let found = -1; found < count; found = processesOf(command).length) {
+    if (performance.now() - startedAt > limitMs) throw new Error(`${found} of ${count} processes "${command}"`);
     await pause(20);
   }
 }
