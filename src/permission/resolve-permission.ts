@@ -2,7 +2,7 @@ import { DomainError } from "../errors.ts";
 import { NO_FACTS, type Facts } from "../event/facts.ts";
 import type { Hooks } from "../hook/hooks.ts";
 import { isToolArguments } from "../message/tool-arguments.ts";
-import type { JsonObject } from "../message/message.ts";
+import { type JsonObject, MAX_MESSAGE_BYTES } from "../message/message.ts";
 import { endOnce, type Wish } from "../request/end-request.ts";
 import type { RequestDeps } from "../request/request-deps.ts";
 import { getRequest, type StoredRequest } from "../request/request-store.ts";
@@ -68,6 +68,10 @@ function checkArguments({ decision, arguments: args }: ResolvePermission): void 
   if (args === undefined) return;
   if (decision === "deny") throw invalidArguments("give them with APPROVE only: a denied call does not run");
   if (!isToolArguments(args)) throw invalidArguments("must be an object of at most 30 levels");
+  // The request holds those that were asked, too, and has to fit into what every client can take.
+  if (Buffer.byteLength(JSON.stringify(args)) > MAX_MESSAGE_BYTES) {
+    throw invalidArguments(`must have at most ${MAX_MESSAGE_BYTES} bytes as JSON`);
+  }
 }
 
 async function wishFor(

@@ -30,8 +30,8 @@ function answerDeps(engine: Inside, wake: WakeTurn) {
   return { ...deps, expiry: createExpiry(deps) };
 }
 
-function approve(engine: Inside, requestId: string, wake: WakeTurn) {
-  const said = { decision: "approve", scope: undefined, rule: undefined, arguments: undefined, reason: "" } as const;
+function answer(engine: Inside, requestId: string, decision: "approve" | "deny", wake: WakeTurn) {
+  const said = { decision, scope: undefined, rule: undefined, arguments: undefined, reason: "" } as const;
   return resolvePermission(answerDeps(engine, wake), { requestId, idempotencyKey: "", actor: "me", ...said });
 }
 
@@ -49,7 +49,8 @@ async function setUpWaiting() {
     risky,
     turn,
     requestId,
-    approve: (wake: WakeTurn = engine.runner.wake) => approve(engine, requestId, wake),
+    approve: (wake: WakeTurn = engine.runner.wake) => answer(engine, requestId, "approve", wake),
+    deny: (wake: WakeTurn = engine.runner.wake) => answer(engine, requestId, "deny", wake),
     /** Another engine over the same store, after this one was killed. */
     async startAgain() {
       const next = await setUp([says("done")], {}, db, risky.tools);
@@ -81,6 +82,18 @@ test("a call that was approved and had not begun when the engine died runs with 
   expect(engine.risky.ran).toEqual(['edit {"n":1}']);
   expect((await engine.startAgain()).ended).toEqual(ended);
   expect(engine.risky.ran).toHaveLength(1);
+});
+
+test("a denial and an end by the clock go on with the turn, too, when the engine died in that moment", async () => {
+  const denied = await setUpWaiting();
+  await denied.deny(NOBODY);
+  expect((await denied.startAgain()).ended).toMatchObject({ endReason: "completed" });
+
+  const expired = await setUpWaiting();
+  await expired.change("UPDATE requests SET deadline_ms = 1");
+  await answerDeps(expired, NOBODY).expiry.expire(expired.requestId);
+  expect((await expired.startAgain()).ended).toMatchObject({ endReason: "completed" });
+  expect([...denied.risky.ran, ...expired.risky.ran]).toEqual([]);
 });
 
 test("after a restart a deny rule stops what was approved, and a stricter mode does not", async () => {
@@ -137,7 +150,7 @@ test("working time stands still while a human is waited for: what was worked bef
   risky.release();
   expect(await engine.ended(turn)).toMatchObject({ state: "waiting", workedMs: 600 });
   await engine.clock.advance(3_600_000);
-  await approve(engine, (await openRequest(engine)).id, engine.runner.wake);
+  await answer(engine, (await openRequest(engine)).id, "approve", engine.runner.wake);
   expect(await engine.ended(turn)).toMatchObject({ endReason: "completed" });
 });
 

@@ -14,6 +14,9 @@ import { createSession, refusalOf, toRefusal } from "./observe.ts";
 const gate = useGate();
 const { turns, ask, askAgain, told } = gate;
 
+/** Objects in objects. */
+const nested = (levels: number): object => (levels === 0 ? {} : { in: nested(levels - 1) });
+
 const rulesOf = async (sessionId: string) => (await turns.engine.permissions.listRules({ sessionId })).rules;
 
 it("of many answers at once one counts, and the others are told whose", async () => {
@@ -132,6 +135,8 @@ it("answers that contradict themselves are refused, with the field and what to d
     [() => gate.deny(requestId, { rule }), "INVALID_RULE", "rule.effect"],
     [() => gate.approve(requestId, { rule: { ...rule, tool: "safe" } }), "INVALID_RULE", "rule.tool"],
     [() => gate.deny(requestId, { arguments: {} }), "INVALID_FIELD", "arguments"],
+    [() => gate.approve(requestId, { arguments: { a: "x".repeat(1024 * 1024) } }), "INVALID_FIELD", "arguments"],
+    [() => gate.approve(requestId, { arguments: nested(31) }), "INVALID_FIELD", "arguments"],
     [() => gate.approve(requestId, { reason: "x".repeat(4001) }), "INVALID_FIELD", "reason"],
     [() => gate.approve("req_none"), "REQUEST_NOT_FOUND"],
     [
