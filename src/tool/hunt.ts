@@ -1,4 +1,13 @@
-import { hasProcessTable, inPieces, listProcesses, type ProcessEntry, readEntry, readMark } from "./process-table.ts";
+import {
+  hasProcessTable,
+  holdsAny,
+  inPieces,
+  listProcesses,
+  type ProcessEntry,
+  readEntry,
+  readMark,
+  readOutputs,
+} from "./process-table.ts";
 
 /** A process that was looked for. */
 export interface Found extends ProcessEntry {
@@ -21,9 +30,9 @@ export interface Quarry {
 }
 
 /**
- * A process belongs to a call by its mark, by a session that one of them leads, or by its parents; and once it was seen to, it
- * always does. So one that threw its environment away is found too, as long as its parents, or any of its session, live.
- * Never this process and those that started it, though they carry a mark where a call started them.
+ * A process belongs to a call by its mark, by holding what the first one printed to, by a session that one of them leads, or by
+ * its parents; and once it was seen to, it always does. So one that threw its environment away is found too, as long as it can
+ * still print, or its parents, or any of its session, live. Never this process and those that started it, though they carry a mark where a call started them.
  */
 export function createHunt(quarry: Quarry): Hunt {
   return hasProcessTable() ? huntInTable(quarry) : createGroupHunt(quarry.leader);
@@ -35,12 +44,16 @@ function huntInTable({ isMarked, leader }: Quarry): Hunt {
   // A session of this process's own line is everybody's in it.
   const sparedSessions = new Set([...spared].map((pid) => readEntry(pid)?.session));
   let led = leader;
+  // None of them is older than the first: most of what runs need not be looked at closely.
+  const outputs = leader === undefined ? [] : readOutputs(leader);
+  const since = leader === undefined ? 0 : (readEntry(leader)?.startTicks ?? 0);
 
   function isKnown(entry: ProcessEntry): boolean {
     const before = known.get(keyOf(entry));
     if (before !== undefined) return before;
+    if (entry.startTicks < since) return false;
     const mark = readMark(entry.pid);
-    return mark !== undefined && isMarked(mark);
+    return (mark !== undefined && isMarked(mark)) || holdsAny(entry.pid, outputs);
   }
 
   return {
@@ -78,7 +91,7 @@ export function createGroupHunt(leader: number | undefined): Hunt {
   return {
     look: async () => {
       if (leader === undefined || !sendSignal(-leader, 0)) return [];
-      return [{ pid: leader, parent: 0, group: leader, session: leader, startTicks: "", isGroupWhole: true }];
+      return [{ pid: leader, parent: 0, group: leader, session: leader, startTicks: 0, isGroupWhole: true }];
     },
   };
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /** The variable by which every process of a call is found, whatever became of its parents. */
 export const MARK_NAME = "PARLEY_CALL";
@@ -17,8 +17,8 @@ export interface ProcessEntry {
   readonly group: number;
   /** The session, in the words of the system: what a terminal once was. */
   readonly session: number;
-  /** With the pid it names one process: a pid is used again. */
-  readonly startTicks: string;
+  /** When it was started, in ticks of the system's clock. With the pid it names one process: a pid is used again. */
+  readonly startTicks: number;
 }
 
 /** Whether this system tells what runs on it. Elsewhere only process groups can be ended. */
@@ -55,7 +55,7 @@ export function readEntry(pid: number | string): ProcessEntry | undefined {
     parent: Number(parent),
     group: Number(group),
     session: Number(session),
-    startTicks: fields[19] ?? "",
+    startTicks: Number(fields[19]),
   };
 }
 
@@ -67,18 +67,40 @@ export function readMark(pid: number): string | undefined {
   return environment.slice(at + MARK_NAME.length + 1).split("\0", 1)[0];
 }
 
+/** Where a process that was just started prints, in the system's words; empty where that cannot be told. */
+export function readOutputs(pid: number): string[] {
+  return [1, 2].map((fd) => readLink(pid, String(fd))).filter((target) => /^(socket|pipe):/.test(target));
+}
+
+/** Whether a process holds one of these open. */
+export function holdsAny(pid: number, outputs: readonly string[]): boolean {
+  return outputs.length > 0 && listDescriptors(pid).some((fd) => outputs.includes(readLink(pid, fd)));
+}
+
 /** What a process runs, in one line for humans. */
 export function readCommand(pid: number): string {
   const line = readOf(pid, "cmdline").replaceAll("\0", " ").trim() || readOf(pid, "comm").trim();
   return line.length > MAX_COMMAND_CHARS ? `${line.slice(0, MAX_COMMAND_CHARS).toWellFormed()}...` : line;
 }
 
-/** Empty where the process is gone, somebody else's, or nothing is told of processes here. */
 function readOf(pid: number | string, file: string): string {
+  return orNone(() => readFileSync(`/proc/${pid}/${file}`, "utf8"), "");
+}
+
+function readLink(pid: number, fd: string): string {
+  return orNone(() => readlinkSync(`/proc/${pid}/fd/${fd}`), "");
+}
+
+function listDescriptors(pid: number): readonly string[] {
+  return orNone(() => readdirSync(`/proc/${pid}/fd`), []);
+}
+
+/** `none` where the process is gone, somebody else's, or nothing is told of processes here. */
+function orNone<T>(read: () => T, none: T): T {
   try {
-    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+    return read();
   } catch (error) {
-    if (typeof (error as NodeJS.ErrnoException).code === "string") return "";
+    if (typeof (error as NodeJS.ErrnoException).code === "string") return none;
     throw error;
   }
 }

@@ -5,7 +5,7 @@ import { afterEach, expect, test } from "vitest";
 import { endProcesses } from "./end-processes.ts";
 import { createGroupHunt, createHunt, sendSignal } from "./hunt.ts";
 import { type CallProcess, createProcesses, endLeftOvers, type Processes } from "./processes.ts";
-import { readEntry } from "./process-table.ts";
+import { listProcesses, readCommand, readEntry } from "./process-table.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "parley-processes-"));
 const OWNER = `test-${process.pid}`;
@@ -97,6 +97,18 @@ test("what threw its environment away is ended as long as its parents or its ses
   await expect.poll(() => livingOf(it.process)).toBe(3);
   await it.process.end();
   expect(await livingOf(it.process)).toBe(0);
+});
+
+test("what threw its environment away and detached itself is ended while it can still print, and not after", async () => {
+  const it = await start(
+    "(env -i /usr/bin/setsid /bin/sleep 325 &); (env -i /usr/bin/setsid /bin/sleep 326 >/dev/null 2>&1 &); sleep 0.3; echo up; sleep 327; true",
+  );
+  await hasPrinted(it, "up");
+  await expect.poll(() => livingOf(it.process)).toBe(3);
+  const commands = (await it.process.end()).map(({ command }) => command);
+  expect(commands).toContain("/bin/sleep 325");
+  expect(commands).not.toContain("/bin/sleep 326");
+  for (const { pid } of await listProcesses()) if (readCommand(pid) === "/bin/sleep 326") process.kill(pid, "SIGKILL");
 });
 
 test("who ignores SIGTERM and forks when it is asked to end is ended all the same", async () => {

@@ -5,7 +5,7 @@ import { type ProcessRequest, type SandboxWrap, type StartedProcess, startProces
 import { MARK_NAME } from "./process-table.ts";
 
 /** What a process printed before it was ended is read for so long at most. */
-const MAX_DRAIN_MS = 1000;
+const MAX_DRAIN_MS = 5000;
 
 /** The start of an engine waits for what another left. */
 const LEFT_OVER_GRACE_MS = 500;
