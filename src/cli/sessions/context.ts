@@ -86,5 +86,5 @@ function* toolLines(out: Context["out"], { tools }: GetContextResponse): Generat
 }
 
 function about(tokens: bigint): string {
-  return `${tokens.toLocaleString("en-US")} tokens`;
+  return formatCount(tokens, "token");
 }

@@ -1,0 +1,105 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { parley } from "./cli-process.ts";
+import { type EngineProcess, startEngineProcess } from "./helpers/engine-process.ts";
+
+const PNG = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
+
+let engine: EngineProcess;
+let files: string;
+beforeAll(async () => {
+  engine = await startEngineProcess();
+  files = join(engine.dataDir, "mine");
+  mkdirSync(files);
+  writeFileSync(join(files, "dot.png"), PNG);
+  writeFileSync(join(files, "Grüße.md"), "# Hallo\n");
+  writeFileSync(join(files, "none.png"), "<svg/>");
+});
+afterAll(() => engine.kill());
+
+const command = (args: readonly string[], input = "") => parley([...args, "--data-dir", engine.dataDir], input);
+const run = (...args: readonly string[]) => command(["run", "--profile", "demo", "look, as fast as you can", ...args]);
+
+test("run sends pictures and files with what it says, and the session shows them", async () => {
+  const [picture, text] = ["dot.png", "Grüße.md"].map((name) => join(files, name)) as [string, string];
+  const { stdout, code } = await run("--image", picture, "--file", text, "--file", picture);
+  expect(code).toBe(0);
+  expect(stdout).toContain("I see a picture (image/png, 70 bytes).");
+  const shown = await command(["sessions", "show", "last"]);
+  expect(shown.stdout).toContain(
+    `› look, as fast as you can
++ a picture (image/png, 70 B)
++ Grüße.md (text/plain, 8 B)
++ dot.png (application/octet-stream, 70 B)
+`,
+  );
+});
+
+test("a file that is not there, or is a folder, is said before a session is made", async () => {
+  const before = await command(["sessions", "list"]);
+  for (const [path, why] of [
+    ["nope", "there is no such file"],
+    [".", "it is not a file"],
+  ] as const) {
+    const { stderr, stdout, code } = await run("--file", join(files, path));
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toContain(why);
+  }
+  expect(await command(["sessions", "list"])).toMatchObject({
+    stdout: expect.stringContaining(before.stdout.slice(0, 30)),
+  });
+});
+
+test("a picture that is none is refused with what to do", async () => {
+  const { stderr, code } = await run("--image", join(files, "none.png"));
+  expect(code).toBe(4);
+  expect(stderr).toContain("the bytes are no picture; PNG, JPEG, GIF and WebP are taken, anything else as a file");
+});
+
+test("what is attached in a chat goes with what is said next, and with nothing after it", async () => {
+  const bad = await command(["chat"], `/attach ${join(files, "nope")}\n`);
+  expect(bad).toMatchObject({ code: 2, stderr: expect.stringContaining("nope: there is no such file") });
+  const lines = [
+    "/attach",
+    `/attach ${join(files, "dot.png")}`,
+    `/attach ${join(files, "Grüße.md")}`,
+    "look, as fast as you can",
+    "/attach",
+    `/attach ${join(files, "dot.png")}`,
+    "/attach none",
+    "echo: bye",
+  ];
+  const { stdout, stderr } = await command(["chat", "--profile", "demo"], `${lines.join("\n")}\n`);
+  expect(stderr).toBe("");
+  const [first = "", then = ""] = stdout.split("› look, as fast as you can");
+  expect(first).toContain("nothing is attached");
+  expect(first).toContain("+ dot.png (70 B)\n+ Grüße.md (8 B)\ngoes with what you say next");
+  expect(then).toContain("\n+ a picture (image/png, 70 B)\n+ Grüße.md (text/plain, 8 B)\n");
+  expect(then).toContain("I see a picture (image/png, 70 bytes).");
+  expect(then.slice(then.indexOf("› echo: bye"))).not.toContain("+ a picture");
+});
+
+test("sessions context shows what the model would be sent, for people and as JSON", async () => {
+  const made = await command(["run", "--profile", "demo", "--system", "be brief", "echo: hi"]);
+  expect(made.stdout).toBe("hi\n");
+  const { stdout, code } = await command(["sessions", "context", "last", "--limit", "1"]);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^demo · about [\d,]+ tokens\n\nthe session says 2 tokens\nbe brief\n/);
+  expect(stdout).toMatch(/\ntodo +\d+ tokens +Keeps the list/);
+  expect(stdout).toMatch(/2 messages, the newest 1\nmsg_\w+  assistant  1 token\n$/);
+  const all = JSON.parse((await command(["sessions", "context", "last", "--json"])).stdout) as Record<string, unknown>;
+  expect(all).toMatchObject({ model: "demo", messageCount: 2, instructions: [{ text: "be brief" }] });
+  expect(all["messages"]).toHaveLength(2);
+});
+
+test("sessions show has what the agent means to do", async () => {
+  await command(["run", "--profile", "demo", "make a plan to tidy up"]);
+  const { stdout } = await command(["sessions", "show", "last"]);
+  expect(stdout).toMatch(/\n▸ See what there is to tidy up\n☐ Tidy up\n☐ Look at what came of it\n$/);
+  const { todos } = JSON.parse((await command(["sessions", "show", "last", "--json"])).stdout) as { todos: unknown };
+  expect(todos).toHaveLength(3);
+});
