@@ -199,3 +199,30 @@ it("a session is asked about so many calls at once, and what nobody was asked ab
   expect(told).toHaveLength(102);
   expect(told.filter((one) => one.includes("100 requests are open already"))).toHaveLength(2);
 });
+
+it("the largest call that a model can ask for, changed to another as large, fits into what clients take", async () => {
+  const { risky, turn, sessionId } = await ask([["edit", { text: "é".repeat(300_000), diff: "+x\n".repeat(100_000) }]]);
+  const [request] = await gate.open(sessionId);
+  expect(Buffer.byteLength(request!.permission!.diff)).toBeLessThanOrEqual(256 * 1024);
+  expect(request!.permission!.diff).toMatch(/^(\+x\n)+$/);
+  expect(request!.body).toContain("The diff is longer than 256 KiB");
+  expect(Array.from(request!.title).length).toBeLessThanOrEqual(500);
+  await gate.resting(sessionId);
+  const sizes: Record<string, number> = {};
+  const post = async (method: string, body: object): Promise<void> => {
+    const { status, text: answer } = await turns.engine.post(method, JSON.stringify(body));
+    expect([method, status]).toEqual([method, 200]);
+    sizes[method] = Buffer.byteLength(answer);
+  };
+  await post("parley.v1.SessionService/GetSnapshot", { sessionId });
+  await post("parley.v1.RequestService/ListRequests", { sessionId });
+  await post("parley.v1.PermissionService/ResolvePermission", {
+    requestId: request!.id,
+    decision: "PERMISSION_DECISION_APPROVE",
+    arguments: { text: "x".repeat(1024 * 1024 - 20) },
+  });
+  await gate.ended(turn);
+  await post("parley.v1.RequestService/ListRequests", { sessionId, states: ["REQUEST_STATE_ANSWERED"] });
+  for (const [method, size] of Object.entries(sizes)) expect([method, size < 3_500_000]).toEqual([method, true]);
+  expect(risky.ran).toHaveLength(1);
+});
