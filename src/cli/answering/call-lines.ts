@@ -65,13 +65,20 @@ function argumentRows({ foreign }: Output, name: string, value: unknown, columns
   return [`${foreign(name)}:`, ...text.split("\n").flatMap((line) => wrapLine(`  ${line}`, columns))];
 }
 
+/** The argument by which a call is known on one line, where it is none that stands in its head. */
+const TELLING: Readonly<Record<string, string>> = {
+  shell: "command",
+  glob: "pattern",
+  grep: "pattern",
+  ask_human: "question",
+};
+
 /** A call on one line: its name, and its most telling argument or all of them. */
 export function callText({ tool, args }: Omit<ShownArguments, "diff">): string {
-  const key =
-    tool === "shell"
-      ? "command"
-      : (HEADS[tool]?.key ?? ({ glob: "pattern", grep: "pattern" } as Record<string, string>)[tool]);
+  const key = TELLING[tool] ?? HEADS[tool]?.key;
   const told = key === undefined ? undefined : args[key];
   if (typeof told === "string") return `${tool} ${told}`;
+  // The list stands beside it.
+  if (tool === "todo" && Array.isArray(args["items"])) return `${tool} (${args["items"].length} steps)`;
   return Object.keys(args).length === 0 ? tool : `${tool}(${JSON.stringify(args)})`;
 }

@@ -113,7 +113,8 @@ export function createPermissionDialog(output: Output, permission: Permission, h
 
   function view({ columns, rows }: Room): StepView {
     const head = headRows(output, call(), edited !== undefined);
-    const below = [...riskRows(output, permission, columns), ...(hasHelp ? HELP.map(output.style.dim) : [])];
+    const risk = edited === undefined ? riskRows(output, permission, columns) : ["  it is judged anew before it runs"];
+    const below = [...risk, ...(hasHelp ? HELP.map(output.style.dim) : [])];
     const { rows: shown, more } = firstRowsOf(callRows(output, call(), columns), rows - head.length - below.length);
     const left = more === 0 ? [] : [output.style.yellow(`  … ${more} more lines: v shows all of it`)];
     return {

@@ -41,10 +41,9 @@ export function answeredLine(output: Output, request: Request, isOwn: boolean): 
   if (permission !== undefined) {
     const isAllowed =
       answer?.content.case === "permission" && answer.content.value.decision === PermissionDecision.APPROVE;
-    const call = shorten(
-      foreignLine(callText({ tool: permission.tool, args: permission.arguments ?? {} })),
-      MAX_CALL_TEXT,
-    );
+    const args =
+      (answer?.content.case === "permission" ? answer.content.value.arguments : undefined) ?? permission.arguments;
+    const call = shorten(foreignLine(callText({ tool: permission.tool, args: args ?? {} })), MAX_CALL_TEXT);
     return `${isAllowed ? style.green("✓") : style.red("✗")} ${style.dim(`${endText(output, seen)} · ${call}`)}`;
   }
   if (answer === undefined) return style.dim(`✗ ${foreignLine(title)}: ${endText(output, seen)}`);
