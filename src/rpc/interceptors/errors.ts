@@ -74,8 +74,16 @@ export function addFrameworkReason(error: ConnectError): void {
   if (error.code === Code.Internal && error.rawMessage.startsWith("parse binary")) {
     (error as { code: Code }).code = Code.InvalidArgument;
   }
+  const most = TOO_LARGE.exec(error.rawMessage)?.[1];
+  if (most !== undefined) {
+    const advice = "upload what is large with POST /blobs and name it by its sha256";
+    (error as { rawMessage: string }).rawMessage = `the request is larger than ${most} bytes; ${advice}`;
+  }
   addReason(error, FRAMEWORK_REASONS[error.code], {});
 }
+
+/** The framework's words for it, which tell nobody what to do. */
+const TOO_LARGE = /^message size (?:\d+ )?is larger than configured readMaxBytes (\d+)$/;
 
 function addReason(error: ConnectError, reason: string, metadata: Readonly<Record<string, string>>): void {
   error.details.push({ desc: ErrorInfoSchema, value: { reason, domain: DOMAIN, metadata: { ...metadata } } });

@@ -925,8 +925,9 @@ export const MessageService: GenService<{
   },
   /**
    * Says something to the running turn, to be taken up after its running tool calls, before its next model call; the last
-   * answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND`, FAILED_PRECONDITION
-   * `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
+   * answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
+   * `BLOB_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo,
+   * INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
    *
    * @generated from rpc parley.v1.MessageService.Steer
    */
@@ -938,8 +939,8 @@ export const MessageService: GenService<{
   /**
    * Says something as a turn of its own: after the running one, or at once on an idle session. Where others wait on an idle
    * session, since a turn did not complete, it joins their end and the first of them starts. At most 20 wait. Fails with
-   * NOT_FOUND `SESSION_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-   * UNAVAILABLE `ENGINE_STOPPING`.
+   * NOT_FOUND `SESSION_NOT_FOUND` or `BLOB_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT
+   * `MESSAGE_TOO_LARGE`, UNAVAILABLE `ENGINE_STOPPING`.
    *
    * @generated from rpc parley.v1.MessageService.FollowUp
    */

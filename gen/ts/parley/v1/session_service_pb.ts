@@ -2107,8 +2107,8 @@ export const SessionService: GenService<{
   },
   /**
    * Adds a message to the end of an idle session's history without starting a turn. Fails with NOT_FOUND
-   * `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-   * ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
+   * `SESSION_NOT_FOUND` or `BLOB_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT
+   * `MESSAGE_TOO_LARGE`, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
    *
    * @generated from rpc parley.v1.SessionService.AppendMessage
    */

@@ -95,13 +95,14 @@ type MessageServiceClient interface {
 	// answer, or there is none.
 	RetryTurn(context.Context, *connect.Request[v1.RetryTurnRequest]) (*connect.Response[v1.RetryTurnResponse], error)
 	// Says something to the running turn, to be taken up after its running tool calls, before its next model call; the last
-	// answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND`, FAILED_PRECONDITION
-	// `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
+	// answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
+	// `BLOB_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo,
+	// INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
 	Steer(context.Context, *connect.Request[v1.SteerRequest]) (*connect.Response[v1.SteerResponse], error)
 	// Says something as a turn of its own: after the running one, or at once on an idle session. Where others wait on an idle
 	// session, since a turn did not complete, it joins their end and the first of them starts. At most 20 wait. Fails with
-	// NOT_FOUND `SESSION_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-	// UNAVAILABLE `ENGINE_STOPPING`.
+	// NOT_FOUND `SESSION_NOT_FOUND` or `BLOB_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT
+	// `MESSAGE_TOO_LARGE`, UNAVAILABLE `ENGINE_STOPPING`.
 	FollowUp(context.Context, *connect.Request[v1.FollowUpRequest]) (*connect.Response[v1.FollowUpResponse], error)
 	// Lists what waits: steers first, then follow-ups, each the next one first.
 	ListQueue(context.Context, *connect.Request[v1.ListQueueRequest]) (*connect.Response[v1.ListQueueResponse], error)
@@ -294,13 +295,14 @@ type MessageServiceHandler interface {
 	// answer, or there is none.
 	RetryTurn(context.Context, *connect.Request[v1.RetryTurnRequest]) (*connect.Response[v1.RetryTurnResponse], error)
 	// Says something to the running turn, to be taken up after its running tool calls, before its next model call; the last
-	// answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND`, FAILED_PRECONDITION
-	// `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
+	// answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
+	// `BLOB_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo,
+	// INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
 	Steer(context.Context, *connect.Request[v1.SteerRequest]) (*connect.Response[v1.SteerResponse], error)
 	// Says something as a turn of its own: after the running one, or at once on an idle session. Where others wait on an idle
 	// session, since a turn did not complete, it joins their end and the first of them starts. At most 20 wait. Fails with
-	// NOT_FOUND `SESSION_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-	// UNAVAILABLE `ENGINE_STOPPING`.
+	// NOT_FOUND `SESSION_NOT_FOUND` or `BLOB_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT
+	// `MESSAGE_TOO_LARGE`, UNAVAILABLE `ENGINE_STOPPING`.
 	FollowUp(context.Context, *connect.Request[v1.FollowUpRequest]) (*connect.Response[v1.FollowUpResponse], error)
 	// Lists what waits: steers first, then follow-ups, each the next one first.
 	ListQueue(context.Context, *connect.Request[v1.ListQueueRequest]) (*connect.Response[v1.ListQueueResponse], error)

@@ -121,8 +121,8 @@ type SessionServiceClient interface {
 	// one of them.
 	BatchDeleteSessions(context.Context, *connect.Request[v1.BatchDeleteSessionsRequest]) (*connect.Response[v1.BatchDeleteSessionsResponse], error)
 	// Adds a message to the end of an idle session's history without starting a turn. Fails with NOT_FOUND
-	// `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
+	// `SESSION_NOT_FOUND` or `BLOB_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT
+	// `MESSAGE_TOO_LARGE`, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
 	AppendMessage(context.Context, *connect.Request[v1.AppendMessageRequest]) (*connect.Response[v1.AppendMessageResponse], error)
 	// Replaces what a message of an idle session says; tool calls and results stay as they are. Fails with NOT_FOUND
 	// `SESSION_NOT_FOUND`, `MESSAGE_NOT_FOUND` or `BLOB_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's
@@ -435,8 +435,8 @@ type SessionServiceHandler interface {
 	// one of them.
 	BatchDeleteSessions(context.Context, *connect.Request[v1.BatchDeleteSessionsRequest]) (*connect.Response[v1.BatchDeleteSessionsResponse], error)
 	// Adds a message to the end of an idle session's history without starting a turn. Fails with NOT_FOUND
-	// `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-	// ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
+	// `SESSION_NOT_FOUND` or `BLOB_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT
+	// `MESSAGE_TOO_LARGE`, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
 	AppendMessage(context.Context, *connect.Request[v1.AppendMessageRequest]) (*connect.Response[v1.AppendMessageResponse], error)
 	// Replaces what a message of an idle session says; tool calls and results stay as they are. Fails with NOT_FOUND
 	// `SESSION_NOT_FOUND`, `MESSAGE_NOT_FOUND` or `BLOB_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` or `MESSAGE_NOT_EDITABLE` (a tool's

@@ -92,8 +92,9 @@ class MessageService(Protocol):
     async def steer(self, request: SteerRequest, ctx: RequestContext[SteerRequest, SteerResponse], /) -> SteerResponse:
         """
         Says something to the running turn, to be taken up after its running tool calls, before its next model call; the last
-        answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND`, FAILED_PRECONDITION
-        `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
+        answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
+        `BLOB_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo,
+        INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -101,8 +102,8 @@ class MessageService(Protocol):
         """
         Says something as a turn of its own: after the running one, or at once on an idle session. Where others wait on an idle
         session, since a turn did not complete, it joins their end and the first of them starts. At most 20 wait. Fails with
-        NOT_FOUND `SESSION_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        UNAVAILABLE `ENGINE_STOPPING`.
+        NOT_FOUND `SESSION_NOT_FOUND` or `BLOB_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT
+        `MESSAGE_TOO_LARGE`, UNAVAILABLE `ENGINE_STOPPING`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -461,8 +462,9 @@ class MessageServiceClient(ConnectClient):
     ) -> SteerResponse:
         """
         Says something to the running turn, to be taken up after its running tool calls, before its next model call; the last
-        answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND`, FAILED_PRECONDITION
-        `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
+        answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
+        `BLOB_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo,
+        INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
         """
         return await self.execute_unary(
             request=request,
@@ -487,8 +489,8 @@ class MessageServiceClient(ConnectClient):
         """
         Says something as a turn of its own: after the running one, or at once on an idle session. Where others wait on an idle
         session, since a turn did not complete, it joins their end and the first of them starts. At most 20 wait. Fails with
-        NOT_FOUND `SESSION_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        UNAVAILABLE `ENGINE_STOPPING`.
+        NOT_FOUND `SESSION_NOT_FOUND` or `BLOB_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT
+        `MESSAGE_TOO_LARGE`, UNAVAILABLE `ENGINE_STOPPING`.
         """
         return await self.execute_unary(
             request=request,
@@ -614,8 +616,9 @@ class MessageServiceSync(Protocol):
     def steer(self, request: SteerRequest, ctx: RequestContext[SteerRequest, SteerResponse], /) -> SteerResponse:
         """
         Says something to the running turn, to be taken up after its running tool calls, before its next model call; the last
-        answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND`, FAILED_PRECONDITION
-        `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
+        answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
+        `BLOB_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo,
+        INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -623,8 +626,8 @@ class MessageServiceSync(Protocol):
         """
         Says something as a turn of its own: after the running one, or at once on an idle session. Where others wait on an idle
         session, since a turn did not complete, it joins their end and the first of them starts. At most 20 wait. Fails with
-        NOT_FOUND `SESSION_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        UNAVAILABLE `ENGINE_STOPPING`.
+        NOT_FOUND `SESSION_NOT_FOUND` or `BLOB_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT
+        `MESSAGE_TOO_LARGE`, UNAVAILABLE `ENGINE_STOPPING`.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -981,8 +984,9 @@ class MessageServiceClientSync(ConnectClientSync):
     ) -> SteerResponse:
         """
         Says something to the running turn, to be taken up after its running tool calls, before its next model call; the last
-        answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND`, FAILED_PRECONDITION
-        `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
+        answer gets one more step for it. At most 5 wait. Fails with NOT_FOUND `SESSION_NOT_FOUND` or
+        `BLOB_NOT_FOUND`, FAILED_PRECONDITION `NO_TURN_RUNNING` or `TURN_CHANGED`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo,
+        INVALID_ARGUMENT `MESSAGE_TOO_LARGE`.
         """
         return self.execute_unary(
             request=request,
@@ -1007,8 +1011,8 @@ class MessageServiceClientSync(ConnectClientSync):
         """
         Says something as a turn of its own: after the running one, or at once on an idle session. Where others wait on an idle
         session, since a turn did not complete, it joins their end and the first of them starts. At most 20 wait. Fails with
-        NOT_FOUND `SESSION_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        UNAVAILABLE `ENGINE_STOPPING`.
+        NOT_FOUND `SESSION_NOT_FOUND` or `BLOB_NOT_FOUND`, RESOURCE_EXHAUSTED `QUEUE_FULL` with RetryInfo, INVALID_ARGUMENT
+        `MESSAGE_TOO_LARGE`, UNAVAILABLE `ENGINE_STOPPING`.
         """
         return self.execute_unary(
             request=request,

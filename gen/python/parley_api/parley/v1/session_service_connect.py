@@ -102,8 +102,8 @@ class SessionService(Protocol):
     async def append_message(self, request: AppendMessageRequest, ctx: RequestContext[AppendMessageRequest, AppendMessageResponse], /) -> AppendMessageResponse:
         """
         Adds a message to the end of an idle session's history without starting a turn. Fails with NOT_FOUND
-        `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
+        `SESSION_NOT_FOUND` or `BLOB_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT
+        `MESSAGE_TOO_LARGE`, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -645,8 +645,8 @@ class SessionServiceClient(ConnectClient):
     ) -> AppendMessageResponse:
         """
         Adds a message to the end of an idle session's history without starting a turn. Fails with NOT_FOUND
-        `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
+        `SESSION_NOT_FOUND` or `BLOB_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT
+        `MESSAGE_TOO_LARGE`, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
         """
         return await self.execute_unary(
             request=request,
@@ -940,8 +940,8 @@ class SessionServiceSync(Protocol):
     def append_message(self, request: AppendMessageRequest, ctx: RequestContext[AppendMessageRequest, AppendMessageResponse], /) -> AppendMessageResponse:
         """
         Adds a message to the end of an idle session's history without starting a turn. Fails with NOT_FOUND
-        `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
+        `SESSION_NOT_FOUND` or `BLOB_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT
+        `MESSAGE_TOO_LARGE`, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1481,8 +1481,8 @@ class SessionServiceClientSync(ConnectClientSync):
     ) -> AppendMessageResponse:
         """
         Adds a message to the end of an idle session's history without starting a turn. Fails with NOT_FOUND
-        `SESSION_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT `MESSAGE_TOO_LARGE`,
-        ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
+        `SESSION_NOT_FOUND` or `BLOB_NOT_FOUND`, FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), INVALID_ARGUMENT
+        `MESSAGE_TOO_LARGE`, ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`, NOT_FOUND `MESSAGE_NOT_FOUND` where the message that the key added was removed.
         """
         return self.execute_unary(
             request=request,
