@@ -43,9 +43,14 @@ export function reachedOf({ context = {} }: { readonly context: JsonObject | und
     used: Number(context["used"]),
     limit: Number(context["limit"]),
     amount: Number(context["amount"]),
-    turnId: String(context["turn_id"]),
-    sessionId: String(context["session_id"]),
+    turnId: textIn(context, "turn_id"),
+    sessionId: textIn(context, "session_id"),
   };
+}
+
+function textIn(context: JsonObject, name: string): string {
+  const value = context[name];
+  return typeof value === "string" ? value : "";
 }
 
 /** Whether a human said to go on; every other end of the request is a no. */

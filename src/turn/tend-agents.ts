@@ -19,8 +19,9 @@ export async function tendAgents(
   for (const agentCall of agentCalls) {
     const { call, child } = agentCall;
     if (child !== undefined && agentCall.turn === undefined) {
-      const task = { text: String(call.arguments["task"]), actor: turn.actor };
-      await beginAgentTurn(deps, child.id, task, runNew);
+      const { task } = call.arguments;
+      const begin = { text: typeof task === "string" ? task : "", actor: turn.actor };
+      await beginAgentTurn(deps, child.id, begin, runNew);
     } else {
       const { facts, outcome } = await agentDone(deps, session, turn, agentCall);
       done.push(facts, auditOfEnd({ sessionId: session.id, turnId: turn.id }, call, outcome));

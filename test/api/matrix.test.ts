@@ -66,7 +66,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     empty: ["session_id"],
     unknown: { session_id: noSession },
   },
-  "SessionService.ListSessions": { valid: () => ({}), unknown: {}, free: ["profile"] },
+  "SessionService.ListSessions": { valid: () => ({}), unknown: {}, free: ["profile", "parent_session_id"] },
   "SessionService.UpdateSession": {
     valid: ({ sessionId }) => ({ sessionId }),
     empty: ["session_id"],
@@ -440,7 +440,7 @@ describe.each(rowsOf(() => true))("$name", ({ name, method }) => {
 
   it("knows what every id means that it is given", () => {
     const ids = method.input.fields.filter(
-      (known) => known.name.endsWith("_id") || ["profile", "name", "log_epoch"].includes(known.name),
+      (known) => known.name.endsWith("_id") || ["profile", "name", "agent", "log_epoch"].includes(known.name),
     );
     const told = [...Object.keys(row.unknown), ...(row.free ?? [])];
     expect(told.toSorted()).toEqual(ids.map((known) => known.name).toSorted());

@@ -26,7 +26,7 @@ import { createRiskyTools } from "../helpers/risky-tools.ts";
 import { openPermission } from "./observe-requests.ts";
 import { createSession, endOf, listMessages, listSessions, listTurns, replay, text, watchUntil } from "./observe.ts";
 import { writeAgent } from "./files.ts";
-import { startUpstream, type Upstream } from "./scripted-upstream.ts";
+import { says, startUpstream, type Upstream } from "./scripted-upstream.ts";
 import { startTestEngine, type TestEngine } from "./test-engine.ts";
 
 /** Everything a store holds, as clients see it. */
@@ -42,7 +42,7 @@ interface Everything {
 }
 
 /** What a store with ended turns only does not hold. */
-const NOT_IN_SESSIONS = ["Session.running_turn_id", "Session.parent_session_id"];
+const NOT_IN_SESSIONS = ["Session.running_turn_id"];
 
 /** What comes in requests alone: it is a blob from then on. */
 const NOT_STORED = ["Image.data", "File.data"];
@@ -54,7 +54,6 @@ const NOT_IN_REQUESTS = ["Rule.expire_time"];
 const NOT_IN_EVENTS = [
   ...NOT_STORED,
   "Session.running_turn_id",
-  "Session.parent_session_id",
   ...NOT_IN_REQUESTS,
   // turn_started has the turn as it began, turn_ended what became of it.
   "Turn.end_reason",
@@ -152,6 +151,7 @@ async function fill(engine: TestEngine): Promise<string[]> {
   const readme = { data: Buffer.from("# Read me"), mediaType: "text/markdown", name: "README.md" };
   const file = { content: { case: "file" as const, value: readme } };
   const limited = await engine.messages.startTurn({ sessionId: id, parts: [...text("go"), image, file] });
+  await stopAtLimit(engine, id);
   await endOf(engine, limited.turn);
   upstream.script((answer) => {
     answer.text("cut");
@@ -195,7 +195,31 @@ async function fill(engine: TestEngine): Promise<string[]> {
 
   const fork = (await engine.sessions.forkSession({ sessionId: id })).session!.id;
   await engine.sessions.updateSession({ sessionId: fork, title: "fork" });
-  return [id, other, written, files, fork, ...(await permitEverything(engine))];
+  return [id, other, written, files, fork, ...(await delegate(engine)), ...(await permitEverything(engine))];
+}
+
+/** Says no to the turn that asks for more of its limit. */
+async function stopAtLimit(engine: TestEngine, sessionId: string): Promise<void> {
+  const request = await openPermission(engine, sessionId);
+  await engine.requests.respondRequest({
+    requestId: request.id,
+    answer: { content: { case: "optionId", value: "stop" } },
+  });
+}
+
+/** A session whose agent starts another one, and that one's. */
+async function delegate(engine: TestEngine): Promise<string[]> {
+  await writeAgent(engine, "helper", "profile: demo");
+  const { id: parentSessionId } = await createSession(engine, { profile: "openai", title: "delegating" });
+  upstream.script((answer, { messages }) => {
+    if (messages.some(({ role }) => role === "tool")) return says(answer, "done");
+    answer.call("a", "run_agent", '{"agent":"helper","task":"echo: hi"}');
+    answer.end("tool_calls");
+  });
+  await endOf(engine, (await engine.messages.startTurn({ sessionId: parentSessionId, parts: text("go") })).turn);
+  const [child] = (await engine.sessions.listSessions({ parentSessionId })).sessions;
+  await engine.sessions.updateSession({ sessionId: child!.id, title: "delegated" });
+  return [parentSessionId, child!.id];
 }
 
 /** Changes a file by a tool, a little and so much that its diff is a blob, and takes it back. Answers with the session. */

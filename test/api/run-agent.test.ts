@@ -107,11 +107,8 @@ it("agents that are started in one answer work side by side", async () => {
     { a: "", b: "" },
   );
   await expect
-    .poll(async () => (await children(sessionId)).map(({ agent, state }) => [agent, state]).toSorted())
-    .toEqual([
-      ["a", SessionState.RUNNING],
-      ["b", SessionState.IDLE],
-    ]);
+    .poll(async () => (await children(sessionId)).map(({ agent, state }) => `${agent} ${state}`).toSorted())
+    .toEqual([`a ${SessionState.RUNNING}`, `b ${SessionState.IDLE}`]);
   expect((await getSession(sessionId)).runningTurnId).toBe(turn.id);
   await turns.engine.messages.cancelTurn({ sessionId });
 });
@@ -337,21 +334,23 @@ it("only agents that a definition allows are started, and only those that there 
   expect(await children(sessionId)).toHaveLength(1);
 });
 
-it("the tool is offered where there is an agent to start, with the names of those", async () => {
-  const toolsOf = (who: string) => {
-    const request = turns.upstream.requests.find((one) => speaker(one) === who) as ChatRequest & {
-      readonly tools?: readonly { readonly function: { readonly name: string; readonly description: string } }[];
-    };
-    return request.tools?.find((tool) => tool.function.name === "run_agent")?.function.description;
+/** How a speaker's model was told of the tool; undefined = it was not offered. */
+function offeredTo(who: string): string | undefined {
+  const request = turns.upstream.requests.find((one) => speaker(one) === who) as ChatRequest & {
+    readonly tools?: readonly { readonly function: { readonly name: string; readonly description: string } }[];
   };
+  return request.tools?.find((tool) => tool.function.name === "run_agent")?.function.description;
+}
+
+it("the tool is offered where there is an agent to start, with the names of those", async () => {
   const { turn } = await begin(
     { root: [[run("a")]], a: [[run("b")], "A."], b: ["B."] },
     { a: "tools: [now]\nagents: [b]", b: "", broken: "colour: red" },
   );
   await completed(turn);
-  expect(toolsOf("root")).toMatch(/\n- a: the agent a\n- b: the agent b$/);
-  expect(toolsOf("a")).toMatch(/There are:\n- b: the agent b$/);
-  expect(toolsOf("b")).toBeUndefined();
+  expect(offeredTo("root")).toMatch(/\n- a: the agent a\n- b: the agent b$/);
+  expect(offeredTo("a")).toMatch(/There are:\n- b: the agent b$/);
+  expect(offeredTo("b")).toBeUndefined();
 });
 
 it.each([
