@@ -9,6 +9,7 @@ import type { StoredSession } from "../session/session-store.ts";
 import type { OfferedTool, WaitFor } from "../tool/tool.ts";
 import type { FreeCall } from "./begin-call.ts";
 import { deniedResult } from "./call-results.ts";
+import { isStale, STALE_TEXT } from "./stale-approval.ts";
 import { setCallAllowed, setCallStarted, type ToolCall } from "./tool-call-store.ts";
 import type { CallResult, CallScope } from "./tool-step.ts";
 import type { TurnDeps } from "./turn-deps.ts";
@@ -68,7 +69,12 @@ async function judgeApproved(deps: TurnDeps, session: StoredSession, call: ToolC
     ? await findObjection(deps, session, call.name, call.arguments)
     : "it is not what was approved any more";
   const { decision } = call;
-  if (objection === undefined) return goingOn(call, tool, decision, () => setCallStarted(call));
+  if (objection === undefined) {
+    const diff = await previewOf(tool, session, call);
+    if (diff instanceof Error) return failed(diff.message);
+    if (await isStale(deps.db, call, diff)) return failed(STALE_TEXT);
+    return goingOn(call, tool, decision, () => setCallStarted(call));
+  }
   return {
     kind: "end",
     result: deniedResult(objection),

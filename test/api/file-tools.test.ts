@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { ApprovalMode, PermissionDecision, type Request, ToolCallState, TurnState } from "../../src/client/client.ts";
 import { type AskedCall, useFiles } from "./file-world.ts";
-import { createSession, endOf, listMessages, refusalOf, watchUntil } from "./observe.ts";
+import { createSession, endOf, listMessages, refusalOf, text, watchUntil } from "./observe.ts";
+import { says } from "./scripted-upstream.ts";
 
 const world = useFiles();
 
@@ -68,6 +69,43 @@ it("an edit that does not fit any more when a human approves it is told to the h
   await endOf(world.engine, turn);
   expect(await world.get("a.txt")).toBe("mine\n");
   expect(await results()).toMatchObject([{ state: ToolCallState.DENIED }]);
+});
+
+it("what would change other lines than a human was shown is not done, though it was approved", async () => {
+  await withMode(ApprovalMode.DEFAULT);
+  await world.put("a.txt", "one\n");
+  const turn = await world.start(["write_file", { path: "a.txt", content: "two\n" }]);
+  const { id: requestId } = await asked();
+  await world.put("a.txt", "one\nand what I wrote since\n");
+  await world.engine.permissions.resolvePermission({ requestId, decision: PermissionDecision.APPROVE });
+  await endOf(world.engine, turn);
+  expect(await world.get("a.txt")).toBe("one\nand what I wrote since\n");
+  expect(await results()).toMatchObject([
+    { state: ToolCallState.FAILED, text: expect.stringContaining("the file was changed since") },
+  ]);
+});
+
+it("two edits of one file that are approved one after the other are both done: each changes what was shown", async () => {
+  await withMode(ApprovalMode.DEFAULT);
+  await world.put("a.txt", "one\ntwo\nthree\n");
+  world.upstream.script((answer, { messages }) => {
+    if (messages.at(-1)?.role === "tool") return says(answer, "done");
+    answer.call("a", "edit_file", JSON.stringify({ path: "a.txt", old_text: "one", new_text: "1\n1.5" }));
+    answer.call("b", "edit_file", JSON.stringify({ path: "a.txt", old_text: "three", new_text: "3" }));
+    answer.end("tool_calls");
+  });
+  const { turn } = await world.engine.messages.startTurn({ sessionId: world.sessionId, parts: text("go") });
+  const ids = new Set<string>();
+  await watchUntil(world.engine, world.sessionId, ({ payload }) => {
+    if (payload.case === "requestOpened") ids.add(payload.value.request!.id);
+    return ids.size === 2;
+  });
+  for (const requestId of ids) {
+    await world.engine.permissions.resolvePermission({ requestId, decision: PermissionDecision.APPROVE });
+    await watchUntil(world.engine, world.sessionId, ({ payload }) => payload.case === "fileChanged");
+  }
+  await endOf(world.engine, turn);
+  expect(await world.get("a.txt")).toBe("1\n1.5\ntwo\n3\n");
 });
 
 it.each<[ApprovalMode, string, boolean]>([
