@@ -9,21 +9,26 @@ const named = (row: string): string => `
   UNION SELECT json_extract(value, '$.blob') FROM json_each(${row}.parts)
     WHERE json_extract(value, '$.kind') = 'tool_result' AND json_extract(value, '$.blob') IS NOT NULL`;
 
-/** Most messages name none, and are asked nothing more. */
-const namesAny = (row: string): string =>
-  `(instr(${row}.parts, '"sha256":"') > 0 OR instr(${row}.parts, '"blob":"') > 0)`;
+const holds = (name: string): string => `instr(new.parts, '"${name}":"') > 0`;
+
+/** Most messages name none, and are asked nothing more; a model's, which are most of what is written, not even that. */
+const NAMES_ANY = {
+  messages: `CASE new.role WHEN 'user' THEN ${holds("sha256")}
+    WHEN 'tool' THEN ${holds("sha256")} OR ${holds("blob")} ELSE 0 END`,
+  queued_messages: holds("sha256"),
+} as const;
 
 const refer = (row: string): string =>
   `INSERT OR IGNORE INTO blob_references (sha256, owner) SELECT sha256, ${row}.id FROM (${named(row)});`;
 
 const forget = (row: string): string => `DELETE FROM blob_references WHERE owner = ${row}.id;`;
 
-const triggersOf = (table: string): string => `
-CREATE TRIGGER ${table}_refer AFTER INSERT ON ${table} WHEN ${namesAny("new")} BEGIN
+const triggersOf = (table: keyof typeof NAMES_ANY): string => `
+CREATE TRIGGER ${table}_refer AFTER INSERT ON ${table} WHEN ${NAMES_ANY[table]} BEGIN
   ${refer("new")}
 END;
 CREATE TRIGGER ${table}_refer_anew AFTER UPDATE OF parts ON ${table}
-WHEN ${namesAny("new")} OR EXISTS (SELECT 1 FROM blob_references WHERE owner = new.id) BEGIN
+WHEN ${NAMES_ANY[table]} OR EXISTS (SELECT 1 FROM blob_references WHERE owner = new.id) BEGIN
   ${forget("new")}
   ${refer("new")}
 END;
