@@ -129,8 +129,11 @@ module.exports = {
     ),
     forbid(
       "http-at-the-edge",
-      "nothing inside knows HTTP; a model adapter may speak it to its provider",
-      { path: "^src/", pathNot: `^src/(rpc|client|cli|server|model)/|^src/engine\\.ts$|${test}` },
+      "nothing inside knows HTTP; a model adapter may speak it to its provider, and a tool to the web",
+      {
+        path: "^src/",
+        pathNot: `^src/(rpc|client|cli|server|model)/|^src/tool/safe-fetch(-body)?\\.ts$|^src/engine\\.ts$|${test}`,
+      },
       { path: "^(node:)?(http|https|http2)$|node_modules/(fastify|@fastify)/" },
     ),
   ],

@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { homedir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
+import { isWithin } from "../workspace/path-names.ts";
 
 /** What in a person's home opens other doors: keys, passwords, tokens, sessions of browsers and of other agents, histories. */
 const SECRETS_OF_HOMES = [
@@ -110,21 +111,23 @@ function entries(folder: string): readonly string[] {
   }
 }
 
-/** What a command may not write. */
-export interface Unwritable {
-  /** Absolute paths that are there. */
-  readonly present: readonly string[];
-  /** And such that are not. */
-  readonly missing: readonly string[];
-}
+/**
+ * The library that builds sandboxes closes this one and some of ours in the engine's current folder, whatever it is told, and
+ * where they are missing with files that git stumbles over. So all are there before it looks.
+ */
+const CLOSED_BY_LIBRARY = ".ripgreprc";
 
 /**
- * What a command may not write in a workspace. Names that are there are found wherever they are; directly in the workspace they
- * are protected before they exist, too. A repository that does not exist yet can be made.
+ * Absolute paths that a command may not write in a workspace. Names that are there are found wherever they are; directly in
+ * the workspace they are protected before they exist, too. A repository that does not exist yet can be made.
  */
-export async function findUnwritable(workspace: string, protectedNames: readonly string[]): Promise<Unwritable> {
+export async function findUnwritable(
+  workspace: string,
+  protectedNames: readonly string[],
+  current = process.cwd(),
+): Promise<readonly string[]> {
   const found = new Set<string>();
-  const wanted = protectedNames.filter((name) => !name.startsWith(GIT));
+  const wanted = [...protectedNames.filter((name) => !name.startsWith(GIT)), CLOSED_BY_LIBRARY];
   const wantedInGit = protectedNames.filter((name) => name.startsWith(GIT)).map((name) => name.slice(GIT.length));
   const repositories: string[] = [];
   let folders = 0;
@@ -143,17 +146,16 @@ export async function findUnwritable(workspace: string, protectedNames: readonly
     }
     level = next;
   }
-  for (const name of wanted) {
-    // Where `.config` itself is missing, closing it for `.config/git` would close it for everything.
-    if (await isThere(dirname(join(workspace, name)))) found.add(join(workspace, name));
+  for (const folder of isWithin(current, workspace) ? [workspace, current] : [workspace]) {
+    for (const name of wanted) {
+      // Where `.config` itself is missing, closing it for `.config/git` would close it for everything.
+      if (await isThere(dirname(join(folder, name)))) found.add(join(folder, name));
+    }
   }
   for (const repository of repositories) {
     for (const path of await guardRepository(repository, wantedInGit)) found.add(path);
   }
-  const present: string[] = [];
-  const missing: string[] = [];
-  for (const path of found) ((await isThere(path)) ? present : missing).push(path);
-  return { present, missing };
+  return [...found].sort();
 }
 
 /** A worktree or a submodule has a file in the place of the folder; who writes it chooses another folder. */
@@ -162,7 +164,9 @@ async function guardRepository(path: string, names: readonly string[]): Promise<
   if (!found.isDirectory()) return [path];
   const modules = await readFolder(join(path, "modules"));
   const folders = [path, ...modules.map(({ name }) => join(path, "modules", name))];
-  return folders.flatMap((folder) => names.map((name) => join(folder, name)));
+  const paths = folders.flatMap((folder) => names.map((name) => join(folder, name)));
+  // Without this one it is no repository yet, and is to become one.
+  return (await isThere(join(path, "config"))) ? paths : paths.filter((found) => found !== join(path, "config"));
 }
 
 async function readFolder(folder: string): Promise<readonly { name: string; isFolder: boolean }[]> {

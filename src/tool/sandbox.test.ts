@@ -14,11 +14,11 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { PROTECTED_NAMES } from "../workspace/protected-names.ts";
 import { createSandbox, type Sandbox, type SandboxConfig } from "./sandbox.ts";
 import { probeSandbox } from "./sandbox-probe.ts";
 
 const PATH = process.env["PATH"] ?? "";
-const NAMES = [".git/hooks", ".git/config", ".bashrc", ".mcp.json", ".vscode", ".config/git"];
 const machine = await probeSandbox({ path: PATH, hasNetwork: false });
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), "parley-sandbox-")));
@@ -34,7 +34,14 @@ beforeEach(() => {
 });
 
 function make(more: Partial<SandboxConfig> = {}): Sandbox {
-  const shipped = { mode: "auto", hosts: [], path: PATH, dataDir, secretFiles: [], protectedNames: NAMES } as const;
+  const shipped = {
+    mode: "auto",
+    hosts: [],
+    path: PATH,
+    dataDir,
+    secretFiles: [],
+    protectedNames: PROTECTED_NAMES,
+  } as const;
   return createSandbox({ ...shipped, ...more });
 }
 
@@ -297,6 +304,30 @@ describe("a sandbox", () => {
   );
 
   it(
+    "lets git work where the engine was started in the workspace, or below it",
+    walled(async () => {
+      const started = process.cwd();
+      mkdirSync(join(workspace, "below"));
+      rmSync(join(workspace, ".git"), { recursive: true });
+      const sandbox = make();
+      try {
+        for (const folder of [workspace, join(workspace, "below")]) {
+          process.chdir(folder);
+          const { output } = await run(
+            sandbox,
+            "[ -d .git ] || git init -q .; touch file && git add -A && git status --short",
+          );
+          expect(output).toBe("A  file\n");
+          expect(readdirSync(folder)).not.toContain(".ripgreprc");
+        }
+      } finally {
+        process.chdir(started);
+      }
+      await sandbox.close();
+    }),
+  );
+
+  it(
     "tells how a command ended, also by a signal, and hands over its words as they are",
     walled(async () => {
       const sandbox = make();
@@ -350,8 +381,7 @@ describe("a sandbox", () => {
     walled(async () => {
       const killed = make();
       await killed.wrap(["/bin/true"], { workspace, sessionId: "ses_1", env: { PATH } });
-      // As the command would have found them.
-      for (const name of [".bashrc", ".vscode", ".mcp.json"]) mkdirSync(join(workspace, name));
+      expect(readdirSync(workspace)).toEqual(expect.arrayContaining([".bashrc", ".mcp.json", ".vscode"]));
       writeFileSync(join(workspace, ".vscode/settings.json"), "{}");
       const next = make();
       await next.removeLeft();
@@ -411,7 +441,7 @@ describe("where there can be no sandbox", () => {
 
   it("off tries nothing", async () => {
     const sandbox = createSandbox(
-      { mode: "off", hosts: [], path: PATH, dataDir, secretFiles: [], protectedNames: NAMES },
+      { mode: "off", hosts: [], path: PATH, dataDir, secretFiles: [], protectedNames: PROTECTED_NAMES },
       { probe: () => Promise.reject(new Error("tried")) },
     );
     expect(await sandbox.state()).toEqual({
@@ -425,7 +455,7 @@ describe("where there can be no sandbox", () => {
 
   it("never runs a command without walls once they were there", async () => {
     const sandbox = createSandbox(
-      { mode: "auto", hosts: [], path: PATH, dataDir, secretFiles: [], protectedNames: NAMES },
+      { mode: "auto", hosts: [], path: PATH, dataDir, secretFiles: [], protectedNames: PROTECTED_NAMES },
       {
         probe: () =>
           Promise.resolve({ works: true, programs: { kind: "bubblewrap", bwrap: "/nowhere/bwrap", socat: "" } }),

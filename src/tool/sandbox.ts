@@ -4,7 +4,10 @@ import type { SandboxWrap } from "./process.ts";
 import { findUnreadable, findUnwritable } from "./sandbox-paths.ts";
 import { createPlaceholders } from "./sandbox-placeholders.ts";
 import { probeSandbox, type SandboxProbe, type SandboxPrograms } from "./sandbox-probe.ts";
-import { loadSandboxRuntime, type SandboxRuntime } from "./sandbox-runtime.ts";
+import { COMMAND_VARIABLE, loadSandboxRuntime, type SandboxRuntime } from "./sandbox-runtime.ts";
+
+/** Linux takes no variable of more, with its name and the NUL that ends it. */
+const MAX_LINE_BYTES = 128 * 1024 - COMMAND_VARIABLE.length - 2;
 
 /** `required`: nothing runs without one; `auto`: where it works; `off`: never. */
 export type SandboxMode = "required" | "auto" | "off";
@@ -85,29 +88,32 @@ export function createSandbox(config: SandboxConfig, parts: SandboxParts = {}): 
     const runtime = await (loaded ??= start(found.programs));
     const own = join(temporary, sessionId);
     await mkdir(own, { recursive: true, mode: 0o700 });
-    const { present, missing } = await findUnwritable(workspace, config.protectedNames);
-    const walls = {
-      writable: [workspace, own],
-      // What is missing is closed by an empty folder where a name below it is given, and else by an empty file, which git
-      // would take for a new one, and stumble over.
-      unwritable: [...present, ...missing.map((path) => join(path, "none"))],
-      unreadable: [dataDir, ...config.secretFiles, ...findUnreadable()],
-      hosts,
-    };
-    const folders = { TMPDIR: own, XDG_CACHE_HOME: join(own, "cache"), npm_config_cache: join(own, "npm") };
-    const line = commandLine(argv, folders);
-    await placeholders.hold(workspace, missing);
+    const unwritable = await findUnwritable(workspace, config.protectedNames);
+    const line = commandLine(argv, {
+      TMPDIR: own,
+      XDG_CACHE_HOME: join(own, "cache"),
+      npm_config_cache: join(own, "npm"),
+    });
+    await placeholders.hold(workspace, unwritable);
     try {
-      const { command, cleanup } = await runtime.wrap(line, walls);
-      const leave = async (): Promise<void> => {
-        cleanup();
-        await placeholders.release(workspace);
+      const { line: command, cleanup } = await runtime.build({
+        writable: [workspace, own],
+        unwritable,
+        unreadable: [dataDir, ...config.secretFiles, ...findUnreadable()],
+        hosts,
+      });
+      return {
+        // No shell stays between the engine and the sandbox, which ends when its parent does.
+        argv: ["/bin/sh", "-c", `exec ${command}`],
+        env: { ...env, [COMMAND_VARIABLE]: line },
+        cleanup: async () => {
+          cleanup();
+          await placeholders.release(workspace);
+        },
       };
-      // No shell stays between the engine and the sandbox, which ends when its parent does.
-      return { argv: ["/bin/sh", "-c", `exec ${command}`], env, cleanup: leave };
     } catch (error) {
       await placeholders.release(workspace);
-      throw explained(error);
+      throw error;
     }
   };
 
@@ -132,16 +138,13 @@ export function createSandbox(config: SandboxConfig, parts: SandboxParts = {}): 
 /** An argument vector as a line for a POSIX shell that becomes exactly that program. Variables are set inside, after all else that sets some. */
 function commandLine(argv: readonly string[], env: Readonly<Record<string, string>>): string {
   const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}; `);
-  return `${exports.join("")}exec ${argv.map(quoted).join(" ")}`;
+  const line = `${exports.join("")}exec ${argv.map(quoted).join(" ")}`;
+  if (Buffer.byteLength(line) <= MAX_LINE_BYTES) return line;
+  throw new Error("the command is too long for the sandbox; write it to a file, and run that");
 }
 
 /** One word, whatever it holds: between single quotes nothing means anything to a POSIX shell but the next one. */
 function quoted(text: string): string {
   if (text.includes("\0")) throw new Error("a command cannot hold a NUL character");
   return `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
-function explained(error: unknown): unknown {
-  if ((error as { code?: unknown }).code !== "command_too_long") return error;
-  return new Error("the command is too long for the sandbox; write it to a file, and run that", { cause: error });
 }
