@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type Part, Role } from "../../src/client/client.ts";
+import { openSqlite } from "../../src/store/sqlite.ts";
 import { exported, importFile, upload } from "./files.ts";
 import { createSession, endOf, listMessages, readUntil, refusalOf, stateOf, text } from "./observe.ts";
 import { says, startUpstream, type Upstream } from "./scripted-upstream.ts";
@@ -193,6 +196,42 @@ it("a fork shows them, an export names them, and an import shows them where the 
     expect(JSON.stringify(lastSent())).toContain(PNG.toString("base64"));
   } finally {
     await elsewhere.dispose();
+  }
+});
+
+it("a picture that a tool reads is kept, and shown to the model after its result", async () => {
+  const { id: sessionId, workspace } = await createSession(engine);
+  await writeFile(join(workspace, "dot.png"), PNG);
+  upstream.script((answer, { messages }) => {
+    if (messages.some(({ role }) => role === "tool")) return says(answer, "a dot");
+    answer.call("a", "read_file", '{"path":"dot.png"}');
+    answer.end("tool_calls");
+  });
+  await endOf(engine, (await engine.messages.startTurn({ sessionId, parts: text("look at dot.png") })).turn);
+  expect(lastSent().map(({ role }) => role)).toEqual(["user", "assistant", "tool", "user"]);
+  expect(JSON.stringify(lastSent()[3])).toContain(PNG.toString("base64"));
+  expect(await download(hashOf(PNG))).toEqual(PNG);
+});
+
+it("a session that is deleted lets its pictures go, and others that show them keep them", async () => {
+  const made = [await createSession(engine), await createSession(engine)];
+  const parts = [image({ data: PNG })];
+  for (const { id: sessionId } of made) {
+    await engine.sessions.appendMessage({ sessionId, role: Role.USER, parts });
+  }
+  const references = async (): Promise<number> => {
+    await engine.stop();
+    const db = openSqlite(join(engine.dataDir, "parley.db"));
+    const rows = await db.all({ sql: "SELECT owner FROM blob_references WHERE sha256 = ?", params: [hashOf(PNG)] });
+    await db.close();
+    engine = await engine.restart();
+    return rows.length;
+  };
+  expect(await references()).toBe(2);
+  for (const [i, { id: sessionId }] of made.entries()) {
+    await engine.sessions.deleteSession({ sessionId });
+    // What is left of it goes in the background, at the latest after the next start.
+    while ((await references()) > 1 - i);
   }
 });
 
