@@ -5,6 +5,7 @@ import { checkQuestion } from "../request/check-question.ts";
 import { MAX_OPEN, type Request } from "../request/request.ts";
 import { ClaimLost } from "../store/database.ts";
 import type { HumanQuestion } from "../tool/tool.ts";
+import { auditOfDecision } from "./call-audit.ts";
 import { setCallAsking, type ToolCall } from "./tool-call-store.ts";
 import { toolCallEnded, type CallResult, type CallScope } from "./tool-step.ts";
 import { requestOfTurn, requestOpened } from "./turn-request.ts";
@@ -23,6 +24,7 @@ export async function askQuestion(
     const result: CallResult = { outcome: "failed", text };
     return deps.log.append(session.id, toolCallEnded(deps, session, turn.id, call.id, result));
   };
+  const place = { sessionId: session.id, turnId: turn.id };
   const request = requestOfTurn(deps, session, turn, { ...asked, kind: "question", callId: call.id });
   const problem = await findProblem(request);
   if (problem !== undefined) return void (await end(problem));
@@ -31,7 +33,11 @@ export async function askQuestion(
     await deps.log.append(session.id, {
       turnId: turn.id,
       events: opened.events,
-      changes: (seq, nowMs) => [...opened.changes(seq, nowMs), setCallAsking(call, request.id, decision)],
+      changes: (seq, nowMs) => [
+        ...opened.changes(seq, nowMs),
+        setCallAsking(call, request.id, decision),
+        ...(call.state === "approved" || decision === undefined ? [] : [auditOfDecision(place, call, decision, nowMs)]),
+      ],
     });
   } catch (error) {
     if (!(error instanceof ClaimLost && error.claim === "room")) throw error;
