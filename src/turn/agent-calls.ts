@@ -7,7 +7,7 @@ import { keepResult } from "./kept-result.ts";
 import { findFirstTurn, type StoredTurn } from "./turn-store.ts";
 import { turnGoesOn } from "./request-end.ts";
 import type { ToolCall } from "./tool-call-store.ts";
-import { toolCallEnded, type CallResult } from "./tool-step.ts";
+import { toolCallEnded, type CallResult } from "./call-end.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 
 /** A call that waits for an agent, and where that is. */

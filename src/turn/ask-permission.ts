@@ -9,7 +9,8 @@ import { auditOfDecision } from "./call-audit.ts";
 import { deniedResult } from "./call-results.ts";
 import { toCallDecision } from "./judge-call.ts";
 import { setCallWaiting, type ToolCall } from "./tool-call-store.ts";
-import { toolCallEnded, type CallScope } from "./tool-step.ts";
+import { toolCallEnded } from "./call-end.ts";
+import type { CallScope } from "./run-call.ts";
 
 /** The most of a diff that a human is shown, in bytes. */
 const MAX_DIFF_BYTES = 256 * 1024;

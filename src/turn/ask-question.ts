@@ -7,7 +7,8 @@ import { ClaimLost } from "../store/database.ts";
 import type { HumanQuestion } from "../tool/tool.ts";
 import { auditOfDecision } from "./call-audit.ts";
 import { setCallAsking, type ToolCall } from "./tool-call-store.ts";
-import { toolCallEnded, type CallResult, type CallScope } from "./tool-step.ts";
+import { toolCallEnded, type CallResult } from "./call-end.ts";
+import type { CallScope } from "./run-call.ts";
 import { requestOfTurn, requestOpened } from "./turn-request.ts";
 
 /**

@@ -5,7 +5,8 @@ import type { Statement } from "../store/database.ts";
 import type { Tool } from "../tool/tool.ts";
 import type { ToolCall } from "./tool-call-store.ts";
 import { auditOfDecision, auditOfEnd, auditOfStart } from "./call-audit.ts";
-import { runCall, toolCallEnded, type CallResult, type CallScope } from "./tool-step.ts";
+import { toolCallEnded, type CallResult } from "./call-end.ts";
+import { runCall, type CallScope } from "./run-call.ts";
 
 const NOT_KNOWN = { level: "unknown", reason: "what was decided on it was not kept" } as const;
 

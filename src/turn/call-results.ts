@@ -1,5 +1,5 @@
 import type { Request } from "../request/request.ts";
-import type { CallResult } from "./tool-step.ts";
+import type { CallResult } from "./call-end.ts";
 
 /** What the model is told of a call that had started when the engine died. */
 export const UNKNOWN_RESULT: CallResult = {

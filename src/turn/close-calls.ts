@@ -5,7 +5,7 @@ import { auditOfEnd } from "./call-audit.ts";
 import { closeRequests, type ClosedRequests } from "./close-requests.ts";
 import type { TurnEnd } from "./turn.ts";
 import { isOpen, listCalls, type ToolCall } from "./tool-call-store.ts";
-import { toolCallEnded, type CallResult } from "./tool-step.ts";
+import { toolCallEnded, type CallResult } from "./call-end.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 
 /**

@@ -11,7 +11,8 @@ import type { FreeCall } from "./begin-call.ts";
 import { deniedResult } from "./call-results.ts";
 import { isStale, STALE_TEXT } from "./stale-approval.ts";
 import { setCallAllowed, setCallStarted, type ToolCall } from "./tool-call-store.ts";
-import type { CallResult, CallScope } from "./tool-step.ts";
+import type { CallResult } from "./call-end.ts";
+import type { CallScope } from "./run-call.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 
 /** What becomes of a call: it runs, a human is asked, or it is over before it began. */

@@ -12,7 +12,7 @@ import { UNKNOWN_RESULT, withPrinted } from "./call-results.ts";
 import { endTurn } from "./end-turn.ts";
 import type { TurnEnd } from "./turn.ts";
 import { listCalls } from "./tool-call-store.ts";
-import { toolCallEnded } from "./tool-step.ts";
+import { toolCallEnded } from "./call-end.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import type { TurnRunner } from "./turn-runner.ts";
 import {

@@ -7,7 +7,7 @@ import type { Database } from "../store/database.ts";
 import { auditOfDecision } from "./call-audit.ts";
 import { deniedResult, resultOfQuestion } from "./call-results.ts";
 import { findCall, setCallDecision } from "./tool-call-store.ts";
-import { toolCallEnded } from "./tool-step.ts";
+import { toolCallEnded } from "./call-end.ts";
 import { setTurnGoingOn } from "./turn-store.ts";
 
 /** What the end of a request means for the turn that waits for it: it goes on. */

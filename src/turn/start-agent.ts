@@ -10,7 +10,8 @@ import type { WaitFor } from "../tool/tool.ts";
 import { beginAgentTurn } from "./begin-agent-turn.ts";
 import { auditOfDecision, auditOfStart } from "./call-audit.ts";
 import { setCallDelegated, type ToolCall } from "./tool-call-store.ts";
-import { toolCallEnded, type CallScope } from "./tool-step.ts";
+import { toolCallEnded } from "./call-end.ts";
+import type { CallScope } from "./run-call.ts";
 
 /** As many agents may work below one session that a human talks to. */
 const MAX_AT_ONCE = 8;

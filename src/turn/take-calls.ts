@@ -7,7 +7,9 @@ import { judgeCall, type Fate } from "./judge-call.ts";
 import { isReady } from "./next-step.ts";
 import { listCalls, setCallDecision, type ToolCall } from "./tool-call-store.ts";
 import { startAgent } from "./start-agent.ts";
-import { toolCallEnded, untilAborted, type CallScope } from "./tool-step.ts";
+import { toolCallEnded } from "./call-end.ts";
+import type { CallScope } from "./run-call.ts";
+import { untilAborted } from "./until-aborted.ts";
 import type { Wakeup } from "./wakeup.ts";
 
 /**
