@@ -23,7 +23,10 @@ async function changeFiles(): Promise<void> {
 test("a revert is shown first, with what would change, and done with a yes", async () => {
   await changeFiles();
   const shown = await revert("last");
-  expect(shown).toMatchObject({ code: 0, stderr: expect.stringContaining("nothing is done yet; --yes does it") });
+  expect(shown).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining("nothing is done yet; --yes does it") as string,
+  });
   expect(shown.stdout).toBe(
     "· b.txt: somebody changed it since; it stays as it is\n⟲ a.txt: would be as before the turn (+1 −1)\n@@ -1,1 +1,1 @@\n-two\n+one\n",
   );
@@ -46,9 +49,12 @@ test("a turn may be named; one that is not there, and a session without any, are
   await world.run();
   expect((await revert("last")).stdout).toContain("there is nothing to take back");
   expect((await revert("last", first)).stdout).toContain("a.txt: would be as before the turn");
-  expect(await revert("last", "turn_none")).toMatchObject({ code: 4, stderr: expect.stringContaining("turn_none") });
+  expect(await revert("last", "turn_none")).toMatchObject({
+    code: 4,
+    stderr: expect.stringContaining("turn_none") as string,
+  });
   await world.engine.sessions.createSession({});
-  expect(await revert("last")).toMatchObject({ code: 4, stderr: expect.stringContaining("no turn has run") });
+  expect(await revert("last")).toMatchObject({ code: 4, stderr: expect.stringContaining("no turn has run") as string });
 });
 
 test("a chat shows and takes back what the last turn did", async () => {

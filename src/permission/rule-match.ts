@@ -50,7 +50,7 @@ export function catches(rule: Rule, subject: Subject, workspace: string): boolea
 }
 
 /** As file systems that know no case, and several spellings of one letter, take it. */
-export function foldName(name: string): string {
+function foldName(name: string): string {
   return name.normalize("NFC").toLowerCase().toUpperCase().toLowerCase();
 }
 

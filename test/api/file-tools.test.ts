@@ -81,7 +81,7 @@ it("what would change other lines than a human was shown is not done, though it 
   await endOf(world.engine, turn);
   expect(await world.get("a.txt")).toBe("one\nand what I wrote since\n");
   expect(await results()).toMatchObject([
-    { state: ToolCallState.FAILED, text: expect.stringContaining("the file was changed since") },
+    { state: ToolCallState.FAILED, text: expect.stringContaining("the file was changed since") as string },
   ]);
 });
 

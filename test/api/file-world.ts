@@ -67,6 +67,6 @@ export function useFiles(tools: readonly Tool[] = []) {
   return world;
 }
 
-export function changesIn(events: readonly Event[]): FileChanged[] {
+function changesIn(events: readonly Event[]): FileChanged[] {
   return events.flatMap(({ payload }) => (payload.case === "fileChanged" ? [payload.value] : []));
 }

@@ -43,7 +43,8 @@ const command: Tool = {
   ...PLAIN,
   name: "command",
   run: async (args, { workspace }) => {
-    await writeFile(join(workspace, String(args["path"])), String(args["content"]));
+    const { path, content } = args as { path: string; content: string };
+    await writeFile(join(workspace, path), content);
     return { text: "" };
   },
 };
@@ -176,7 +177,11 @@ it("goes out of the workspace through no link, and replaces nothing that is no f
     { path: "i/a", outcome: RevertOutcome.NOT_AS_LEFT },
     { path: "h", outcome: RevertOutcome.NOT_AS_LEFT },
     { path: "g/a", outcome: RevertOutcome.NOT_AS_LEFT },
-    { path: "f/a", outcome: RevertOutcome.REFUSED, message: expect.stringContaining("leads out of the workspace") },
+    {
+      path: "f/a",
+      outcome: RevertOutcome.REFUSED,
+      message: expect.stringContaining("leads out of the workspace") as string,
+    },
   ]);
   expect(await readFile(join(outside, "a"), "utf8")).toBe("after\n");
   expect([await world.get("f2/a"), await world.get("g2/a")]).toEqual(["after\n", "after\n"]);
