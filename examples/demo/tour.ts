@@ -10,6 +10,7 @@ import {
   type Client,
   createClient,
   type Event,
+  type FollowItem,
   followSession,
   PermissionDecision,
   PermissionScope,
@@ -56,19 +57,24 @@ export async function playTour(options: TourOptions): Promise<void> {
       "An engine runs on this machine, with its built-in demo model, which is no AI. An agent gets a folder to work in.",
       "Somebody called ada has a client and a token of her own: she is asked what the agent may not decide.",
     ]);
-    const { session } = await client.sessions.createSession({ profile: "demo", title: "A tour", workspace });
+    const { session } = await client.sessions.createSession({
+      profile: "demo",
+      title: "A tour",
+      // Its own pace is for people who read along.
+      systemPrompt: "Answer as fast as you can.",
+      workspace,
+    });
     const sessionId = session!.id;
-    const until = showEvents({ client, sessionId, page, output, signal });
-    const say = (text: string): Promise<string> => runTurn(client, sessionId, text, until);
-    const ada = createHuman(adasClient, signal);
-    const tour: Tour = { client, engine, ada, page, output, workspace, sessionId, say, until };
-    await look(tour);
-    await write(tour);
-    const turnId = await edit(tour);
-    await deny(tour);
-    await allowAlways(tour);
-    await undo(tour, turnId);
-    await askOverKill(tour);
+    // Over restarts of the engine: each event once, none lost.
+    const events = followSession(client, { sessionId, afterSeq: 0n, signal });
+    try {
+      const until = showEvents(events, page, output);
+      const say = (text: string): Promise<string> => runTurn(client, sessionId, text, until);
+      const ada = createHuman(adasClient, signal);
+      await playChapters({ client, engine, ada, page, output, workspace, sessionId, say, until });
+    } finally {
+      await events.return(undefined);
+    }
     tell(page, output, [
       "All of it was stored before it was shown. `parley chat` is the same, with you in ada's place.",
     ]);
@@ -79,22 +85,23 @@ export async function playTour(options: TourOptions): Promise<void> {
   }
 }
 
-interface ShownSession {
-  readonly client: Client;
-  readonly sessionId: string;
-  readonly page: Page;
-  readonly output: Output;
-  readonly signal: AbortSignal;
+async function playChapters(tour: Tour): Promise<void> {
+  await look(tour);
+  await write(tour);
+  const turnId = await edit(tour);
+  await deny(tour);
+  await allowAlways(tour);
+  await undo(tour, turnId);
+  await askOverKill(tour);
 }
 
-/** Follows a session over restarts of the engine; each call shows what happens until such an event has been shown. */
-function showEvents({ client, sessionId, page, output, signal }: ShownSession): Tour["until"] {
+/** Each call shows what happens in a session until such an event has been shown. */
+function showEvents(events: AsyncIterator<FollowItem>, page: Page, output: Output): Tour["until"] {
   const view = createSessionView(output, { page, isMarkdown: output.isTerminal });
-  const events = followSession(client, { sessionId, afterSeq: 0n, signal })[Symbol.asyncIterator]();
   return async (isLast) => {
     for (;;) {
-      const { value } = await events.next();
-      if (value === undefined) throw new Error("the session's events ended");
+      const { value, done } = await events.next();
+      if (done === true) throw new Error("the session's events ended");
       if (value.kind === "reset") throw new Error("the session's log is another one now");
       if (value.kind !== "event") continue;
       view.show(value.event);

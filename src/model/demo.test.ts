@@ -195,6 +195,13 @@ test("what is to be written or run is no order of how to do it", async () => {
   expect(calls(first)).toEqual([["shell", '{"command":"fail"}']]);
 });
 
+test("instructions to be fast hold for all answers", async () => {
+  const clock = createFakeClock();
+  const request = requestOf("count to 50", { systemPrompt: "Answer as fast as you can." });
+  const { events } = await collect(createDemoModel({ clock }).stream(request, signal));
+  expect(textOf(events)).toContain("49 50");
+});
+
 test("it fails on request, for good, in the middle, or a few times", async () => {
   const failed = await ask("fail");
   expect(failed.events).toEqual([]);

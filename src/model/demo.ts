@@ -61,8 +61,10 @@ function* nameIt(request: ModelRequest): Generator<ModelEvent> {
 }
 
 /** What to do for a request: what the user's last words ask for, or, once the tools have answered, to tell what they said. */
-function prepare({ messages, tools }: ModelRequest): Script {
+function prepare({ systemPrompt, messages, tools }: ModelRequest): Script {
   const script = readScript(lastUserText(messages), lastFileOf(messages));
+  // Instructions hold for all answers. This one alone: others would be found in texts that mean something else.
+  if (/\bas fast as you can\b/i.test(systemPrompt)) script.paceMs = 0;
   if (script.steps.length > 0) followSteps(script, messages, new Set(tools.map(({ name }) => name)));
   if (!script.isExact) script.answer = chain(splitWords(tellImages(messages.at(-1))), script.answer);
   const isIntroduced = messages.some((message) => message.role === "assistant" && textOf(message).includes(INTRO));
