@@ -1,7 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
+import { createPace, type Pace } from "./pace.ts";
 import type { OutputStream } from "./tool.ts";
+
+/**
+ * Who prints more is held up: on a busy machine the memory of what was read is given back a few seconds later, and the rest of the
+ * engine has to have its share of the time.
+ */
+const MAX_BYTES_PER_SECOND = 32 * 1024 * 1024;
 
 /** What is to be run: an argument vector, never a text for a shell. */
 export interface ProcessRequest {
@@ -57,9 +64,10 @@ export function startProcess({ argv, env, cwd, input, onOutput }: ProcessRequest
   // It need not read: that it has closed its end is told by what it prints, or by its end.
   child.stdin?.on("error", () => undefined).end(input);
   const { stdout, stderr } = child;
+  const pace = createPace(MAX_BYTES_PER_SECOND);
   const tell = async (stream: OutputStream, output: Readable | null | undefined): Promise<void> => {
     // There is none where no descriptor was left to start it with.
-    if (output) await readAll(output, (text) => onOutput(stream, text));
+    if (output) await readAll(output, pace, (text) => onOutput(stream, text));
   };
   const drained = Promise.all([tell("stdout", stdout), tell("stderr", stderr)]).then(() => undefined);
   const exited = exitOf(child);
@@ -85,13 +93,16 @@ function exitOf(child: ChildProcess): Promise<ProcessExit> {
 }
 
 /** A character may come in two pieces; what is no UTF-8 is shown as such, and so is NUL, at which others would stop reading. */
-async function readAll(output: Readable, onText: (text: string) => Promise<void> | void): Promise<void> {
+async function readAll(output: Readable, pace: Pace, onText: (text: string) => Promise<void> | void): Promise<void> {
   const decoder = new StringDecoder("utf8");
   const tell = async (text: string): Promise<void> => {
     if (text !== "") await onText(text.replaceAll("\0", "\uFFFD"));
   };
   try {
-    for await (const piece of output) await tell(decoder.write(piece as Buffer));
+    for await (const piece of output) {
+      await tell(decoder.write(piece as Buffer));
+      await pace.took((piece as Buffer).length);
+    }
   } catch (error) {
     // It was closed: nobody wants to know more.
     if ((error as NodeJS.ErrnoException).code !== "ERR_STREAM_PREMATURE_CLOSE") throw error;
