@@ -14,10 +14,10 @@ test(
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "parley-tour-"));
     try {
-      const { exitCode: code, stdout, stderr } = await run(process.execPath, [join(ROOT, "examples/demo/main.ts")], {
+      const { status, stdout, stderr } = await run(process.execPath, [join(ROOT, "examples/demo/main.ts")], {
         env: { TMPDIR: folder, PARLEY_URL: "http://127.0.0.1:1", OPENAI_API_KEY: "never used" },
       });
-      expect({ code, stderr: stderr.toString() }).toEqual({ code: 0, stderr: "" });
+      expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
       const story = stdout.toString();
       for (const told of [
         "1. Looking needs nobody's leave",
