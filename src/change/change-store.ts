@@ -1,8 +1,11 @@
 import type { Database, Row, Statement } from "../store/database.ts";
+import type { StoredSession } from "../session/session-store.ts";
 import type { KeptChange } from "./file-change.ts";
 
 interface ChangeRow extends Row {
   id: string;
+  session_id: string;
+  turn_id: string;
   path: string;
   before_sha256: string;
   before_mode: number | null;
@@ -19,7 +22,10 @@ export interface ChangingCall {
 }
 
 /** Keeps what a file is, before it is changed. Its claim is lost where the turn is over: nothing may be changed then. */
-export function insertChange(call: ChangingCall, change: Omit<KeptChange, "isMade">): Statement {
+export function insertChange(
+  call: ChangingCall,
+  change: Omit<KeptChange, "sessionId" | "turnId" | "isMade">,
+): Statement {
   return {
     sql: `INSERT INTO file_changes (id, session_key, turn_id, call_id, path, before_sha256, before_mode, after_sha256,
         new_folders, state, undone_seq, diff_sha256)
@@ -58,15 +64,32 @@ export function setChangesUndone(ids: readonly string[], seq: number): Statement
   };
 }
 
-/** What a turn did to files and nobody has taken back, the oldest first. */
-export async function listChanges(db: Database, sessionKey: number, turnId: string): Promise<KeptChange[]> {
+/** What a turn and the agents that it started did to files of its workspace, and nobody has taken back, the oldest first. */
+export async function listChanges(
+  db: Database,
+  { id, key, workspace }: Pick<StoredSession, "id" | "key" | "workspace">,
+  turnId: string,
+): Promise<KeptChange[]> {
   const rows = await db.all<ChangeRow>({
-    sql: `SELECT id, path, before_sha256, before_mode, after_sha256, new_folders, state FROM file_changes
-      WHERE session_key = ? AND turn_id = ? AND state <> 'undone' ORDER BY key`,
-    params: [sessionKey, turnId],
+    sql: `WITH RECURSIVE agents (id, key) AS (
+        SELECT id, key FROM sessions
+          WHERE parent_session_id = ? AND parent_session_id <> '' AND parent_turn_id = ? AND workspace = ?
+        UNION
+        SELECT s.id, s.key FROM agents JOIN sessions AS s ON s.parent_session_id = agents.id
+          WHERE s.parent_session_id <> '' AND s.workspace = ?
+      )
+      SELECT c.id, ? AS session_id, c.turn_id, c.path, c.before_sha256, c.before_mode, c.after_sha256, c.new_folders, c.state, c.key
+        FROM file_changes AS c WHERE c.session_key = ? AND c.turn_id = ? AND c.state <> 'undone'
+      UNION ALL
+      SELECT c.id, agents.id, c.turn_id, c.path, c.before_sha256, c.before_mode, c.after_sha256, c.new_folders, c.state, c.key
+        FROM agents JOIN file_changes AS c ON c.session_key = agents.key WHERE c.state <> 'undone'
+      ORDER BY 10`,
+    params: [id, turnId, workspace, workspace, id, key, turnId],
   });
   return rows.map((row) => ({
     id: row.id,
+    sessionId: row.session_id,
+    turnId: row.turn_id,
     path: row.path,
     beforeSha256: row.before_sha256,
     beforeMode: row.before_mode ?? undefined,

@@ -21,6 +21,9 @@ export interface FileChanged {
 /** What is kept of a change of a file, to take it back. */
 export interface KeptChange {
   readonly id: string;
+  /** The session and turn whose call it was: the ones asked for, or those of an agent that they started. */
+  readonly sessionId: string;
+  readonly turnId: string;
   /** Below the session's workspace, no link in it. */
   readonly path: string;
   /** What it was: the name of a blob. Empty = there was no file. */

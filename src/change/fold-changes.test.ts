@@ -5,7 +5,18 @@ import { foldChanges } from "./fold-changes.ts";
 let ids = 0;
 function change(path: string, beforeSha256: string, afterSha256: string, more: Partial<KeptChange> = {}): KeptChange {
   const beforeMode = beforeSha256 === "" ? undefined : 0o644;
-  return { id: `chg_${++ids}`, path, beforeSha256, beforeMode, afterSha256, newFolders: 0, isMade: true, ...more };
+  return {
+    id: `chg_${++ids}`,
+    sessionId: "ses_1",
+    turnId: "turn_1",
+    path,
+    beforeSha256,
+    beforeMode,
+    afterSha256,
+    newFolders: 0,
+    isMade: true,
+    ...more,
+  };
 }
 
 test("changes of a file that follow one another are one, and what was changed last comes first", () => {
@@ -14,7 +25,7 @@ test("changes of a file that follow one another are one, and what was changed la
     { path: "b", beforeSha256: "", left: new Set(["1"]) },
     { path: "a", beforeSha256: "0", left: new Set(["2"]) },
   ]);
-  expect(folded[1]?.ids).toHaveLength(2);
+  expect(folded[1]?.changes).toHaveLength(2);
 });
 
 test("one that may not have happened leaves both, and what follows either of them follows", () => {

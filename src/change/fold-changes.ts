@@ -3,7 +3,7 @@ import type { KeptChange } from "./file-change.ts";
 /** All that a turn did to one file, as one change. A hash is empty where there is no file. */
 export interface FoldedChange {
   readonly path: string;
-  readonly ids: readonly string[];
+  readonly changes: readonly KeptChange[];
   /** What is to be there again. */
   readonly beforeSha256: string;
   readonly beforeMode: number | undefined;
@@ -21,13 +21,13 @@ export function foldChanges(changes: readonly KeptChange[]): FoldedChange[] {
 }
 
 function fold(known: FoldedChange | undefined, change: KeptChange): FoldedChange {
-  const { id, path, beforeSha256, beforeMode, afterSha256, newFolders } = change;
+  const { path, beforeSha256, beforeMode, afterSha256, newFolders } = change;
   // One that was cut off has happened, or has not.
   const left = new Set(change.isMade ? [afterSha256] : [beforeSha256, afterSha256]);
-  if (known === undefined) return { path, ids: [id], beforeSha256, beforeMode, left, newFolders };
+  if (known === undefined) return { path, changes: [change], beforeSha256, beforeMode, left, newFolders };
   return {
     ...known,
-    ids: [...known.ids, id],
+    changes: [...known.changes, change],
     left: known.left.has(beforeSha256) ? left : new Set(),
     newFolders: Math.max(known.newFolders, newFolders),
   };

@@ -8,11 +8,11 @@ import { getSession, type StoredSession } from "../session/session-store.ts";
 import type { Database, Statement } from "../store/database.ts";
 import { getTurn } from "../turn/turn-store.ts";
 import { listChanges, setChangesUndone } from "./change-store.ts";
-import { MAX_DIFF_BYTES } from "./file-change.ts";
+import { type KeptChange, MAX_DIFF_BYTES } from "./file-change.ts";
 import { foldChanges, type FoldedChange } from "./fold-changes.ts";
 import { revertFile, type RevertFileDeps } from "./revert-file.ts";
 import { findRevert, insertRevert } from "./revert-store.ts";
-import type { Revert, RevertedFile } from "./revert.ts";
+import type { Revert, RevertedFile, RevertOutcome } from "./revert.ts";
 
 /** One answer, and one event, holds so many files, with names and diffs of so many bytes. */
 const MAX_FILES = 1000;
@@ -63,7 +63,7 @@ async function revert(deps: RevertFilesDeps, request: RevertFiles, remember: Rem
     const session = await getSession(db, request.sessionId);
     await getTurn(db, session.id, request.turnId);
     if (session.runningTurnId !== "") throw sessionBusy(session);
-    const { now, hasMore } = takeSome(foldChanges(await listChanges(db, session.key, request.turnId)));
+    const { now, hasMore } = takeSome(foldChanges(await listChanges(db, session, request.turnId)));
     const done: RevertedFile[] = [];
     for (const change of now) done.push(await revertFile(deps, workspace, change, request.isPreview));
     const result = { files: withinLimits(done), hasMore };
@@ -98,28 +98,45 @@ interface Done {
   readonly remember: Remember | undefined;
 }
 
-/** Tells of it, and forgets what need not be taken back any more. After the files: a crash in between finds them as before. */
+/**
+ * Tells of it, and forgets what need not be taken back any more. After the files: a crash in between finds them as before. The
+ * logs of agents that the turn started are told of their own turns; the turn's own is told of all, last.
+ */
 async function record(
   { db, log, clock, newId }: RevertFilesDeps,
   session: StoredSession,
   { turnId, actor }: RevertFiles,
   { changes, result, remember }: Done,
 ): Promise<void> {
-  const idsOf = (...outcomes: readonly RevertedFile["outcome"][]): string[] =>
-    changes.flatMap(({ ids }, index) => (outcomes.includes(result.files[index]?.outcome ?? "refused") ? ids : []));
-  const paths = result.files.filter(({ outcome }) => outcome === "reverted").map(({ path }) => path);
+  const changesOf = (outcome: RevertOutcome): KeptChange[] =>
+    changes.flatMap((folded, index) => (result.files[index]?.outcome === outcome ? folded.changes : []));
+  const reverted = Map.groupBy(changesOf("reverted"), (change) => `${change.sessionId} ${change.turnId}`);
+  const own = `${session.id} ${turnId}`;
+  for (const [place, theirs] of reverted) {
+    const [first] = theirs;
+    if (place === own || first === undefined) continue;
+    const paths = [...new Set(theirs.map(({ path }) => path))];
+    await log.append(first.sessionId, {
+      actor,
+      events: [{ kind: "files_reverted", turnId: first.turnId, paths }],
+      changes: (seq) => [setChangesUndone(idsOf(theirs), seq)],
+    });
+  }
   const id = newId("rev");
-  const remembered =
-    remember === undefined ? [] : [insertRevert(id, session.key, result, clock.now()), ...remember(id)];
   const changesAt = (seq: number): readonly Statement[] => [
-    setChangesUndone(idsOf("as_before"), 0),
-    setChangesUndone(idsOf("reverted"), seq),
-    ...remembered,
+    setChangesUndone(idsOf(changesOf("as_before")), 0),
+    setChangesUndone(idsOf(reverted.get(own) ?? []), seq),
+    ...(remember === undefined ? [] : [insertRevert(id, session.key, result, clock.now()), ...remember(id)]),
   ];
+  const paths = result.files.filter(({ outcome }) => outcome === "reverted").map(({ path }) => path);
   if (paths.length === 0) return db.transact(changesAt(0));
   await log.append(session.id, {
     actor,
     events: [{ kind: "files_reverted", turnId, paths }],
     changes: (firstSeq) => changesAt(firstSeq),
   });
+}
+
+function idsOf(changes: readonly KeptChange[]): string[] {
+  return changes.map(({ id }) => id);
 }

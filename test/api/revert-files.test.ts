@@ -6,9 +6,10 @@ import Sqlite from "better-sqlite3";
 import { expect, it } from "vitest";
 import { RevertOutcome } from "../../src/client/client.ts";
 import type { Tool } from "../../src/tool/tool.ts";
-import { exported } from "./files.ts";
-import { useFiles } from "./file-world.ts";
-import { kindsOf, listMessages, refusalOf, replay } from "./observe.ts";
+import { exported, writeAgent } from "./files.ts";
+import { type AskedCall, useFiles } from "./file-world.ts";
+import { endOf, kindsOf, listMessages, listSessions, refusalOf, replay, text } from "./observe.ts";
+import { says } from "./scripted-upstream.ts";
 import { hang } from "./turn-engine.ts";
 
 const PLAIN: Pick<Tool, "description" | "parameters" | "assess"> = {
@@ -343,4 +344,38 @@ it("hard links: a file that is taken back is one of its own", async () => {
   await link(join(world.workspace, "a"), join(world.workspace, "b"));
   expect(await world.revert(turn)).toEqual(["a: REVERTED"]);
   expect([await world.get("a"), await world.get("b")]).toEqual(["before\n", "after\n"]);
+});
+
+it("what agents did that the turn started is taken back with it, and their sessions are told", async () => {
+  await writeAgent(world.engine, "helper");
+  await world.put("a.txt", "0\n");
+  world.upstream.script((answer, { messages }) => {
+    const isHelper = messages.some(
+      ({ role, content }) => role === "system" && content?.includes("You are helper.") === true,
+    );
+    const step = messages.filter(({ role }) => role === "assistant").length;
+    const calls: readonly AskedCall[] = isHelper
+      ? [write("a.txt", "2\n"), write("b.txt", "b\n")]
+      : [write("a.txt", "1\n"), ["run_agent", { agent: "helper", task: "go" }], write("c.txt", "c\n")];
+    const call = calls[step];
+    if (call === undefined) return says(answer, "done");
+    answer.call("a", call[0], JSON.stringify(call[1]));
+    answer.end("tool_calls");
+  });
+  const { sessionId, engine } = world;
+  const { turn } = await engine.messages.startTurn({ sessionId, parts: text("go") });
+  await endOf(engine, turn);
+  const child = (await listSessions(engine)).find(({ parentSessionId }) => parentSessionId === sessionId);
+  expect([await world.get("a.txt"), await world.get("b.txt")]).toEqual(["2\n", "b\n"]);
+  expect(await world.revert(turn!)).toEqual(["c.txt: REVERTED", "b.txt: REVERTED", "a.txt: REVERTED"]);
+  expect(await readdir(world.workspace)).toEqual(["a.txt"]);
+  expect(await world.get("a.txt")).toBe("0\n");
+  for (const [id, paths] of [
+    [sessionId, ["c.txt", "b.txt", "a.txt"]],
+    [child!.id, ["b.txt", "a.txt"]],
+  ] as const) {
+    const told = (await replay(engine, id)).filter(({ payload }) => payload.case === "filesReverted");
+    expect(told.map(({ payload }) => payload.value)).toMatchObject([{ paths }]);
+  }
+  expect(await world.revert(turn!)).toEqual([]);
 });
