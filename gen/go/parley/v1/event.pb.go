@@ -1847,7 +1847,7 @@ func (x *FileChanged) GetRemovedLines() int32 {
 // What a turn did to files was taken back, of those that were still as it left them.
 type FilesReverted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The turn whose changes they were.
+	// The turn whose changes they were; those of agents that it started are among them, and told in their sessions as well.
 	TurnId string `protobuf:"bytes,1,opt,name=turn_id,json=turnId,proto3" json:"turn_id,omitempty"`
 	// The files that are as they were before it, relative to the session's workspace.
 	Paths         []string `protobuf:"bytes,2,rep,name=paths,proto3" json:"paths,omitempty"`

@@ -925,7 +925,7 @@ export const FileChangedSchema: GenMessage<FileChanged> = /*@__PURE__*/
  */
 export type FilesReverted = Message<"parley.v1.FilesReverted"> & {
   /**
-   * The turn whose changes they were.
+   * The turn whose changes they were; those of agents that it started are among them, and told in their sessions as well.
    *
    * @generated from field: string turn_id = 1;
    */

@@ -2153,8 +2153,8 @@ export const SessionService: GenService<{
     output: typeof RewindSessionResponseSchema;
   },
   /**
-   * Takes back what the tools of a turn did to files, and touches those alone that are as the turn left them; each other one
-   * is told with what stands in the way. Files that it made are removed, with the folders made for them where those are
+   * Takes back what the tools of a turn did to files, also those of agents that it started in its workspace, and touches those
+   * files alone that are as they were left; each other one is told with what stands in the way. Files that it made are removed, with the folders made for them where those are
    * empty; removed ones come back with their mode. What was taken back is not taken back again: a second call finds nothing.
    * What commands did is not known, and stays. Fails with NOT_FOUND `SESSION_NOT_FOUND` or `TURN_NOT_FOUND`,
    * FAILED_PRECONDITION `SESSION_BUSY` (metadata `turn_id`), ALREADY_EXISTS `IDEMPOTENCY_KEY_REUSED`.

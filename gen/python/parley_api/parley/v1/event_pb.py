@@ -1009,7 +1009,7 @@ class FilesReverted(Message[_FilesRevertedFields]):
 
     Attributes:
         turn_id:
-            The turn whose changes they were.
+            The turn whose changes they were; those of agents that it started are among them, and told in their sessions as well.
 
             ```proto
             string turn_id = 1;
