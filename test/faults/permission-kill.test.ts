@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { missed } from "./figure.ts";
-import { permissionKillFigures, runPermissionKill } from "./permission-kill.ts";
+import { permissionKillFigures, runPermissionKill, runShownTooEarly } from "./permission-kill.ts";
 
 test(
   "permissions of engines that are killed wait on with everything in them, and their answers run their calls once",
@@ -9,3 +9,7 @@ test(
     expect(missed(permissionKillFigures(await runPermissionKill(3)))).toEqual([]);
   },
 );
+
+test("control: what is shown before it is stored is lost", { timeout: 120_000 }, async () => {
+  expect(await runShownTooEarly(20)).toBeGreaterThan(0);
+});

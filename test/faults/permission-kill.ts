@@ -17,7 +17,7 @@ import {
 } from "../../src/client/client.ts";
 import { makeTempDir } from "../helpers/engine-process.ts";
 import { callsAtOnce, startAskingUpstream } from "./asking-upstream.ts";
-import { type Figure, figure, none } from "./figure.ts";
+import { control, type Figure, figure, none } from "./figure.ts";
 import { createLives, type Lives } from "./lives.ts";
 
 export interface PermissionKillResult {
@@ -54,8 +54,38 @@ const NOTHING = {
   answeredAtKill: 0,
 };
 
-/** Kills engines while turns wait for permissions, and answers those to the next engine; now and then in the very moment. */
+/** Kills engines while turns wait for permissions, and answers those to the next engine; some in the very moment. */
 export async function runPermissionKill(kills: number): Promise<PermissionKillResult> {
+  return withEngines({}, async ({ lives, next, client, marksFile }) => {
+    const result = { ...NOTHING };
+    while (result.kills < kills) await killAndAnswer({ lives, next, client, marksFile }, result);
+    return result;
+  });
+}
+
+/** Permissions lost by an engine that shows what it has not stored: of so many kills, or until one is found. */
+export async function runShownTooEarly(kills: number): Promise<number> {
+  return withEngines({ PARLEY_FAULT_VARIANT: "publish-early" }, async ({ lives, next, client }) => {
+    const result = { open: 0, lost: 0 };
+    for (let kill = 0; kill < kills && result.lost === 0; kill++) {
+      const asked = await ask(client);
+      await lives.kill();
+      await next();
+      await checkOpen(client, asked, result);
+    }
+    return result.lost;
+  });
+}
+
+interface Engines {
+  readonly lives: Lives;
+  readonly next: () => Promise<unknown>;
+  readonly client: Client;
+  readonly marksFile: string;
+}
+
+/** Engines one after the other, whose model asks for the tool `mark`. */
+async function withEngines<T>(env: Record<string, string>, use: (engines: Engines) => Promise<T>): Promise<T> {
   const upstream = await startAskingUpstream("mark");
   const marksFile = join(makeTempDir("marks"), "marks");
   const lives = await createLives();
@@ -67,46 +97,49 @@ export async function runPermissionKill(kills: number): Promise<PermissionKillRe
       OPENAI_API_KEY: "sk-test",
       OPENAI_MODEL: "m",
       PARLEY_TITLES: "off",
+      ...env,
     },
   };
   const next = () => lives.start(options);
   const first = await next();
   if (first === undefined) throw new Error("the first engine was killed");
   const client = createClient(first);
-  const result = { ...NOTHING };
   try {
-    while (result.kills < kills) {
-      const asked = await Promise.all(Array.from({ length: TURNS }, () => ask(client)));
-      await pause(Math.random() * 50);
-      // One of the turns is answered in the moment of the kill: that may be seen or not, but has its effect once at most.
-      const [hurried, ...patient] = asked;
-      const hurrying = hurried === undefined ? [] : answerAll(lives, client, hurried, result.kills);
-      await pause(Math.random() * 20);
-      await lives.kill();
-      result.kills++;
-      await next();
-      await lives.ready();
-      for (const one of patient) await checkOpen(client, one, result);
-      const approved = await Promise.all(patient.map((one) => answerPatiently(client, one, result)));
-      await Promise.all(hurrying);
-      result.answeredAtKill += CALLS;
-      for (const { sessionId, turn } of asked) if (!(await ends(client, sessionId, turn))) result.stuck++;
-      const marks = countMarks(marksFile);
-      for (const calls of approved) {
-        for (const [callId, wasApproved] of calls) {
-          if ((marks.get(callId) ?? 0) !== (wasApproved ? 1 : 0)) result.wrongRuns++;
-        }
-      }
-      for (const { permission } of hurried?.requests ?? []) {
-        if ((marks.get(permission!.callId) ?? 0) > 1) result.twice++;
-      }
-    }
-    return result;
+    return await use({ lives, next, client, marksFile });
   } finally {
     client.close();
     await lives.kill();
     await lives.close();
     await upstream.close();
+  }
+}
+
+/** Turns wait, their engine is killed, and the next one is told the answers. */
+async function killAndAnswer(
+  { lives, next, client, marksFile }: Engines,
+  result: { -readonly [K in keyof PermissionKillResult]: PermissionKillResult[K] },
+): Promise<void> {
+  const asked = await Promise.all(Array.from({ length: TURNS }, () => ask(client)));
+  await pause(Math.random() * 50);
+  // One of the turns is answered in the moment of the kill: that may be seen or not, but has its effect once at most.
+  const [hurried, ...patient] = asked;
+  const hurrying = hurried === undefined ? [] : answerAll(lives, client, hurried, result.kills);
+  await pause(Math.random() * 20);
+  await lives.kill();
+  result.kills++;
+  await next();
+  await lives.ready();
+  for (const one of patient) await checkOpen(client, one, result);
+  const approved = await Promise.all(patient.map((one) => answerPatiently(client, one, result)));
+  await Promise.all(hurrying);
+  result.answeredAtKill += CALLS;
+  for (const { sessionId, turn } of asked) if (!(await ends(client, sessionId, turn))) result.stuck++;
+  const marks = countMarks(marksFile);
+  for (const [callId, wasApproved] of approved.flat()) {
+    if ((marks.get(callId) ?? 0) !== (wasApproved ? 1 : 0)) result.wrongRuns++;
+  }
+  for (const { permission } of hurried?.requests ?? []) {
+    if ((marks.get(permission!.callId) ?? 0) > 1) result.twice++;
   }
 }
 
@@ -145,8 +178,8 @@ function answerAll({ untilAnswered }: Lives, client: Client, { requests }: Asked
   });
 }
 
-async function checkOpen(client: Client, { sessionId, requests }: Asked, result: { open: number; lost: number }) {
-  const listed = await client.requests.listRequests({ sessionId, states: [RequestState.OPEN] });
+async function checkOpen(client: Client, { requests }: Asked, result: { open: number; lost: number }) {
+  const listed = await client.requests.listRequests({ states: [RequestState.OPEN], pageSize: 500 });
   const known = new Map(listed.requests.map((request) => [request.id, toJsonString(RequestSchema, request)]));
   result.open += requests.length;
   result.lost += requests.filter((request) => known.get(request.id) !== toJsonString(RequestSchema, request)).length;
@@ -197,5 +230,7 @@ export function permissionKillFigures(result: PermissionKillResult): readonly Fi
 }
 
 export async function permissionKill(kills: number): Promise<readonly Figure[]> {
-  return permissionKillFigures(await runPermissionKill(kills));
+  const figures = permissionKillFigures(await runPermissionKill(kills));
+  const lost = await runShownTooEarly(Math.min(kills, 50));
+  return [...figures, control("shown before it is stored", lost, "permissions lost")];
 }
