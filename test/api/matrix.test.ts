@@ -580,6 +580,7 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
   const agents = await engine.agents.listAgentDefinitions({ pageSize: 1 });
   for (let i = 0; i < 2; i++) await engine.permissions.createRule({ sessionId, rule: gitStatus });
   const rules = await engine.permissions.listRules({ sessionId, pageSize: 1 });
+  const audit = await engine.engine.listAuditEntries({ sessionId, pageSize: 1 });
   return {
     "PermissionService.ListRules": rules.nextPageToken,
     "SessionService.ListSessions": sessions.nextPageToken,
@@ -589,7 +590,7 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
     "MessageService.ListTurns": turns.nextPageToken,
     "MessageService.ListQueue": queue.nextPageToken,
     "EngineService.ListTokens": tokens.nextPageToken,
-    "EngineService.ListAuditEntries": (await engine.engine.listAuditEntries({ pageSize: 1 })).nextPageToken,
+    "EngineService.ListAuditEntries": audit.nextPageToken,
     "RequestService.ListRequests": requests.nextPageToken,
     "WorkspaceService.ListWorkspaces": workspaces.nextPageToken,
     "AgentService.ListAgentDefinitions": agents.nextPageToken,
