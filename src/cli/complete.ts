@@ -28,7 +28,7 @@ export async function complete(context: Context, program: Command, typed: readon
   return EXIT.ok;
 }
 
-type Asked = "sessions" | "profiles" | "nothing";
+type Asked = "sessions" | "profiles" | "requests" | "nothing";
 
 async function ask(context: Context, typed: readonly string[], what: Asked): Promise<readonly CompletedWord[]> {
   if (what === "nothing") return [];
@@ -36,13 +36,19 @@ async function ask(context: Context, typed: readonly string[], what: Asked): Pro
   try {
     const { createClient } = await import("../client/client.ts");
     client = createClient({ ...engineOptions(typed, context.globals), env: context.env });
-    return what === "sessions" ? await sessionsOf(client) : await profilesOf(client);
+    return await ASKED[what](client);
   } catch {
     // There is no place to say that the engine is away: the line that is being typed is the human's.
     return [];
   } finally {
     client?.close();
   }
+}
+
+/** What is open, the most urgent first. */
+async function requestsOf(client: Client): Promise<CompletedWord[]> {
+  const { requests } = await client.requests.listRequests({ pageSize: MAX_SESSIONS }, { timeoutMs: TIMEOUT_MS });
+  return requests.map(({ id, title }) => ({ text: id, hint: title }));
 }
 
 async function sessionsOf(client: Client): Promise<CompletedWord[]> {
@@ -54,6 +60,8 @@ async function profilesOf(client: Client): Promise<CompletedWord[]> {
   const { profiles } = await client.profiles.listProfiles({ pageSize: 500 }, { timeoutMs: TIMEOUT_MS });
   return profiles.map(({ name, model }) => ({ text: name, hint: model }));
 }
+
+const ASKED = { sessions: sessionsOf, profiles: profilesOf, requests: requestsOf };
 
 /** The engine that the line which is being typed is about. */
 function engineOptions(

@@ -3,7 +3,7 @@ import type { Command, Option } from "commander";
 /** What could stand where the cursor is. */
 export type Completion =
   | { readonly kind: "words"; readonly words: readonly CompletedWord[] }
-  | { readonly kind: "sessions" | "profiles" | "files" | "nothing" };
+  | { readonly kind: "sessions" | "profiles" | "requests" | "files" | "nothing" };
 
 export interface CompletedWord {
   readonly text: string;
@@ -76,6 +76,7 @@ function choices(values: readonly string[]): Completion {
 /** What is to be filled in is named for what it is. */
 function byName(name: string): Completion {
   if (/session/.test(name)) return { kind: "sessions" };
+  if (/request/.test(name)) return { kind: "requests" };
   if (/profile/.test(name)) return { kind: "profiles" };
   return /file|path|backup|output|dir/.test(name) ? { kind: "files" } : { kind: "nothing" };
 }

@@ -1,28 +1,67 @@
 import { toJsonString } from "@bufbuild/protobuf";
 import type { JsonObject } from "@bufbuild/protobuf";
-import { CheckPermissionResponseSchema } from "../../client/client.ts";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import {
+  type CheckPermissionResponse,
+  CheckPermissionResponseSchema,
+  type Client,
+  reasonOf,
+} from "../../client/client.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { UsageError } from "../failure.ts";
+import { NotThereError, UsageError } from "../failure.ts";
+import { formatTime } from "../format.ts";
 import { resolveSession } from "../session-ref.ts";
 import { decisionWord, riskWord, ruleText } from "./words.ts";
 
-/** Says what would become of a call and why. For `shell` a text that is no JSON is the command. */
-export async function checkCall(context: Context, ref: string, tool: string, text: string): Promise<ExitCode> {
-  const { out, json } = context;
+/** How many sessions are looked through for a call that is named alone. */
+const MAX_SESSIONS = 50;
+const isCall = (text: string | undefined): text is string => text?.startsWith("call_") === true;
+
+/** Says what would become of a call and why, or what was decided on one. For `shell` a text that is no JSON is the command. */
+export async function checkCall(
+  context: Context,
+  ref: string,
+  tool: string | undefined,
+  text: string,
+): Promise<ExitCode> {
   const client = await context.client();
+  if (isCall(ref) && tool === undefined) return show(context, await findDecision(client, ref));
+  if (tool === undefined) throw new UsageError("say which tool, or give the id of a call that was made");
   const sessionId = await resolveSession(client, ref);
-  const answer = await client.permissions.checkPermission({ sessionId, tool, arguments: readArguments(tool, text) });
+  if (isCall(tool)) return show(context, await client.permissions.checkPermission({ sessionId, callId: tool }));
+  const args = readArguments(tool, text);
+  return show(context, await client.permissions.checkPermission({ sessionId, tool, arguments: args }));
+}
+
+async function findDecision(client: Client, callId: string): Promise<CheckPermissionResponse> {
+  const { sessions } = await client.sessions.listSessions({ pageSize: MAX_SESSIONS });
+  for (const { id: sessionId } of sessions) {
+    try {
+      return await client.permissions.checkPermission({ sessionId, callId });
+    } catch (error) {
+      if (reasonOf(error)?.reason !== "CALL_NOT_FOUND") throw error;
+    }
+  }
+  throw new NotThereError(
+    `none of the ${MAX_SESSIONS} newest sessions has the call ${callId}; name its session before it`,
+  );
+}
+
+function show({ out, json }: Context, answer: CheckPermissionResponse): ExitCode {
   if (json) {
     out.write(`${toJsonString(CheckPermissionResponseSchema, answer)}\n`);
     return EXIT.ok;
   }
-  const { decision, risk, reason, rule, suggestedRules, hooks } = answer;
+  const { decision, risk, reason, rule, suggestedRules, requestId, decidedBy, decideTime } = answer;
   out.write(`${decisionWord(decision)}: ${out.foreignLine(reason)} (risk: ${riskWord(risk)})\n`);
   if (rule !== undefined) out.write(`by ${rule.id}: ${ruleText(rule, out)}\n`);
+  if (requestId !== "") {
+    const who = decidedBy === "" ? "" : `, answered by ${out.foreignLine(decidedBy)}`;
+    out.write(`asked as ${requestId}${who}\n`);
+  }
+  if (decideTime !== undefined) out.write(`decided: ${formatTime(timestampDate(decideTime))}\n`);
   for (const draft of suggestedRules) out.write(`it would run unasked with: ${ruleText(draft, out)}\n`);
-  if (hooks.length > 0)
-    out.write(`before it these hooks would be asked: ${hooks.map((name) => out.foreignLine(name)).join(", ")}\n`);
   return EXIT.ok;
 }
 

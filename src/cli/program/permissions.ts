@@ -4,6 +4,12 @@ import type { EffectWord } from "../permissions/rules.ts";
 import { MODE_WORDS, type ModeWord } from "../permissions/names.ts";
 import type { Run } from "./run.ts";
 
+const CHECK_HELP = `
+ARGUMENTS are JSON, or for shell the command. A call is found by its id alone in the newest sessions.
+Examples:
+  parley permissions check last shell 'git push --force'
+  parley permissions check call_1m7z933t8b5f4wxrf0bzgzn2b`;
+
 const PLACES = "Without --session and --workspace it is for every session.";
 
 /** The commands for what agents may do without asking. */
@@ -14,10 +20,10 @@ export function addPermissionCommands(program: Command, run: Run): void {
   addMode(permissions, run);
   addRules(permissions, run);
   permissions
-    .command("check <session> <tool> [arguments...]")
-    .description("say what would become of a call and why; ARGUMENTS are JSON, or for shell the command")
-    .addHelpText("after", "\nExample: parley permissions check last shell 'git push --force'")
-    .action(async (session: string, tool: string, words: string[], _options, command: Command) =>
+    .command("check <session> [tool] [arguments...]")
+    .description("say what would become of a call and why; or of one that was made, by its id, what was decided")
+    .addHelpText("after", CHECK_HELP)
+    .action(async (session: string, tool: string | undefined, words: string[], _options, command: Command) =>
       run(command, async (context) =>
         (await import("../permissions/check.ts")).checkCall(context, session, tool, words.join(" ")),
       ),
