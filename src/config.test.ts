@@ -86,3 +86,34 @@ test("hooks are found from where one is, and only variables that are named are t
   expect(() => readConfig({ HOME: "/h" }, { hookEnv: ["KEY"] })).toThrow("--hook-env KEY: there is no such variable");
   expect(() => readConfig({ HOME: "/h" }, { hookBefore: [""] })).toThrow("--hook-before or --hook-after is empty");
 });
+
+test("commands find what says who and where they are, what the operator names, and nothing else", () => {
+  const env = {
+    HOME: "/h",
+    PATH: "/bin",
+    LC_ALL: "C",
+    OPENAI_API_KEY: "sk",
+    NODE_OPTIONS: "--import x",
+    BASH_ENV: "/x",
+    LD_PRELOAD: "/x.so",
+    GIT_DIR: "/x",
+    PARLEY_TOKEN: "0123456789abcdef",
+    DATABASE_URL: "db",
+    "BASH_FUNC_ls%%": "() { id; }",
+  };
+  expect(readConfig(env).toolEnvironment).toEqual({ HOME: "/h", PATH: "/bin", LC_ALL: "C" });
+  expect(readConfig({ ...env, PARLEY_COMMAND_ENV: "DATABASE_URL, NOT_SET" }).toolEnvironment).toEqual({
+    HOME: "/h",
+    PATH: "/bin",
+    LC_ALL: "C",
+    DATABASE_URL: "db",
+  });
+  for (const name of ["PARLEY_TOKEN", "LD_PRELOAD", "NODE_OPTIONS", "GIT_DIR", "BASH_ENV"]) {
+    expect(() => readConfig(env, { commandEnv: [name] })).toThrow(
+      `--command-env names ${name}, which no command may have`,
+    );
+  }
+  expect(() => readConfig(env, { commandEnv: ["A-B"] })).toThrow(
+    "--command-env names A-B, which is no name of a variable",
+  );
+});

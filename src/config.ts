@@ -22,6 +22,10 @@ const MAX_AUDIT_DAYS = 36_500;
 const TOOL_VARIABLES =
   /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|XDG_(CONFIG|CACHE|DATA|STATE)_HOME|JAVA_HOME|ANDROID_HOME|GOPATH|GOROOT|GOBIN|CARGO_HOME|RUSTUP_HOME|NVM_DIR|VOLTA_HOME|PNPM_HOME|PYENV_ROOT|RBENV_ROOT|DOTNET_ROOT|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS)$/;
 
+/** What opens the engine, or makes a program load or run something: in the environment of a command it is a way around all questions. */
+const NEVER_FOR_TOOLS =
+  /^(PARLEY_.*|LD_.*|DYLD_.*|NODE_OPTIONS|BASH_ENV|ENV|SHELLOPTS|BASHOPTS|PROMPT_COMMAND|IFS|GIT_.*)$/;
+
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
 
@@ -109,6 +113,7 @@ export interface Flags {
   readonly approvalMode?: string | undefined;
   readonly sandbox?: string | undefined;
   readonly sandboxNetwork?: readonly string[] | undefined;
+  readonly commandEnv?: readonly string[] | undefined;
   readonly fetchThroughProxy?: boolean | undefined;
   readonly auditDays?: string | undefined;
   readonly hooks?: string | undefined;
@@ -138,7 +143,7 @@ export function readConfig(env: Environment, flags: Flags = {}): Config {
     workspaceRoots: readWorkspaceRoots(env, flags),
     approvalMode: readApprovalMode(env, flags),
     ...readSandboxConfig(env, flags),
-    toolEnvironment: readToolEnvironment(env),
+    toolEnvironment: readToolEnvironment(env, flags),
     fetchThroughProxy: flags.fetchThroughProxy ?? readSwitch(env, "PARLEY_FETCH_THROUGH_PROXY"),
     auditDays: readAuditDays(env, flags),
     hooks: readHooks(env, flags),
@@ -289,8 +294,18 @@ function readSandbox(env: Environment, flags: Flags): SandboxMode {
 const SANDBOX_HOST =
   /^((\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:.]+\])(:\d{1,5})?$/i;
 
-function readToolEnvironment(env: Environment): Readonly<Record<string, string>> {
-  const known = Object.entries(env).filter(([name]) => TOOL_VARIABLES.test(name));
+function readToolEnvironment(env: Environment, flags: Flags): Readonly<Record<string, string>> {
+  const [source, given] =
+    flags.commandEnv === undefined
+      ? ["PARLEY_COMMAND_ENV", [env["PARLEY_COMMAND_ENV"] ?? ""]]
+      : ["--command-env", flags.commandEnv];
+  const names = given.flatMap((text) => text.split(",")).map((name) => name.trim());
+  const wrong = names.find((name) => name !== "" && (!/^[A-Za-z_]\w*$/.test(name) || NEVER_FOR_TOOLS.test(name)));
+  if (wrong !== undefined) {
+    const why = NEVER_FOR_TOOLS.test(wrong) ? "which no command may have" : "which is no name of a variable";
+    throw invalidConfig(`${source} names ${wrong}, ${why}; give such as HTTPS_PROXY,DATABASE_URL`);
+  }
+  const known = Object.entries(env).filter(([name]) => TOOL_VARIABLES.test(name) || names.includes(name));
   return Object.fromEntries(known.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 

@@ -78,6 +78,11 @@ function addServeOptions(command: Command): Command {
       "of commands that agents run: required, auto (where it works) or off (PARLEY_SANDBOX; else auto)",
     )
     .option(
+      "--command-env <names>",
+      "variables of the engine's environment that commands of agents find too, separated by commas; may be given several times (PARLEY_COMMAND_ENV; else none)",
+      collect,
+    )
+    .option(
       "--sandbox-network <hosts>",
       "hosts that commands in the sandbox may reach, separated by commas; may be given several times (PARLEY_SANDBOX_NETWORK; else none)",
       collect,
