@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parley } from "./cli-process.ts";
@@ -94,6 +94,45 @@ test("sessions context shows what the model would be sent, for people and as JSO
   const all = JSON.parse((await command(["sessions", "context", "last", "--json"])).stdout) as Record<string, unknown>;
   expect(all).toMatchObject({ model: "demo", messageCount: 2, instructions: [{ text: "be brief" }] });
   expect(all["messages"]).toHaveLength(2);
+});
+
+test("an export takes pictures and files along where it is told to, and an import brings them back", async () => {
+  await run("--image", join(files, "dot.png"), "--file", join(files, "Grüße.md"));
+  const [file, folder, again] = ["all.jsonl", "blobs", "again"].map((name) => join(files, name)) as [
+    string,
+    string,
+    string,
+  ];
+  const bare = await command(["sessions", "export", "last", "-o", file]);
+  expect(bare).toMatchObject({ code: 0, stderr: expect.stringContaining("2 pictures and files stay behind; --blobs") });
+  const whole = await command(["sessions", "export", "last", "-o", file, "--blobs", folder]);
+  expect(whole).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining(`2 of 2 pictures and files are in ${folder}`),
+  });
+
+  const other = await startEngineProcess();
+  try {
+    const there = (...args: readonly string[]) => parley(["sessions", ...args, "--data-dir", other.dataDir]);
+    expect(await there("import", file, "--blobs", folder)).toMatchObject({ code: 0 });
+    await there("export", "-o", `${file}.again`, "--blobs", again);
+    const names = readdirSync(folder).toSorted();
+    expect(readdirSync(again).toSorted()).toEqual(names);
+    for (const name of names) expect(readFileSync(join(again, name))).toEqual(readFileSync(join(folder, name)));
+  } finally {
+    await other.kill();
+  }
+}, 90_000);
+
+test("a folder of blobs that are not what they were is refused, and so is one that is not there", async () => {
+  const [folder, file] = [join(files, "bad-blobs"), join(files, "none.jsonl")];
+  mkdirSync(folder);
+  const name = "0".repeat(64);
+  writeFileSync(join(folder, name), "changed");
+  const bad = await command(["sessions", "import", file, "--blobs", folder]);
+  expect(bad).toMatchObject({ code: 2, stderr: expect.stringContaining(`${name} is not what its name says`) });
+  const none = await command(["sessions", "import", file, "--blobs", join(files, "nowhere")]);
+  expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining("cannot be used (ENOENT)") });
 });
 
 test("sessions show has what the agent means to do", async () => {

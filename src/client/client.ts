@@ -16,6 +16,7 @@ import { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
 import type { Environment } from "../config.ts";
 import { isDiscovered, locateEngine } from "./locate-engine.ts";
 import { connect, connectDiscovered, type Connection } from "./transport.ts";
+import { getBlob } from "./read-blob.ts";
 import { postBlob, type BlobSource, type UploadedBlob, type UploadOptions } from "./upload-blob.ts";
 
 export type { BlobSource, UploadedBlob, UploadOptions } from "./upload-blob.ts";
@@ -53,6 +54,8 @@ export interface Client {
   readonly engine: ServiceClient<typeof EngineService>;
   /** Uploads at most 64 MiB, for an import to name. Throws as calls do, with `BLOB_TOO_LARGE` where it is more. */
   uploadBlob(source: BlobSource, options?: UploadOptions): Promise<UploadedBlob>;
+  /** Reads a blob: a picture or a file of a message, or all of a result that was cut. Throws as calls do, `BLOB_NOT_FOUND` too. */
+  readBlob(sha256: string, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>;
   /** Where the engine is; of a found one it changes when that was started anew elsewhere. Empty with `transport`. */
   readonly url: string;
   /** Ends every open call and the connection. */
@@ -74,7 +77,8 @@ export function createClient(options: ClientOptions = {}): Client {
     profiles: createServiceClient(ProfileService, connection),
     agents: createServiceClient(AgentService, connection),
     engine: createServiceClient(EngineService, connection),
-    uploadBlob: (source, options) => postBlob(connection.openPost, source, options),
+    uploadBlob: (source, options) => postBlob(connection.openRequest, source, options),
+    readBlob: (sha256, options) => getBlob(connection.openRequest, sha256, options?.signal),
     get url() {
       return connection.url;
     },
@@ -89,7 +93,8 @@ function open(options: ClientOptions): Connection {
       url: "",
       unary: (...call) => transport.unary(...call),
       stream: (...call) => transport.stream(...call),
-      openPost: () => Promise.reject(new ConnectError("a transport of one's own uploads nothing", Code.Unimplemented)),
+      openRequest: () =>
+        Promise.reject(new ConnectError("a transport of one's own knows no blobs", Code.Unimplemented)),
       close: () => undefined,
     };
   }

@@ -7,7 +7,7 @@ import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect
 import { DomainError } from "../errors.ts";
 import { readSocketUrl } from "../listen.ts";
 import { explainFailure } from "./explain-failure.ts";
-import type { OpenPost } from "./upload-blob.ts";
+import type { OpenRequest } from "./upload-blob.ts";
 import { type EngineAddress, isLoopback, type Trust } from "./locate-engine.ts";
 
 /** No response of the engine is larger than 3.5 MB. */
@@ -21,7 +21,7 @@ const PING_INTERVAL_MS = 20_000;
 export interface Connection extends Transport {
   readonly url: string;
   /** Opens a plain request beside the calls, on their connection. */
-  readonly openPost: OpenPost;
+  readonly openRequest: OpenRequest;
   close(): void;
 }
 
@@ -52,9 +52,9 @@ export function connect({ url, token, trust }: EngineAddress): Connection {
     unary: (method, signal, timeoutMs, ...rest) =>
       transport.unary(method, signal, timeoutMs ?? UNARY_TIMEOUT_MS, ...rest).catch(explained),
     stream: (...call) => transport.stream(...call).catch(explained),
-    openPost: async (path, headers) => {
+    openRequest: async (method, path, headers) => {
       const all = { ...headers, authorization: `Bearer ${token}` };
-      const stream = await sessionManager.request("POST", path, all, {}).catch(explained);
+      const stream = await sessionManager.request(method, path, all, {}).catch(explained);
       return { stream, onRead: () => sessionManager.notifyResponseByteRead(stream) };
     },
     close: () => sessionManager.abort(),
@@ -126,9 +126,9 @@ export function connectDiscovered(locate: () => EngineAddress): Connection {
       current(true)
         .stream(...call)
         .catch(doubt),
-    openPost: async (...request) =>
+    openRequest: async (...request) =>
       current(true)
-        .openPost(...request)
+        .openRequest(...request)
         .catch(doubt),
     close: () => connection.close(),
   };

@@ -19,7 +19,8 @@ export interface UploadOptions {
 export type BlobSource = Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /** Opens a request that is still to be sent. `onRead` is to be called when something of its answer has come. */
-export type OpenPost = (
+export type OpenRequest = (
+  method: "GET" | "POST",
   path: string,
   headers: Readonly<Record<string, string>>,
 ) => Promise<{ readonly stream: ClientHttp2Stream; onRead(): void }>;
@@ -28,12 +29,12 @@ export type OpenPost = (
  * Uploads at most 64 MiB as one blob. Throws ConnectError as calls do: `BLOB_TOO_LARGE`, `STORAGE_FULL`, and where the engine is away.
  */
 export async function postBlob(
-  open: OpenPost,
+  open: OpenRequest,
   source: BlobSource,
   { contentType = "application/octet-stream", signal }: UploadOptions = {},
 ): Promise<UploadedBlob> {
   signal?.throwIfAborted();
-  const { stream, onRead } = await open("/blobs", { "content-type": contentType });
+  const { stream, onRead } = await open("POST", "/blobs", { "content-type": contentType });
   const onAbort = (): void => void stream.destroy(signal?.reason as Error);
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
@@ -95,7 +96,7 @@ async function send(stream: ClientHttp2Stream, source: BlobSource, answer: Promi
 }
 
 /** The same error as a call would have thrown. */
-function refusal(status: number, text: string): ConnectError {
+export function refusal(status: number, text: string): ConnectError {
   const { code = "", message = `HTTP ${status}`, reason = "", metadata = {} } = parseRefusal(text);
   const name = code.replaceAll(/(?:^|_)([a-z])/g, (_all, letter: string) => letter.toUpperCase());
   const known = Code[name as keyof typeof Code];

@@ -70,16 +70,18 @@ function addMoving(sessions: Command, run: Run): void {
     .command("export [sessions...]")
     .description("write sessions as JSON lines, all of them unless some are named")
     .option("-o, --output <file>", "into a file, for you alone to read, instead of stdout")
-    .addHelpText("after", "\nExample: parley sessions export -o sessions.jsonl")
+    .option("--blobs <folder>", "and their pictures and files into this folder")
+    .addHelpText("after", "\nExample: parley sessions export -o sessions.jsonl --blobs sessions-blobs")
     .action(async (ids: string[], options: object, command: Command) =>
       run(command, async (context) => (await import("../sessions/export.ts")).exportSessions(context, ids, options)),
     );
   sessions
     .command("import <file>")
     .description("make the sessions of an export, all of them or none; - reads stdin")
+    .option("--blobs <folder>", "with the pictures and files that the export put into this folder")
     .addHelpText("after", "\nAn id that is taken here gets a new one.\nExample: parley sessions import sessions.jsonl")
-    .action(async (file: string, _options, command: Command) =>
-      run(command, async (context) => (await import("../sessions/import.ts")).importSessions(context, file)),
+    .action(async (file: string, options: object, command: Command) =>
+      run(command, async (context) => (await import("../sessions/import.ts")).importSessions(context, file, options)),
     );
   sessions
     .command("delete <sessions...>")

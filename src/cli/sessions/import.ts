@@ -7,14 +7,20 @@ import { EXIT, type ExitCode } from "../exit-code.ts";
 import { UsageError } from "../failure.ts";
 import { formatCount } from "../format.ts";
 import { onInterrupt } from "../interrupt.ts";
+import { uploadBlobs } from "./blobs-beside.ts";
 import { cutIntoBlobs } from "./import-pieces.ts";
 import { createProgress } from "../progress.ts";
 
 /** A large file takes its time, all of it in one transaction. */
 const TIMEOUT_MS = 3_600_000;
 
+export interface ImportOptions {
+  /** A folder with pictures and files, as an export left it. */
+  readonly blobs?: string;
+}
+
 /** Uploads a file in pieces, then makes its sessions: all of them, or none. */
-export async function importSessions(context: Context, file: string): Promise<ExitCode> {
+export async function importSessions(context: Context, file: string, options: ImportOptions): Promise<ExitCode> {
   const { out, json, stdin } = context;
   const client = await context.client();
   const controller = new AbortController();
@@ -22,6 +28,8 @@ export async function importSessions(context: Context, file: string): Promise<Ex
   const off = onInterrupt(() => controller.abort());
   const progress = createProgress(context);
   try {
+    // First: what nothing refers to yet is kept for a day.
+    if (options.blobs !== undefined) await uploadBlobs(client, options.blobs, signal);
     const blobs: string[] = [];
     for await (const piece of cutIntoBlobs(file === "-" ? stdin : createReadStream(file))) {
       const { sha256 } = await client.uploadBlob(piece, { contentType: "application/jsonl", signal });
