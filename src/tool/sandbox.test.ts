@@ -202,6 +202,24 @@ describe("a sandbox", () => {
   );
 
   it(
+    "lets commands reach the hosts that it was told, and no others",
+    walled(async () => {
+      const server = createServer((_request, response) => response.end("served"));
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const { port } = server.address() as AddressInfo;
+      const sandbox = make({ hosts: [`127.0.0.1:${port}`] });
+      const fetchIt = (host: string): string => `curl -sS --noproxy '' -m 10 http://${host}/`;
+      expect((await run(sandbox, fetchIt(`127.0.0.1:${port}`))).output).toBe("served");
+      expect((await run(sandbox, fetchIt("127.0.0.1:1"))).output).not.toContain("served");
+      expect((await run(sandbox, fetchIt("other.test"))).output).toContain("blocked");
+      expect((await run(sandbox, `${fetchIt(`127.0.0.1:${port}`)} --noproxy '*'`)).output).not.toContain("served");
+      expect((await run(sandbox, "echo $TMPDIR")).output).toContain(join(dataDir, "tmp/ses_1"));
+      await sandbox.close();
+      await new Promise((resolve) => server.close(resolve));
+    }),
+  );
+
+  it(
     "shows no process of the machine, and lets none be ended",
     walled(async () => {
       const victim = spawn("/bin/sleep", ["300"], { stdio: "ignore" });
