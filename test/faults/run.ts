@@ -24,6 +24,7 @@ import { slowReaders } from "./slow-readers.ts";
 import { snapshotWatch } from "./snapshot-watch.ts";
 import { startupFaults } from "./startup-faults.ts";
 import { waitingCallers } from "./waiting-callers.ts";
+import { waitingKill } from "./waiting-kill.ts";
 import { symlinkRace } from "./symlink-race.ts";
 
 interface Check {
@@ -54,6 +55,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "open-requests": { count: 100, run: openRequests },
   "permission-once": { count: 1000, run: permissionOnce },
   "permission-kill": { count: 100, run: permissionKill },
+  "waiting-kill": { count: 100, run: waitingKill },
   "cancel-true": { count: 20, run: cancelTrue },
   floods: { count: 5000, run: floods },
   "left-overs": { count: 10, run: leftOvers },
