@@ -122,6 +122,16 @@ test("who ignores SIGTERM and forks when it is asked to end is ended all the sam
   expect(performance.now() - startedAt).toBeLessThan(10_000);
 }, 20_000);
 
+test("control: SIGTERM alone leaves who ignores it, with what it forks then", async () => {
+  const it = await start("trap 'sleep 333 & sleep 334 &' TERM; echo up; while :; do sleep 335 & wait; done");
+  await hasPrinted(it, "up");
+  await expect.poll(() => livingOf(it.process)).toBe(2);
+  sendSignal(it.process.pid ?? 0, "SIGTERM");
+  await expect.poll(() => livingOf(it.process)).toBeGreaterThan(3);
+  await it.process.end();
+  expect(await livingOf(it.process)).toBe(0);
+});
+
 test("the end asked for twice at once is one, and tells both the same", async () => {
   const it = await start("echo up; sleep 340; true");
   await hasPrinted(it, "up");
