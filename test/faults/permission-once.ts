@@ -141,8 +141,9 @@ async function answerAtOnce(
   turns: number,
   result: { rounds: number; lost: number; badClicks: number; wrongRuns: number },
 ): Promise<void> {
-  const { id: sessionId } = (await client.sessions.createSession({ profile: "openai" })).session!;
   for (let i = 0; i < turns; i++) {
+    // Each in a session of its own: a long conversation is long to send.
+    const { id: sessionId } = (await client.sessions.createSession({ profile: "openai" })).session!;
     const turn = watchTurn(client, sessionId, callsInRow(IN_ROW));
     const approved = new Set<string>();
     for (let number = 0; number < IN_ROW; number++) {
