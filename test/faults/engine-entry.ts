@@ -13,6 +13,7 @@ import { createWriteFileTool } from "../../src/tool/write-file.ts";
 import type { AroundChange } from "../../src/workspace/file-change.ts";
 import { createFiles } from "../../src/workspace/files.ts";
 import { createPathGuard } from "../../src/workspace/path-guard.ts";
+import { openAuditApart } from "./audit-apart.ts";
 import { openPublishEarly } from "./publish-early.ts";
 import { openQueueApart } from "./queue-apart.ts";
 
@@ -23,6 +24,7 @@ const { values } = parseArgs({
 
 const variants: Readonly<Record<string, () => EngineParts>> = {
   "": () => ({}),
+  "audit-apart": () => ({ openDatabase: openAuditApart }),
   "publish-early": () => ({ openDatabase: openPublishEarly }),
   "leaves-queue-first": () => ({ openDatabase: (path, clock) => openQueueApart(path, clock, "before") }),
   "leaves-queue-later": () => ({ openDatabase: (path, clock) => openQueueApart(path, clock, "after") }),

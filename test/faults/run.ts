@@ -1,5 +1,6 @@
 // The long forms of the fault tests: `npm run test:faults [-- NAME [COUNT]]`. A line for each figure; ends with 1 where one
 // was not reached.
+import { auditKill } from "./audit-kill.ts";
 import { backupFullDisk, backupLoad } from "./backup-load.ts";
 import { type Figure, lineOf } from "./figure.ts";
 import { eventLogModel } from "./event-log-model.ts";
@@ -44,6 +45,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
   "pausing-reader": { count: 60, run: pausingReader },
   "event-log-model": { count: 100_000, run: eventLogModel },
+  "audit-kill": { count: 100, run: auditKill },
   "kill-loop": { count: 200, run: killLoop },
   "queue-model": { count: 100_000, run: queueModel },
   "queue-storm": { count: 100, run: queueStorm },
