@@ -40,6 +40,12 @@ async function hasPrinted({ printed }: { readonly printed: readonly string[] }, 
   await expect.poll(() => printed.join(""), { timeout: 10_000 }).toContain(word);
 }
 
+/** Resolves once so many of them run: a process is what it is to be only after its start. */
+async function areRunning(command: RegExp, count: number): Promise<void> {
+  const running = async () => (await listProcesses()).filter(({ pid }) => command.test(readCommand(pid))).length;
+  await expect.poll(running, { timeout: 10_000 }).toBe(count);
+}
+
 function livingOf(process: CallProcess): Promise<number> {
   return process.countLiving();
 }
@@ -68,7 +74,8 @@ test("what detached itself is ended with its call, and told", async () => {
     "(setsid sleep 300 &); (setsid setsid sleep 301 >/dev/null 2>&1 &) ; sleep 302 & echo up; sleep 303; true",
   );
   await hasPrinted(it, "up");
-  await expect.poll(() => livingOf(it.process)).toBe(5);
+  await areRunning(/^sleep 30[0-3]$/, 4);
+  expect(await livingOf(it.process)).toBe(5);
   const ended = await it.process.end();
   expect(
     ended
@@ -85,16 +92,16 @@ test("what detached itself is ended with its call, and told", async () => {
 test("control: the group alone leaves what detached itself", async () => {
   const it = await start("(setsid sleep 310 &); echo up; sleep 311; true");
   await hasPrinted(it, "up");
-  await expect.poll(() => livingOf(it.process)).toBe(3);
+  await expect.poll(() => livingOf(it.process), { timeout: 10_000 }).toBe(3);
   sendSignal(-(it.process.pid ?? 0), "SIGKILL");
   await it.process.exited;
-  await expect.poll(() => livingOf(it.process)).toBe(1);
+  await expect.poll(() => livingOf(it.process), { timeout: 10_000 }).toBe(1);
 });
 
 test("what threw its environment away is ended as long as its parents or its session live", async () => {
   const it = await start("env -i /usr/bin/setsid /bin/sleep 320 & env -i /bin/sleep 321 & echo up; wait");
   await hasPrinted(it, "up");
-  await expect.poll(() => livingOf(it.process)).toBe(3);
+  await expect.poll(() => livingOf(it.process), { timeout: 10_000 }).toBe(3);
   await it.process.end();
   expect(await livingOf(it.process)).toBe(0);
 });
@@ -104,7 +111,7 @@ test("what threw its environment away and detached itself is ended while it can 
     "(env -i /usr/bin/setsid /bin/sleep 325 &); (env -i /usr/bin/setsid /bin/sleep 326 >/dev/null 2>&1 &); sleep 0.3; echo up; sleep 327; true",
   );
   await hasPrinted(it, "up");
-  await expect.poll(() => livingOf(it.process)).toBe(3);
+  await areRunning(/^\/bin\/sleep 32[56]$/, 2);
   const commands = (await it.process.end()).map(({ command }) => command);
   expect(commands).toContain("/bin/sleep 325");
   expect(commands).not.toContain("/bin/sleep 326");
@@ -125,9 +132,9 @@ test("who ignores SIGTERM and forks when it is asked to end is ended all the sam
 test("control: SIGTERM alone leaves who ignores it, with what it forks then", async () => {
   const it = await start("trap 'sleep 333 & sleep 334 &' TERM; echo up; while :; do sleep 335 & wait; done");
   await hasPrinted(it, "up");
-  await expect.poll(() => livingOf(it.process)).toBe(2);
+  await expect.poll(() => livingOf(it.process), { timeout: 10_000 }).toBe(2);
   sendSignal(it.process.pid ?? 0, "SIGTERM");
-  await expect.poll(() => livingOf(it.process)).toBeGreaterThan(3);
+  await expect.poll(() => livingOf(it.process), { timeout: 10_000 }).toBeGreaterThan(3);
   await it.process.end();
   expect(await livingOf(it.process)).toBe(0);
 });
@@ -187,7 +194,7 @@ test("what a dead engine left is found by its name in the mark; another engine's
   const others = await start("echo up; sleep 372; true", { owner: `${dead}2` });
   const unmarked = await start("exec env -u PARLEY_CALL bash -c 'echo up; sleep 373; true'", { owner: dead });
   for (const it of [left, others, unmarked]) await hasPrinted(it, "up");
-  await expect.poll(() => livingOf(left.process)).toBe(3);
+  await areRunning(/^sleep 37[0-3]$/, 4);
   const commands = (await endLeftOvers(dead)).map(({ command }) => command);
   expect(commands.filter((command) => command.startsWith("sleep")).toSorted()).toEqual(["sleep 370", "sleep 371"]);
   expect(await livingOf(left.process)).toBe(0);
@@ -198,7 +205,7 @@ test("what a dead engine left is found by its name in the mark; another engine's
 test("without a list of processes the group is ended, those that ignore SIGTERM too; what left it is not found", async () => {
   const it = await start("(setsid sleep 380 &); (trap '' TERM; sleep 381; true) & echo up; sleep 382; true");
   await hasPrinted(it, "up");
-  await expect.poll(() => livingOf(it.process)).toBe(5);
+  await expect.poll(() => livingOf(it.process), { timeout: 10_000 }).toBe(5);
   const { ended, left } = await endProcesses(createGroupHunt(it.process.pid), 100);
   expect([ended.length, left]).toEqual([1, 0]);
   expect(await livingOf(it.process)).toBe(1);

@@ -191,7 +191,9 @@ test("a job runs on after its call, is read piece by piece, listed and stopped",
 test("a job whose shell has ended goes on while something of it lives", async () => {
   const it = setUp();
   await it.shell({ command: "setsid sleep 440 & sleep 0.1", background: true });
-  await expect.poll(() => it.jobs({ action: "list" })).toMatch(/exit code 0 after .*, and 1 of its processes go on/);
+  await expect
+    .poll(() => it.jobs({ action: "list" }), { timeout: 10_000 })
+    .toMatch(/exit code 0 after .*, and 1 of its processes go on/);
   expect(await it.jobs({ action: "stop", job: 1 })).toContain("1 of its processes were ended");
   expect(await it.jobs({ action: "list" })).toMatch(/exit code 0 after [\d.]+ s: /);
 });
@@ -222,5 +224,5 @@ test("a job that cannot be started is told when it is looked at", async () => {
   const it = setUp();
   const tool = it.shell({ command: "exit 0", background: true });
   await tool;
-  await expect.poll(() => it.jobs({ action: "list" })).toMatch(/^job 1: exit code 0 after/);
+  await expect.poll(() => it.jobs({ action: "list" }), { timeout: 10_000 }).toMatch(/^job 1: exit code 0 after/);
 });
