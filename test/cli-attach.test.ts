@@ -83,6 +83,16 @@ test("what is attached in a chat goes with what is said next, and with nothing a
   expect(then.slice(then.indexOf("› echo: bye"))).not.toContain("+ a picture");
 });
 
+test("a rewind brings back what was attached, to be sent again", async () => {
+  const said = "look, as fast as you can";
+  const lines = [`/attach ${join(files, "dot.png")}`, `/attach ${join(files, "Grüße.md")}`, said, "/rewind", said];
+  const { stdout, code } = await command(["chat", "--profile", "demo"], `${lines.join("\n")}\n`);
+  expect(code).toBe(0);
+  const [, again = ""] = stdout.split("⟲ rewound");
+  expect(again).toContain("+ a picture (70 B)\n+ Grüße.md (8 B)\ngoes with what you say next");
+  expect(again).toContain(`› ${said}\n+ a picture (image/png, 70 B)\n+ Grüße.md (text/plain, 8 B)\n`);
+});
+
 test("sessions context shows what the model would be sent, for people and as JSON", async () => {
   const made = await command(["run", "--profile", "demo", "--system", "be brief", "echo: hi"]);
   expect(made.stdout).toBe("hi\n");

@@ -3,7 +3,7 @@ import { open, type FileHandle } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Client, PartSchema } from "../client/client.ts";
+import type { Client, Message, PartSchema } from "../client/client.ts";
 import { UsageError } from "./failure.ts";
 
 /** A picture or a file that goes with what is said. */
@@ -43,6 +43,20 @@ export async function attachFile(
   } finally {
     await handle.close();
   }
+}
+
+/** What goes with a message, to go with another. */
+export function attachedTo({ parts }: Message): AttachedFile[] {
+  return parts.flatMap(({ content }): AttachedFile[] => {
+    if (content.case !== "image" && content.case !== "file") return [];
+    const sizeBytes = Number(content.value.sizeBytes);
+    const { sha256 } = content.value;
+    if (content.case === "image") {
+      return [{ name: "a picture", sizeBytes, part: { content: { case: "image", value: { sha256 } } } }];
+    }
+    const { name, mediaType } = content.value;
+    return [{ name, sizeBytes, part: { content: { case: "file", value: { sha256, mediaType, name } } } }];
+  });
 }
 
 async function openFile(path: string, given: string): Promise<FileHandle> {

@@ -137,14 +137,16 @@ export async function listMessagesBefore(
   return rows.map(messageFromRow);
 }
 
-/** The text that the first user message of a conversation says; empty where there is none. */
+/** What the first user message of a conversation says, with the names of its files; empty where there is none. */
 export async function findFirstSaid(db: Database, sessionKey: number): Promise<string> {
   const row = await db.get<Pick<MessageRow, "parts">>({
     sql: "SELECT parts FROM messages WHERE session_key = ? AND role = 'user' ORDER BY seq LIMIT 1",
     params: [sessionKey],
   });
   const parts = row === undefined ? [] : (JSON.parse(row.parts) as Part[]);
-  return parts.map((part) => (part.kind === "text" ? part.text : "")).join("\n");
+  return parts
+    .flatMap((part) => (part.kind === "text" ? [part.text] : part.kind === "file" ? [part.name] : []))
+    .join("\n");
 }
 
 /** The newest message of a turn that is whole or being made. */

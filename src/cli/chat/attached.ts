@@ -4,17 +4,19 @@ import { attachAs, attachFile } from "../attach-file.ts";
 import { formatBytes } from "../format.ts";
 
 async function attach(chat: Chat, argument: string): Promise<void> {
-  const { dim } = chat.context.out.style;
   if (argument === "none") chat.attached = [];
   else if (argument !== "") {
     const file = await attachFile(chat.client, argument, attachAs(argument), chat.leaving.signal);
     chat.attached = [...(chat.attached ?? []), file];
   }
-  const lines = (chat.attached ?? []).map(({ name, sizeBytes }) =>
-    chat.context.out.foreignLine(`+ ${name} (${formatBytes(BigInt(sizeBytes))})`),
-  );
+  list(chat, attachedLines(chat));
+}
+
+/** What goes with what is said next. */
+export function attachedLines({ attached = [], context }: Chat): string[] {
+  const lines = attached.map(({ name, sizeBytes }) => `+ ${name} (${formatBytes(BigInt(sizeBytes))})`);
   const rest = lines.length === 0 ? "nothing is attached" : "goes with what you say next; /attach none leaves it out";
-  list(chat, [...lines, rest].map(dim));
+  return [...lines, rest].map((line) => context.out.style.dim(context.out.foreignLine(line)));
 }
 
 export const ATTACH_COMMAND: ChatCommand = {

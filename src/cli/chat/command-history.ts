@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { type Message, RevertOutcome, Role } from "../../client/client.ts";
 import { wholeMessage } from "../../client/transcript.ts";
+import { attachedLines } from "./attached.ts";
 import { type ChatCommand, list, roomOf, toNumber } from "./command.ts";
 import { enterRoom } from "./room.ts";
 import { retry } from "./say.ts";
 import { askRevert, lastTurn, revertLines } from "../sessions/revert.ts";
 import type { Chat, Room } from "./state.ts";
+import { attachedTo } from "../attach-file.ts";
 import { UsageError } from "../failure.ts";
 import { shorten } from "../terminal/width.ts";
 
@@ -47,13 +49,19 @@ async function showHistory(chat: Chat): Promise<void> {
   list(chat, lines.length === 0 ? [style.dim("nothing has been said yet")] : lines);
 }
 
-/** The text comes back to the prompt, to be changed and said again. */
+/** A message comes back to the prompt with what was attached to it, to be changed and said again. */
+function sayAgain(chat: Chat, message: Message): void {
+  chat.suggest(wholeMessage(message).text);
+  chat.attached = attachedTo(message);
+  if (chat.attached.length > 0) list(chat, attachedLines(chat));
+}
+
 async function rewind(chat: Chat, argument: string): Promise<void> {
   const room = roomOf(chat);
   const { sessionId } = room;
   const message = chosenMessage(await readMessages(chat, room), argument || "1");
   await chat.client.sessions.rewindSession({ sessionId, messageId: message.id }, { signal: chat.leaving.signal });
-  if (isSaid(message)) chat.suggest(wholeMessage(message).text);
+  if (isSaid(message)) sayAgain(chat, message);
 }
 
 async function fork(chat: Chat, argument: string): Promise<void> {
@@ -64,7 +72,7 @@ async function fork(chat: Chat, argument: string): Promise<void> {
   if (session === undefined) throw new Error("the engine made no session");
   await enterRoom(chat, session.id);
   chat.context.note(`this is the fork; the other is ${room.sessionId}`);
-  if (before !== undefined && isSaid(before)) chat.suggest(wholeMessage(before).text);
+  if (before !== undefined && isSaid(before)) sayAgain(chat, before);
 }
 
 /** What the last turn did to files: shown, and with a yes taken back. */
