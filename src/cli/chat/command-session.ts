@@ -62,7 +62,10 @@ async function switchTo(chat: Chat, argument: string): Promise<void> {
 async function showSessions(chat: Chat): Promise<void> {
   const { client, context } = chat;
   const { style } = context.out;
-  const { sessions } = await client.sessions.listSessions({ pageSize: LISTED }, { signal: chat.leaving.signal });
+  const { sessions } = await client.sessions.listSessions(
+    { pageSize: LISTED, parentSessionId: "" },
+    { signal: chat.leaving.signal },
+  );
   chat.sessions = sessions;
   if (sessions.length === 0) return list(chat, [style.dim("no session yet")]);
   const rows = sessions.map((session, index) => [

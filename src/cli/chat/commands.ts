@@ -2,6 +2,7 @@ import { type ChatCommand, list, parseCommand } from "./command.ts";
 import { ATTACH_COMMAND } from "./attached.ts";
 import { HISTORY_COMMANDS } from "./command-history.ts";
 import { QUEUE_COMMANDS } from "./command-queue.ts";
+import { REQUEST_COMMANDS } from "./command-requests.ts";
 import { SESSION_COMMANDS } from "./command-session.ts";
 import { say } from "./say.ts";
 import type { Chat } from "./state.ts";
@@ -12,6 +13,7 @@ const COMMANDS: readonly ChatCommand[] = [
   ...QUEUE_COMMANDS,
   ...HISTORY_COMMANDS,
   ...SESSION_COMMANDS,
+  ...REQUEST_COMMANDS,
   ATTACH_COMMAND,
   { name: "/help", argument: "", hint: "this list", run: showHelp },
   { name: "/quit", argument: "", hint: "leave; so do Ctrl-D and a second Ctrl-C", run: (chat) => chat.stop() },

@@ -16,7 +16,7 @@ export function nextSession({ profile = "", agent = "", model = "", workspace }:
 export async function findSession(client: Client, options: ChatOptions): Promise<string | undefined> {
   if (options.session !== undefined) return resolveSession(client, options.session);
   if (options.continue !== true) return undefined;
-  return (await client.sessions.listSessions({ pageSize: 1 })).sessions[0]?.id;
+  return (await client.sessions.listSessions({ pageSize: 1, parentSessionId: "" })).sessions[0]?.id;
 }
 
 /** Says whom one is going to talk to. */
