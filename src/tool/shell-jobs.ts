@@ -6,7 +6,7 @@ import { startError } from "./shell-words.ts";
 import type { OutputStream } from "./tool.ts";
 
 /** Jobs of one session that run at the same time. */
-export const MAX_JOBS = 16;
+const MAX_JOBS = 16;
 
 /** Of what a job prints, so many characters are kept, the newest. */
 const MAX_KEPT_CHARS = 256 * 1024;
