@@ -30,9 +30,10 @@ export async function listEntriesBefore(
   if (sessionId !== undefined) add("session_id = ? AND session_id <> ''", sessionId);
   if (action !== undefined) add("action = ?", action);
   if (actor !== undefined) add("actor = ?", actor);
-  // The second one ends the walk; by itself the first would look at every older entry.
+  // The second one ends the walk; by itself the first would look at every older entry. With the sign its own look goes by the
+  // index of times, and not from the oldest entry on.
   if (sinceMs !== undefined) {
-    add("time_ms >= ? AND seq >= (SELECT min(seq) FROM audit_entries WHERE time_ms >= ?)", sinceMs, sinceMs);
+    add("time_ms >= ? AND seq >= (SELECT min(+seq) FROM audit_entries WHERE time_ms >= ?)", sinceMs, sinceMs);
   }
   let bytes = 0;
   const rows = await db.all<EntryRow>(
