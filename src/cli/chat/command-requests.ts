@@ -21,7 +21,7 @@ async function requests(chat: Chat, argument: string): Promise<void> {
     client: async () => chat.client,
     close: () => undefined,
   };
-  const program = new Command("").exitOverride().configureOutput({
+  const program = new Command("parley").exitOverride().configureOutput({
     writeOut: (text) => void written.push(text),
     writeErr: () => undefined,
   });
