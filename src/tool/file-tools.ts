@@ -6,11 +6,12 @@ import { createGlobTool } from "./glob.ts";
 import { createGrepTool } from "./grep.ts";
 import { createListFilesTool } from "./list-files.ts";
 import { createReadFileTool } from "./read-file.ts";
+import type { ReaderWrap } from "./sandbox.ts";
 import type { Tool } from "./tool.ts";
 import { createWriteFileTool } from "./write-file.ts";
 
-/** The tools that look at files and change them. Programs that help are looked for in the folders of `path`. */
-export function createFileTools(files: Files, path: string): readonly Tool[] {
+/** The tools that look at files and change them. Programs that help are looked for in the folders of `path`, and run as `wrap` has it. */
+export function createFileTools(files: Files, path: string, wrap?: ReaderWrap): readonly Tool[] {
   return [
     createReadFileTool(files),
     createWriteFileTool(files),
@@ -18,6 +19,6 @@ export function createFileTools(files: Files, path: string): readonly Tool[] {
     createApplyPatchTool(files),
     createListFilesTool(files),
     createGlobTool(files),
-    createGrepTool(files, () => findProgram("rg", path)),
+    createGrepTool(files, () => findProgram("rg", path), wrap),
   ];
 }

@@ -1,12 +1,25 @@
-import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, realpath, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { makeWorkspace, type TestWorkspace } from "../../test/helpers/workspace.ts";
 import type { JsonObject } from "../message/message.ts";
 import { createGrepTool } from "./grep.ts";
+import { createSandbox } from "./sandbox.ts";
+import { unwrapped } from "./search-ripgrep.ts";
 import { findProgram } from "./find-program.ts";
 
-const ripgrep = await findProgram("rg", process.env["PATH"] ?? "");
+const PATH = process.env["PATH"] ?? "";
+const ripgrep = await findProgram("rg", PATH);
+const sandbox = createSandbox({
+  mode: "auto",
+  hosts: [],
+  path: PATH,
+  dataDir: await realpath(await mkdtemp(join(tmpdir(), "parley-grep-"))),
+  secretFiles: [],
+  protectedNames: [],
+});
+afterAll(() => sandbox.close());
 
 let it: TestWorkspace;
 beforeEach(async () => {
@@ -21,12 +34,13 @@ beforeEach(async () => {
 afterEach(() => it.dispose());
 
 describe.each([
-  ["a library", undefined],
-  ["ripgrep", ripgrep],
-])("grep with %s", (name, program) => {
-  const isMissing = name === "ripgrep" && program === undefined;
+  ["a library", undefined, unwrapped],
+  ["ripgrep", ripgrep, unwrapped],
+  ["ripgrep in the sandbox", ripgrep, sandbox.wrapReader],
+])("grep with %s", (name, program, wrap) => {
+  const isMissing = name !== "a library" && program === undefined;
   const grep = async (args: JsonObject): Promise<string> =>
-    (await createGrepTool(it.files, async () => program).run(args, it.context)).text;
+    (await createGrepTool(it.files, async () => program, wrap).run(args, it.context)).text;
 
   test.skipIf(isMissing)("finds lines in text files that are not ignored", async () => {
     expect(await grep({ pattern: "one" })).toBe(
@@ -46,7 +60,10 @@ describe.each([
     async () => {
       expect(await grep({ pattern: "secret" })).toBe("[no line matches]");
       const around = { ...it.context, workspace: join(it.workspace, "..") };
-      const { text } = await createGrepTool(it.files, async () => program).run({ pattern: "token|secret" }, around);
+      const { text } = await createGrepTool(it.files, async () => program, wrap).run(
+        { pattern: "token|secret" },
+        around,
+      );
       expect(text).toBe("outside/secret.txt:1: secret");
     },
   );
@@ -77,7 +94,9 @@ describe.each([
   test.skipIf(isMissing)("a call that is cancelled ends with the reason", async () => {
     const reason = new Error("cancelled");
     const context = { ...it.context, signal: AbortSignal.abort(reason) };
-    await expect(createGrepTool(it.files, async () => program).run({ pattern: "one" }, context)).rejects.toBe(reason);
+    await expect(createGrepTool(it.files, async () => program, wrap).run({ pattern: "one" }, context)).rejects.toBe(
+      reason,
+    );
   });
 });
 

@@ -8,7 +8,8 @@ import type { Tool, ToolContext } from "./tool.ts";
 import { createNameMatcher } from "./name-matcher.ts";
 import type { Line, OpenedFile, Search } from "./search.ts";
 import { createLibrarySearch } from "./search-library.ts";
-import { createRipgrepSearch } from "./search-ripgrep.ts";
+import type { ReaderWrap } from "./sandbox.ts";
+import { createRipgrepSearch, unwrapped } from "./search-ripgrep.ts";
 
 const MAX_SHOWN = 1000;
 const MAX_DEPTH = 64;
@@ -16,7 +17,7 @@ const MAX_LINE_CHARS = 300;
 const MAX_PATTERN_CHARS = 1000;
 
 /** Searched at once; each is an open descriptor. */
-const BATCH = 64;
+const BATCH = 256;
 
 /** A search that takes longer tells what it has found so far. */
 const MAX_SEARCH_MS = 20_000;
@@ -38,8 +39,15 @@ const properties = {
   include_ignored: { type: "boolean", description: "True = also what .gitignore leaves out." },
 };
 
-/** The tool `grep`: finds lines by a regular expression; with ripgrep where `findRipgrep` finds it, else with a library. */
-export function createGrepTool(files: Files, findRipgrep: () => Promise<string | undefined>): Tool {
+/**
+ * The tool `grep`: finds lines by a regular expression; with ripgrep where `findRipgrep` finds it, run as `wrap` has it, else with
+ * a library.
+ */
+export function createGrepTool(
+  files: Files,
+  findRipgrep: () => Promise<string | undefined>,
+  wrap: ReaderWrap = unwrapped,
+): Tool {
   return {
     name: "grep",
     description:
@@ -51,7 +59,7 @@ export function createGrepTool(files: Files, findRipgrep: () => Promise<string |
       const ripgrep = await findRipgrep();
       const search = await (ripgrep === undefined
         ? createLibrarySearch(request)
-        : createRipgrepSearch(ripgrep, request));
+        : createRipgrepSearch(ripgrep, request, wrap));
       const time = AbortSignal.timeout(MAX_SEARCH_MS);
       const signal = AbortSignal.any([context.signal, time]);
       const shown: string[] = [];

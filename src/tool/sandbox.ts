@@ -44,10 +44,16 @@ export interface Sandbox {
   state(): Promise<SandboxState>;
   /** Gives a command as it is where the sandbox is not active. Throws with a message for the model where it cannot be put into one. */
   readonly wrap: SandboxWrap;
+  /** The same for a program of the engine's own that only reads what it is handed: it can write nowhere. */
+  readonly wrapReader: ReaderWrap;
   /** Takes away what an engine that was killed has left in workspaces. Its commands have ended. */
   removeLeft(): Promise<void>;
   close(): Promise<void>;
 }
+
+export type ReaderWrap = (argv: Wrapped["argv"]) => Promise<Wrapped>;
+
+type Wrapped = Awaited<ReturnType<SandboxWrap>>;
 
 /** What a test may replace. */
 export interface SandboxParts {
@@ -78,14 +84,32 @@ export function createSandbox(config: SandboxConfig, parts: SandboxParts = {}): 
     return load(programs, hasNetwork);
   }
 
-  const wrap: SandboxWrap = async (argv, { workspace, sessionId, env }) => {
+  /** Undefined where commands run as they are. */
+  async function findRuntime(): Promise<SandboxRuntime | undefined> {
     const found = await (probed ??= prepare());
-    if (!found.works) {
-      if (mode === "required") throw new Error(`commands run in a sandbox only, and there is none: ${found.reason}`);
-      return { argv, env, cleanup: () => undefined };
-    }
+    if (found.works) return (loaded ??= start(found.programs));
+    if (mode !== "required") return undefined;
+    throw new Error(`commands run in a sandbox only, and there is none: ${found.reason}`);
+  }
+
+  const findHidden = (): readonly string[] => [dataDir, ...config.secretFiles, ...findUnreadable()];
+
+  const wrapReader: ReaderWrap = async (argv) => {
+    const runtime = await findRuntime();
+    if (runtime === undefined) return { argv, env: {}, cleanup: () => undefined };
+    const { line, cleanup } = await runtime.build({
+      writable: [],
+      unwritable: [],
+      unreadable: findHidden(),
+      hosts: [],
+    });
+    return { argv: inShell(line), env: { [COMMAND_VARIABLE]: commandLine(argv, {}) }, cleanup };
+  };
+
+  const wrap: SandboxWrap = async (argv, { workspace, sessionId, env }) => {
+    const runtime = await findRuntime();
+    if (runtime === undefined) return { argv, env, cleanup: () => undefined };
     if (workspace === "") throw new Error("the session has no workspace for commands to run in");
-    const runtime = await (loaded ??= start(found.programs));
     const own = join(temporary, sessionId);
     await mkdir(own, { recursive: true, mode: 0o700 });
     const unwritable = await findUnwritable(workspace, config.protectedNames);
@@ -99,12 +123,11 @@ export function createSandbox(config: SandboxConfig, parts: SandboxParts = {}): 
       const { line: command, cleanup } = await runtime.build({
         writable: [workspace, own],
         unwritable,
-        unreadable: [dataDir, ...config.secretFiles, ...findUnreadable()],
+        unreadable: findHidden(),
         hosts,
       });
       return {
-        // No shell stays between the engine and the sandbox, which ends when its parent does.
-        argv: ["/bin/sh", "-c", `exec ${command}`],
+        argv: inShell(command),
         env: { ...env, [COMMAND_VARIABLE]: line },
         cleanup: async () => {
           cleanup();
@@ -119,6 +142,7 @@ export function createSandbox(config: SandboxConfig, parts: SandboxParts = {}): 
 
   return {
     wrap,
+    wrapReader,
     removeLeft: placeholders.removeLeft,
     async state() {
       const found = await (probed ??= prepare());
@@ -133,6 +157,11 @@ export function createSandbox(config: SandboxConfig, parts: SandboxParts = {}): 
       await rm(temporary, { recursive: true, force: true });
     },
   };
+}
+
+/** No shell stays between the engine and the sandbox, which ends when its parent does. */
+function inShell(line: string): Wrapped["argv"] {
+  return ["/bin/sh", "-c", `exec ${line}`];
 }
 
 /** An argument vector as a line for a POSIX shell that becomes exactly that program. Variables are set inside, after all else that sets some. */

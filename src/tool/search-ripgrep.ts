@@ -1,12 +1,23 @@
-import { spawn } from "node:child_process";
+import { spawn, type StdioOptions } from "node:child_process";
 import { createInterface } from "node:readline";
+import type { ReaderWrap } from "./sandbox.ts";
 import type { Line, Search, SearchRequest } from "./search.ts";
 
 /** The first descriptor that a child gets besides the standard ones. */
 const FIRST_DESCRIPTOR = 3;
 
-/** Searches with ripgrep, which gets open files and no paths: it can read nothing else. Throws with a message for the model. */
-export async function createRipgrepSearch(program: string, { pattern, ignoreCase }: SearchRequest): Promise<Search> {
+/** As it is, with nothing of the engine's environment, which holds keys. */
+export const unwrapped: ReaderWrap = async (argv) => ({ argv, env: {}, cleanup: () => undefined });
+
+/**
+ * Searches with ripgrep, which gets open files and no paths: it can read nothing else. `wrap` puts it into a sandbox besides.
+ * Throws with a message for the model.
+ */
+export async function createRipgrepSearch(
+  program: string,
+  { pattern, ignoreCase }: SearchRequest,
+  wrap: ReaderWrap,
+): Promise<Search> {
   const options = [
     "--no-config",
     "--json",
@@ -17,15 +28,14 @@ export async function createRipgrepSearch(program: string, { pattern, ignoreCase
   ];
   return async (files, max, signal) => {
     const paths = files.map((_, index) => `/proc/self/fd/${index + FIRST_DESCRIPTOR}`);
-    const child = spawn(program, [...options, "--threads", "1", "--regexp", pattern, "--", ...paths], {
-      stdio: ["ignore", "pipe", "pipe", ...files.map(({ handle }) => handle.fd)],
-      // Nothing of the engine's environment, which holds keys.
-      env: {},
-      cwd: "/",
-    });
+    const wrapped = await wrap([program, ...options, "--threads", "1", "--regexp", pattern, "--", ...paths]);
+    const [file, ...args] = wrapped.argv;
+    const stdio: StdioOptions = ["ignore", "pipe", "pipe", ...files.map(({ handle }) => handle.fd)];
+    const child = spawn(file, args, { stdio, env: wrapped.env, cwd: "/" });
     const ended = new Promise<number | null>((resolve, reject) => child.once("error", reject).once("close", resolve));
     const stop = (): boolean => child.kill("SIGKILL");
     signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
     try {
       const [stdout, stderr] = [child.stdout, child.stderr];
       if (stdout === null || stderr === null) throw new Error("the search has no output");
@@ -48,6 +58,7 @@ export async function createRipgrepSearch(program: string, { pattern, ignoreCase
     } finally {
       signal.removeEventListener("abort", stop);
       stop();
+      await wrapped.cleanup();
     }
   };
 }
