@@ -242,11 +242,14 @@ test("known secrets and tokens are not stored, wherever they come", async () => 
   const token = `parley_${"a".repeat(43)}`;
   const { db, log } = await setUp([secret, "short"]);
   const command = `curl -H "x: ${secret}" -H "authorization: Bearer ${token}" https://example.com short`;
-  await log.add({ action: "TOOL_STARTED", actor: "", target: secret, detail: { command, nested: { list: [token] } } });
+  const args = JSON.stringify({ command: secret });
+  const detail = { command, arguments: args, nested: { list: [token] } };
+  await log.add({ action: "TOOL_STARTED", actor: "", target: secret, detail });
   const [entry] = await listEntriesBefore(db, ANY, undefined, 1);
   expect(entry?.target).toBe("[redacted]");
   expect(JSON.parse(entry!.detail)).toEqual({
     command: 'curl -H "x: [redacted]" -H "authorization: Bearer [redacted]" https://example.com short',
+    arguments: '{"command":"[redacted]"}',
     nested: { list: ["[redacted]"] },
   });
   expect(await problemsOf(db)).toEqual([]);
