@@ -7,7 +7,7 @@ import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { tellState } from "../follow-state.ts";
 import { onInterrupt } from "../interrupt.ts";
-import { requestLine } from "./lines.ts";
+import { callOf, requestLine } from "./lines.ts";
 import { priorityName } from "./words.ts";
 
 /** How long until the next try where the engine is away. */
@@ -109,6 +109,8 @@ function createShown({ out, json }: Context, client: Client): Shown {
       if (before?.claimedBy === request.claimedBy) return;
       const claim = request.claimedBy === "" ? "" : `, claimed by ${out.foreignLine(request.claimedBy)}`;
       write(request, `? ${priorityName(request.priority)}: `, claim);
+      // What is claimed was shown before.
+      if (!json && before === undefined) for (const row of callOf(out, request)) out.write(`${row}\n`);
     },
     showEnd,
     async keepOnly(open) {
