@@ -5,8 +5,8 @@ const index = ["^src/index\\.ts$", "^src/.+/index\\.ts$"];
 const test = "\\.test\\.ts$";
 const protobuf = "(^gen/|node_modules/@bufbuild/)";
 // Everything in src/ that is a noun of the product: every folder that is not one of these.
-const outer = "src/(main\\.ts|cli/|engine\\.ts|client/|server/|rpc/)";
-const noun = "^src/(?!(cli|client|server|rpc|store|model|tool|workspace)/)[^/]+/";
+const outer = "src/(main\\.ts|cli/|engine[./]|client/|server/|rpc/)";
+const noun = "^src/(?!(engine|cli|client|server|rpc|store|model|tool|workspace)/)[^/]+/";
 const ownerCommands = "^src/cli/(backup|restore|doctor|up|down|logs|running-engine|audit/verify)\\.ts$";
 const leaf = "^src/(model|tool|workspace)/|^src/(errors|clock|words)\\.ts$";
 
@@ -64,20 +64,20 @@ module.exports = {
     forbid(
       "engine-looks-inward",
       "the composition root is started by a command, never the other way round",
-      { path: "^src/engine\\.ts$" },
+      { path: "^src/engine(/|\\.ts$)" },
       { path: "^src/(main\\.ts|cli/|client/)" },
     ),
     forbid(
       "server-looks-inward",
       "server -> rpc, never outward",
       { path: "^src/server/", pathNot: test },
-      { path: "^src/(main\\.ts|cli/|client/|engine\\.ts)" },
+      { path: "^src/(main\\.ts|cli/|client/|engine[./])" },
     ),
     forbid(
       "rpc-looks-inward",
       "rpc -> nouns, never outward",
       { path: "^src/rpc/", pathNot: test },
-      { path: "^src/(main\\.ts|cli/|client/|engine\\.ts|server/)" },
+      { path: "^src/(main\\.ts|cli/|client/|engine[./]|server/)" },
     ),
     forbid(
       "nouns-look-inward",
@@ -132,7 +132,7 @@ module.exports = {
       "nothing inside knows HTTP; a model adapter may speak it to its provider, and a tool to the web",
       {
         path: "^src/",
-        pathNot: `^src/(rpc|client|cli|server|model)/|^src/tool/safe-fetch(-body)?\\.ts$|^src/engine\\.ts$|${test}`,
+        pathNot: `^src/(rpc|client|cli|server|model)/|^src/tool/safe-fetch(-body)?\\.ts$|${test}`,
       },
       { path: "^(node:)?(http|https|http2)$|node_modules/(fastify|@fastify)/" },
     ),
