@@ -64,7 +64,11 @@ async function keep(
     await db.transact([deleteChange(id)]).catch((cause: unknown) => deps.onBug("forgetting a change", cause));
     throw error;
   }
-  const told = await diffOfChange(path, before?.bytes, after && Buffer.from(after));
+  const told = await diffOfChange(
+    path,
+    before?.bytes,
+    after && Buffer.from(after.buffer, after.byteOffset, after.length),
+  );
   const isLarge = Buffer.byteLength(told.diff) > MAX_DIFF_BYTES;
   const diffBlob = isLarge ? await keepBlob(deps, Buffer.from(told.diff)) : "";
   await log.append(session.id, {

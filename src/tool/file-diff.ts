@@ -1,5 +1,13 @@
+import type { createTwoFilesPatch } from "diff";
+import { type DiffWindow, diffWindow } from "./diff-window.ts";
+
+/** How many lines a hunk shows around a change. */
+const CONTEXT_LINES = 3;
+
 /** Longer texts that have little in common are shown as all removed and all added: finding the least difference takes too long. */
 const MAX_DIFF_MS = 100;
+/** And those of which so much lies between the first difference and the last, whatever they have in common: reading the lines alone takes too long. */
+const MAX_COMPARED_CHARS = 2 * 1024 * 1024;
 
 /** Undefined = no such file. */
 export type Text = string | undefined;
@@ -7,19 +15,28 @@ export type Text = string | undefined;
 /** A unified diff of one file, as `git apply` takes it; empty where nothing changes. */
 export async function diffOf(path: string, before: Text, after: Text): Promise<string> {
   if (before === after) return "";
-  const { createTwoFilesPatch } = await import("diff");
+  const { createTwoFilesPatch: compare } = await import("diff");
   const from = before === undefined ? "/dev/null" : quoted(`a/${path}`);
   const to = after === undefined ? "/dev/null" : quoted(`b/${path}`);
-  const options = { context: 3, timeout: MAX_DIFF_MS };
-  const patch = createTwoFilesPatch("a", "b", before ?? "", after ?? "", undefined, undefined, options);
-  const hunks = patch === undefined ? replaceAll(before ?? "", after ?? "") : hunksOf(patch);
-  return `--- ${from}\n+++ ${to}\n${hunks}`;
+  const window = diffWindow(before ?? "", after ?? "", CONTEXT_LINES);
+  return `--- ${from}\n+++ ${to}\n${hunksOf(window, compare)}`;
 }
 
 /** Without the lines before them, which the library writes otherwise; a file that is empty has none. */
-function hunksOf(patch: string): string {
+function hunksOf({ before, after, skippedLines }: DiffWindow, compare: typeof createTwoFilesPatch): string {
+  const options = { context: CONTEXT_LINES, timeout: MAX_DIFF_MS };
+  const patch =
+    before.length + after.length > MAX_COMPARED_CHARS
+      ? undefined
+      : compare("a", "b", before, after, undefined, undefined, options);
+  if (patch === undefined) return replaceAll(before, after, skippedLines);
   const at = patch.indexOf("\n@@ ");
-  return at < 0 ? "" : patch.slice(at + 1);
+  // Only a hunk's own first line begins so: those of the files have a sign before them.
+  return at < 0
+    ? ""
+    : patch.slice(at + 1).replace(/^@@ -(\d+)(.*?) \+(\d+)/gm, (_, old, count, fresh) => {
+        return `@@ -${Number(old) + skippedLines}${count} +${Number(fresh) + skippedLines}`;
+      });
 }
 
 /** Of a file that is not text. */
@@ -38,13 +55,10 @@ function quoted(name: string): string {
   return `"${bytes.join("")}"`;
 }
 
-function replaceAll(before: string, after: string): string {
+function replaceAll(before: string, after: string, skippedLines: number): string {
   const [old, fresh] = [linesOf(before), linesOf(after)];
-  return `@@ -${rangeOf(old)} +${rangeOf(fresh)} @@\n${marked("-", old, before)}${marked("+", fresh, after)}`;
-}
-
-function rangeOf({ length }: readonly string[]): string {
-  return `${length === 0 ? 0 : 1},${length}`;
+  const range = ({ length }: readonly string[]): string => `${skippedLines + (length === 0 ? 0 : 1)},${length}`;
+  return `@@ -${range(old)} +${range(fresh)} @@\n${marked("-", old, before)}${marked("+", fresh, after)}`;
 }
 
 function linesOf(text: string): string[] {
