@@ -12,7 +12,7 @@ const PAGE = 500;
 export async function resolveSession(client: Client, given: string): Promise<string> {
   if (given.length >= ID_CHARS) return given;
   if (given === "-" || given === "last") {
-    const [newest] = (await client.sessions.listSessions({ pageSize: 1 })).sessions;
+    const [newest] = (await client.sessions.listSessions({ pageSize: 1, parentSessionId: "" })).sessions;
     if (newest === undefined) throw new NotThereError("there is no session yet; begin one with `parley chat`");
     return newest.id;
   }

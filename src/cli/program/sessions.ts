@@ -28,6 +28,7 @@ function addFinding(sessions: Command, run: Run): void {
     .option("--no-starred", "ones that are not starred")
     .option("--profile <name>", "of this profile")
     .option("--workspace <path>", "of this folder")
+    .option("--children <session>", "started by agents of this session, instead of by people")
     .addOption(new Option("--order <order>", "in which order").choices(["newest", "oldest", "changed", "title"]))
     .addHelpText("after", "\nExample: parley sessions list --starred --label team=core --order changed")
     .action(async (options: object, command: Command) =>

@@ -5,6 +5,7 @@ import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { formatSpan, formatTable } from "../format.ts";
 import type { Output } from "../output.ts";
+import { resolveSession } from "../session-ref.ts";
 import { shorten } from "../terminal/width.ts";
 
 const DEFAULT_LIMIT = 50;
@@ -19,6 +20,8 @@ export interface SessionFilter {
   readonly profile?: string;
   readonly workspace?: string;
   readonly order?: keyof typeof ORDERS;
+  /** The session whose agents must have started it; absent = none must have. */
+  readonly children?: string;
 }
 
 export interface ListOptions extends SessionFilter {
@@ -46,8 +49,10 @@ export const ORDERS = {
 
 export async function listSessions(context: Context, options: ListOptions): Promise<ExitCode> {
   const { out, json } = context;
-  const { limit = DEFAULT_LIMIT, ...filter } = options;
+  const { limit = DEFAULT_LIMIT, ...given } = options;
   const client = await context.client();
+  const children = given.children === undefined ? undefined : await resolveSession(client, given.children);
+  const filter = { ...given, ...(children !== undefined && { children }) };
   const rows: string[][] = [];
   let count = 0;
   for await (const session of readSessions(client, filter, limit === 0 ? Number.POSITIVE_INFINITY : limit)) {
@@ -64,7 +69,7 @@ export async function listSessions(context: Context, options: ListOptions): Prom
 }
 
 async function* readSessions(client: Client, filter: SessionFilter, limit: number): AsyncGenerator<Session> {
-  const { query = "", label = {}, state, starred, profile = "", workspace = "", order } = filter;
+  const { query = "", label = {}, state, starred, profile = "", workspace = "", order, children = "" } = filter;
   const request = {
     query,
     labels: label,
@@ -72,6 +77,7 @@ async function* readSessions(client: Client, filter: SessionFilter, limit: numbe
     ...(starred === undefined ? {} : { starred }),
     profile,
     workspace,
+    parentSessionId: children,
     order: order === undefined ? SessionOrder.UNSPECIFIED : ORDERS[order],
   };
   let left = limit;

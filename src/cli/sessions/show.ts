@@ -66,8 +66,8 @@ async function readMessages(client: Client, sessionId: string): Promise<Message[
 
 function sessionHead({ out }: Context, session: Session): string {
   const { dim, bold } = out.style;
-  const { id, profile, model, createTime, usage, runningTurnId, systemPrompt, labels, workspace, forkedFrom, agent } =
-    session;
+  const { id, profile, model, createTime, usage, runningTurnId } = session;
+  const { systemPrompt, labels, workspace, forkedFrom, agent, parentSessionId } = session;
   const used = usage === undefined ? [] : [formatCount(usage.inputTokens + usage.outputTokens, "token")];
   const facts = [
     model === profile ? model : `${model} of ${profile}`,
@@ -81,6 +81,7 @@ function sessionHead({ out }: Context, session: Session): string {
     ...Object.entries(labels).map(([name, value]) => `label: ${name}=${value}`),
     workspace === "" ? "" : `workspace: ${workspace}`,
     forkedFrom === "" ? "" : `forked from: ${forkedFrom}`,
+    parentSessionId === "" ? "" : `started by an agent of: ${parentSessionId}`,
   ].filter(Boolean);
   const title = `${session.starred ? "★ " : ""}${out.foreignLine(session.title || "untitled")}`;
   const lines = [[id, ...facts.filter(Boolean)].join(" · "), ...more].map((line) => dim(out.foreignLine(line)));
