@@ -45,20 +45,29 @@ async function runAuditKill(kills: number, env: Readonly<Record<string, string>>
     // Told below; a failure before that is thrown there, too.
     writing.catch(() => undefined);
     for (let kill = 0; kill < kills; kill++) {
-      await pause(150 + Math.random() * 300);
+      await Promise.race([changesSince(countOf(said), said), writing]);
       await lives.kill();
       await lives.start(options);
     }
     await lives.ready();
     controller.abort();
     await writing;
-    return { kills, changes: said.made.size + said.removed.size, ...(await look(client, lives.dataDir, said)) };
+    return { kills, changes: countOf(said), ...(await look(client, lives.dataDir, said)) };
   } finally {
     controller.abort();
     client.close();
     await lives.kill();
     await lives.close();
   }
+}
+
+const countOf = ({ made, removed }: Said): number => made.size + removed.size;
+
+/** In the middle of the writing, however fast this machine is today. */
+async function changesSince(before: number, said: Said): Promise<void> {
+  const wanted = before + 5 + Math.random() * 20;
+  while (countOf(said) < wanted) await pause(2);
+  await pause(Math.random() * 20);
 }
 
 async function write(signal: AbortSignal, lives: Lives, client: Client, said: Said, writer: number): Promise<void> {
