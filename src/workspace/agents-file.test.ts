@@ -11,12 +11,13 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
 });
 
-/** A workspace with an engine's data beside it, and what it says. */
-async function setUp(allows: (folder: string) => boolean = () => true) {
+/** A workspace with an engine's data beside it, or one that the engine made in it, and what it says. */
+async function setUp(allows: (folder: string) => boolean = () => true, isOwn = false) {
   const root = await realpath(await mkdtemp(join(tmpdir(), "parley-agents-")));
   folders.push(root);
-  const [workspace, dataDir] = [join(root, "work"), join(root, "data")];
-  for (const folder of [workspace, dataDir]) await mkdir(folder);
+  const dataDir = join(root, "data");
+  const workspace = isOwn ? join(dataDir, "workspaces", "ses_1") : join(root, "work");
+  for (const folder of [dataDir, workspace]) await mkdir(folder, { recursive: true });
   const files = createFiles(await createPathGuard(dataDir, allows));
   let reads = 0;
   const counting = { ...files, read: (...args: Parameters<typeof files.read>) => (reads++, files.read(...args)) };
@@ -25,14 +26,14 @@ async function setUp(allows: (folder: string) => boolean = () => true) {
   return { root, workspace, dataDir, file, say: () => instructions.read(workspace), reads: () => reads };
 }
 
-test("a workspace without the file says nothing, and nothing is read", async () => {
-  const { say, reads } = await setUp();
+test.each([false, true])("a workspace without the file says nothing, and nothing is read (own: %s)", async (isOwn) => {
+  const { say, reads } = await setUp(undefined, isOwn);
   expect(await say()).toBe("");
   expect(reads()).toBe(0);
 });
 
-test("what it says is named, read once, and read again when it has changed", async () => {
-  const { file, say, reads } = await setUp();
+test.each([false, true])("what it says is named, read once, and again when it has changed (own: %s)", async (isOwn) => {
+  const { file, say, reads } = await setUp(undefined, isOwn);
   await writeFile(file, "\uFEFF  Use tabs. 🐦\n");
   expect([await say(), await say()]).toEqual(Array(2).fill("The workspace's AGENTS.md says:\n\nUse tabs. 🐦"));
   expect(reads()).toBe(1);
@@ -87,6 +88,14 @@ test.each([
     expect(reads()).toBe(before);
   },
 );
+
+test("a link out of a folder that the engine made is not followed either", async () => {
+  const { dataDir, file, say } = await setUp(undefined, true);
+  await writeFile(join(dataDir, "token"), "SECRET");
+  await symlink("../../token", file);
+  expect(await say()).toMatch(/AGENTS\.md that is not used/);
+  expect(await say()).not.toContain("SECRET");
+});
 
 test("an empty one says nothing", async () => {
   const { file, say } = await setUp();

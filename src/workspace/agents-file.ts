@@ -1,10 +1,11 @@
 import { isUtf8 } from "node:buffer";
-import type { Stats } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DomainError } from "../errors.ts";
 import type { Files } from "./files.ts";
 import { hasReason } from "./path-refused.ts";
+import { isOwnWorkspace } from "./safe-path.ts";
 
 /** The file in which people tell agents how to work in a folder. Source: https://agents.md */
 export const AGENTS_FILE = "AGENTS.md";
@@ -37,7 +38,9 @@ export function createWorkspaceInstructions({ read, guard }: Pick<Files, "read" 
     async read(workspace) {
       if (workspace === "" || !guard.allowsWorkspace(workspace)) return "";
       // Follows links, unlike the walk: it only tells whether there is something to walk to.
-      const found = await look(join(workspace, AGENTS_FILE));
+      const path = join(workspace, AGENTS_FILE);
+      // The engine's own disk, which the store waits for too: no other thread need be waited for before the first token.
+      const found = isOwnWorkspace(guard, workspace) ? lookAtOnce(path) : await look(path);
       if (typeof found === "string") return found;
       const before = kept.get(workspace);
       if (before?.mark === markOf(found)) return before.text;
@@ -58,15 +61,26 @@ function markOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
   return [dev, ino, size, mtimeMs, ctimeMs].join();
 }
 
+function lookAtOnce(path: string): Stats | string {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) ?? "";
+  } catch (error) {
+    return wordFor(error);
+  }
+}
+
 /** What a path leads to; a word for the model, or none, where it leads to nothing. */
 async function look(path: string): Promise<Stats | string> {
   try {
     return await stat(path);
   } catch (error) {
-    const { code = "unknown" } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return "";
-    return notUsed(`the system refused (${code})`);
+    return wordFor(error);
   }
+}
+
+function wordFor(error: unknown): string {
+  const { code = "unknown" } = error as NodeJS.ErrnoException;
+  return code === "ENOENT" || code === "ENOTDIR" ? "" : notUsed(`the system refused (${code})`);
 }
 
 function notUsed(why: string): string {
