@@ -1,12 +1,20 @@
 import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ApprovalMode, CheckDecision, PermissionScope, RuleEffect, TurnEndReason } from "../../src/client/client.ts";
+import {
+  ApprovalMode,
+  CheckDecision,
+  Framing,
+  PermissionScope,
+  RuleEffect,
+  TurnEndReason,
+} from "../../src/client/client.ts";
 import { readMark } from "../../src/tool/process-table.ts";
 import { ownSeconds, processesOf, processesWith, untilThere } from "../faults/commands.ts";
 import { BYPASSES } from "../security/bypasses.ts";
 import { useGate } from "./gate-world.ts";
-import { refusalOf, watchUntil } from "./observe.ts";
+import { refusalOf, text, watchUntil } from "./observe.ts";
+import { says } from "./scripted-upstream.ts";
 
 const gate = useGate();
 const { turns } = gate;
@@ -134,4 +142,29 @@ test("what a command prints reaches who looks on while it runs, and its processe
   const [pid = 0] = processesOf(`sleep ${seconds}`);
   expect(readMark(pid)).toMatch(new RegExp(`/${callId}$`));
   await turns.engine.messages.cancelTurn({ sessionId });
+});
+
+test("what is said in the place of a command ends it before the turn goes on", async () => {
+  const seconds = ownSeconds();
+  const command = `(setsid sleep ${seconds} &); echo begun; sleep ${seconds}; true`;
+  const { sessionId, turn } = await gate.ask([["shell", { command }]], TRUSTED);
+  await untilThere(`sleep ${seconds}`, 2);
+  let leftAtNextCall = -1;
+  turns.upstream.script((answer) => {
+    leftAtNextCall = processesWith(seconds).length;
+    says(answer, "as you like");
+  });
+  await turns.engine.messages.steer({ sessionId, parts: text("stop that"), framing: Framing.REPLACEMENT });
+  expect((await gate.ended(turn)).endReason).toBe(TurnEndReason.COMPLETED);
+  expect(leftAtNextCall).toBe(0);
+  expect(gate.told()[0]).toContain("It had printed by then:\nbegun\n");
+});
+
+test("a turn whose time is over ends its command", async () => {
+  const seconds = ownSeconds();
+  const limits = { maxWorkingTime: { seconds: 3n } };
+  await gate.ask([["shell", { command: `echo begun; sleep ${seconds}; true` }]], { ...TRUSTED, limits });
+  await untilThere(`sleep ${seconds}`, 1);
+  await turns.clock.advance(3000);
+  await expect.poll(() => processesWith(seconds), { timeout: 10_000 }).toEqual([]);
 });
