@@ -32,7 +32,8 @@ export interface Quarry {
 /**
  * A process belongs to a call by its mark, by holding what the first one printed to, by a session that one of them leads, or by
  * its parents; and once it was seen to, it always does. So one that threw its environment away is found too, as long as it can
- * still print, or its parents, or any of its session, live. Never this process and those that started it, though they carry a mark where a call started them.
+ * still print, or its parents, or any of its session, live. Never this process and those that started it, though they carry a
+ * mark where a call started them.
  */
 export function createHunt(quarry: Quarry): Hunt {
   return hasProcessTable() ? huntInTable(quarry) : createGroupHunt(quarry.leader);

@@ -18,7 +18,8 @@ export type CancelTurnDeps = Pick<TurnDeps, "db" | "clock"> & {
 
 /**
  * Stops a turn (empty id = the running one) with all processes that its calls have started, also those in the background, and
- * answers with it when it and they have ended, or as it is after `waitMs`. One that has ended is returned as it is. Throws DomainError `SESSION_NOT_FOUND`, `TURN_NOT_FOUND`, `NO_TURN_RUNNING`.
+ * answers with it when it and they have ended, or as it is after `waitMs`. One that has ended is returned as it is. Throws
+ * DomainError `SESSION_NOT_FOUND`, `TURN_NOT_FOUND`, `NO_TURN_RUNNING`.
  */
 export async function cancelTurn(
   deps: CancelTurnDeps,
