@@ -3,6 +3,7 @@ import { endProcesses, type EndedProcess, GRACE_MS } from "./end-processes.ts";
 import { createHunt } from "./hunt.ts";
 import { type ProcessRequest, type SandboxWrap, type StartedProcess, startProcess } from "./process.ts";
 import { MARK_NAME } from "./process-table.ts";
+import { isSandboxPart } from "./sandbox-runtime.ts";
 
 /** What a process printed before it was ended is read for so long at most. */
 const MAX_DRAIN_MS = 5000;
@@ -75,7 +76,8 @@ export function createProcesses({ owner, wrap, onLeft }: ProcessesDeps): Process
       await cleanup();
       running.delete(self);
       if (left > 0) onLeft(call.callId, left);
-      return ended.map((process) => ({ ...process, callId: call.callId }));
+      const own = ended.filter(({ command }) => !isSandboxPart(command));
+      return own.map((process) => ({ ...process, callId: call.callId }));
     };
     let ending: Promise<readonly KilledProcess[]> | undefined;
     const process: CallProcess = {

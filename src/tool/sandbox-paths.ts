@@ -44,6 +44,8 @@ const SECRETS_OF_HOMES = [
   ".config/google-chrome",
   ".config/chromium",
   ".config/BraveSoftware",
+  // The library lets every command write here, unless it may not be read.
+  ".npm/_logs",
   ".bash_history",
   ".zsh_history",
   ".python_history",
@@ -56,6 +58,9 @@ const SECRETS_OF_HOMES = [
   ".codex",
   ".gemini",
 ] as const;
+
+/** What the library lets every command write, whatever it is told; so one could leave something there for another. */
+const SHARED_BY_LIBRARY = ["/tmp/claude", "/private/tmp/claude"] as const;
 
 /** What only root reads, which an engine that runs as root would show to its commands; and doors to other programs. */
 const SECRETS_OF_MACHINE = [
@@ -155,6 +160,7 @@ export async function findUnwritable(
   for (const repository of repositories) {
     for (const path of await guardRepository(repository, wantedInGit)) found.add(path);
   }
+  for (const path of SHARED_BY_LIBRARY) if (await isThere(path)) found.add(path);
   return [...found].sort();
 }
 

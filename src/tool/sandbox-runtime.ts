@@ -34,6 +34,11 @@ export interface SandboxRuntime {
 export const COMMAND_VARIABLE = "SANDBOXED_COMMAND";
 const RUN_COMMAND = `_c=$${COMMAND_VARIABLE}; unset ${COMMAND_VARIABLE}; eval "$_c"`;
 
+/** Whether a command line is one of those that make the walls, and not what runs inside: people need not read them. */
+export function isSandboxPart(command: string): boolean {
+  return /^\S*\/bwrap --new-session |SRT_ALLOW_NESTED_USERNS=|\/apply-seccomp \/bin\/sh -c _c=/.test(command);
+}
+
 /** So many walls are kept; those of a workspace are the same as long as nothing that they close was added, moved or removed. */
 const MAX_KEPT = 64;
 

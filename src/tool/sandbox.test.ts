@@ -13,10 +13,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PROTECTED_NAMES } from "../workspace/protected-names.ts";
 import { createSandbox, type Sandbox, type SandboxConfig } from "./sandbox.ts";
 import { probeSandbox } from "./sandbox-probe.ts";
+import { isSandboxPart } from "./sandbox-runtime.ts";
 
 const PATH = process.env["PATH"] ?? "";
 const machine = await probeSandbox({ path: PATH, hasNetwork: false });
@@ -88,7 +89,16 @@ function walled<A extends unknown[]>(test: (...args: A) => Promise<void>): (...a
   return () => expect(run(make({ mode: "required" }), "echo plain")).rejects.toThrow(reason);
 }
 
+/** A request that goes through a proxy where there is one, also to this machine. */
+function fetchIt(host: string): string {
+  return `curl -sS --noproxy '' -m 10 http://${host}/`;
+}
+
 describe("a sandbox", () => {
+  const shared = "/tmp/claude/parley-test";
+  beforeEach(() => mkdirSync(shared, { recursive: true }));
+  afterEach(() => rmSync(shared, { recursive: true, force: true }));
+
   /** What a command does to the world, and whether it has come to pass. */
   const attempts: readonly { name: string; command: () => string; happened: (run: Run) => boolean }[] = [
     {
@@ -120,6 +130,11 @@ describe("a sandbox", () => {
       name: "reads the environment of the engine",
       command: () => `cat /proc/${process.pid}/environ | tr '\\0' '\\n'`,
       happened: ({ output }) => output.includes("PATH="),
+    },
+    {
+      name: "writes where its maker lets all commands write",
+      command: () => `mkdir -p ${shared} && echo x > ${shared}/left`,
+      happened: () => existsSync(join(shared, "left")),
     },
     {
       name: "moves the workspace away",
@@ -208,7 +223,6 @@ describe("a sandbox", () => {
       await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
       const { port } = server.address() as AddressInfo;
       const sandbox = make({ hosts: [`127.0.0.1:${port}`] });
-      const fetchIt = (host: string): string => `curl -sS --noproxy '' -m 10 http://${host}/`;
       expect((await run(sandbox, fetchIt(`127.0.0.1:${port}`))).output).toBe("served");
       expect((await run(sandbox, fetchIt("127.0.0.1:1"))).output).not.toContain("served");
       expect((await run(sandbox, fetchIt("other.test"))).output).toContain("blocked");
@@ -427,6 +441,20 @@ describe("a sandbox", () => {
       await sandbox.close();
     }),
   );
+
+  it("tells its own parts from what runs inside", () => {
+    const own = [
+      "/usr/bin/bwrap --new-session --die-with-parent --unshare-net --ro-bind / /",
+      "/bin/sh -c SRT_ALLOW_NESTED_USERNS=0 /x/apply-seccomp /bin/sh -c '_c=$SANDBOXED_COMMAND;",
+      "/x/vendor/seccomp/x64/apply-seccomp /bin/sh -c _c=$SANDBOXED_COMMAND; unset",
+    ];
+    expect(own.map(isSandboxPart)).toEqual([true, true, true]);
+    expect(["bwrap --ro-bind / / true", "sleep 300", "/bin/bash -c x"].map(isSandboxPart)).toEqual([
+      false,
+      false,
+      false,
+    ]);
+  });
 
   it(
     "says what is in force",
