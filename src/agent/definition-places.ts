@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { open, readdir } from "node:fs/promises";
+import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DomainError } from "../errors.ts";
 import type { Files } from "../workspace/files.ts";
@@ -39,6 +39,7 @@ export interface Place {
 export function placeOfOwner(dataDir: string): Place {
   const folder = join(dataDir, "agents");
   const pathOf = (name: string): string => join(folder, name + SUFFIX);
+  const readKept = createKeptReads();
   return {
     source: "data_dir",
     shown: "agents",
@@ -53,13 +54,28 @@ export function placeOfOwner(dataDir: string): Place {
     },
     async read(name) {
       try {
-        return await readOwn(pathOf(name));
+        return await readKept(pathOf(name));
       } catch (error) {
         if (isMissing(error)) return undefined;
         const { code = "unknown" } = error as NodeJS.ErrnoException;
         return { problem: `the engine cannot read it (${code})` };
       }
     },
+  };
+}
+
+/** Texts that were read are kept until their file changes: the list of agents is asked for with each model call. */
+function createKeptReads(): (path: string) => Promise<ReadText> {
+  const kept = new Map<string, { readonly stamp: string; readonly read: ReadText }>();
+  return async (path) => {
+    const { ino, size, ctimeNs } = await stat(path, { bigint: true });
+    const stamp = [ino, size, ctimeNs].join(" ");
+    const before = kept.get(path);
+    if (before?.stamp === stamp) return before.read;
+    const read = await readOwn(path);
+    if (kept.size >= MAX_DEFINITIONS) kept.clear();
+    kept.set(path, { stamp, read });
+    return read;
   };
 }
 

@@ -21,6 +21,7 @@ export interface AgentsDeps {
 
 export function createAgents({ dataDir, files, isTrusted, known }: AgentsDeps): Agents {
   const own = placeOfOwner(dataDir);
+  const readFrom = createReader(known);
 
   /** The owner's come first: a workspace adds to them, and replaces none. */
   async function placesOf(workspace: string): Promise<readonly Place[]> {
@@ -32,9 +33,10 @@ export function createAgents({ dataDir, files, isTrusted, known }: AgentsDeps): 
     async list(workspace) {
       const found: AgentDefinition[] = [];
       for (const place of await placesOf(workspace)) {
-        for (const name of await place.list()) {
-          const definition = await readFrom(place, name, known);
+        const names = await place.list();
+        for (const definition of await Promise.all(names.map((name) => readFrom(place, name)))) {
           if (definition === undefined) continue;
+          const { name } = definition;
           const isHidden = found.some((other) => other.name === name);
           found.push(isHidden ? { ...definition, error: HIDDEN } : definition);
         }
@@ -45,7 +47,7 @@ export function createAgents({ dataDir, files, isTrusted, known }: AgentsDeps): 
     async get(name, workspace) {
       if (!AGENT_NAME.test(name)) throw agentNotFound(JSON.stringify(name), NAME_RULE);
       for (const place of await placesOf(workspace)) {
-        const definition = await readFrom(place, name, known);
+        const definition = await readFrom(place, name);
         if (definition === undefined) continue;
         if (definition.error === "") return definition;
         throw agentUnusable(name, `${place.shown}/${name}${SUFFIX}, ${definition.error}`);
@@ -61,14 +63,32 @@ export function createAgents({ dataDir, files, isTrusted, known }: AgentsDeps): 
 const HIDDEN = "the engine's owner has a definition of this name, and that one is used; rename this file";
 const NAME_RULE = "a name has 1 to 64 letters, digits, and - _ . between them";
 
-/** Undefined = there is none. What is wrong with it is in its `error`. */
-async function readFrom(place: Place, name: string, known: Known): Promise<AgentDefinition | undefined> {
-  const about = { name, source: place.source, path: place.pathOf(name) };
-  if (!AGENT_NAME.test(name)) return { ...NO_SETTINGS, ...about, error: `the file's name: ${NAME_RULE}` };
-  const read = await place.read(name);
-  if (read === undefined) return undefined;
-  if (read.text === undefined) return { ...NO_SETTINGS, ...about, error: read.problem };
-  // Its library is loaded with the first definition that is read.
-  const { parseDefinition } = await import("./parse-definition.ts");
-  return { ...parseDefinition(read.text, name, known), ...about };
+/** So many files' settings are kept, so that what has not changed is not parsed again for each model call. */
+const MAX_PARSED = 1000;
+
+type Parsed = Omit<AgentDefinition, "name" | "source" | "path">;
+
+/** Reads a definition. Undefined = there is none; what is wrong with it is in its `error`. */
+function createReader(known: Known): (place: Place, name: string) => Promise<AgentDefinition | undefined> {
+  const kept = new Map<string, { readonly text: string; readonly parsed: Parsed }>();
+
+  async function parse(path: string, text: string, name: string): Promise<Parsed> {
+    const before = kept.get(path);
+    if (before?.text === text) return before.parsed;
+    // Its library is loaded with the first definition that is read.
+    const { parseDefinition } = await import("./parse-definition.ts");
+    const parsed = parseDefinition(text, name, known);
+    if (kept.size >= MAX_PARSED) kept.clear();
+    kept.set(path, { text, parsed });
+    return parsed;
+  }
+
+  return async (place, name) => {
+    const about = { name, source: place.source, path: place.pathOf(name) };
+    if (!AGENT_NAME.test(name)) return { ...NO_SETTINGS, ...about, error: `the file's name: ${NAME_RULE}` };
+    const read = await place.read(name);
+    if (read === undefined) return undefined;
+    if (read.text === undefined) return { ...NO_SETTINGS, ...about, error: read.problem };
+    return { ...(await parse(about.path, read.text, name)), ...about };
+  };
 }

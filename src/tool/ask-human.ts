@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from "../message/message.ts";
 import { checkNames, findText, readText } from "./file-arguments.ts";
 import type { HumanQuestion, QuestionOption, WaitingTool } from "./tool.ts";
 
-export const ASK_HUMAN = "ask_human";
+const ASK_HUMAN = "ask_human";
 
 /** As a request takes them. */
 const MAX_TITLE_CHARS = 500;
