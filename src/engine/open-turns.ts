@@ -18,7 +18,6 @@ import { createFetchUrlTool } from "../tool/fetch-url.ts";
 import { createFileTools } from "../tool/file-tools.ts";
 import { createNowTool } from "../tool/now.ts";
 import { runAgentTool } from "../tool/run-agent.ts";
-import { publicWeb } from "../tool/safe-fetch.ts";
 import { todoTool } from "../tool/todo.ts";
 import type { Tool } from "../tool/tool.ts";
 import { createProxyRules } from "../tool/web-proxies.ts";
@@ -93,7 +92,7 @@ function openHooks({ config, clock, logger, closers, onBug }: Base, { db, files,
 /** What reads pages of the public web. */
 function createWebTool({ proxies, fetchThroughProxy }: Config): Tool {
   const { proxyFor, refusal } = createProxyRules(proxies, fetchThroughProxy);
-  return createFetchUrlTool({ web: { ...publicWeb, proxyFor }, version: packageFile.version, refusal });
+  return createFetchUrlTool({ web: { proxyFor }, version: packageFile.version, refusal });
 }
 
 /** What runs the commands of agents. */

@@ -1,10 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { checkNames, findCount, findFlag, readText } from "./file-arguments.ts";
 import type { JsonObject } from "../message/message.ts";
-import { type Page, safeFetch, type Web } from "./safe-fetch.ts";
+import type { Page, Web } from "./safe-fetch.ts";
 import { showHidden } from "./shown-text.ts";
 import type { Tool } from "./tool.ts";
-import { readWebText } from "./web-text.ts";
 import { readWebUrl } from "./web-url.ts";
 
 /** The most of a page that is read, and how long that may take. */
@@ -34,7 +33,8 @@ const properties = {
 };
 
 export interface FetchUrlDeps {
-  readonly web: Web;
+  /** How pages are reached; what is left out is as for the public web. */
+  readonly web: Pick<Web, "proxyFor"> & Partial<Web>;
   readonly version: string;
   /** Said instead of fetching; undefined = pages are fetched. */
   readonly refusal?: ((url: URL) => string | undefined) | undefined;
@@ -61,9 +61,14 @@ export function createFetchUrlTool({ web, version, refusal, maxMs = MAX_FETCH_MS
       if (refused !== undefined) throw new Error(refused);
       const time = AbortSignal.timeout(maxMs);
       const signal = AbortSignal.any([context.signal, time]);
+      // Not before: an engine starts without what speaks HTTP to others.
+      const [{ publicWeb, safeFetch }, { readWebText }] = await Promise.all([
+        import("./safe-fetch.ts"),
+        import("./web-text.ts"),
+      ]);
       try {
         const limits = { maxBytes: MAX_BYTES, userAgent: `parley/${version}`, accept: ACCEPT, signal };
-        const page = await safeFetch(web, target, limits);
+        const page = await safeFetch({ ...publicWeb, ...web }, target, limits);
         if (page.kind === "elsewhere") return { text: tellElsewhere(page) };
         const { text, mediaType } = await readWebText({ ...page, isRaw, signal });
         return { text: tellPage(page, mediaType, text, start, maxChars) };
