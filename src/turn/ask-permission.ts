@@ -1,7 +1,6 @@
 import type { Decision } from "../permission/decision.ts";
 import { wordsFor } from "../permission/permission-words.ts";
 import type { Request } from "../request/request.ts";
-import { MAX_OPEN } from "../request/request.ts";
 import { insertRequest } from "../request/request-store.ts";
 import { setWaitingOn } from "../session/waiting-on.ts";
 import { ClaimLost } from "../store/database.ts";
@@ -11,6 +10,7 @@ import { toCallDecision } from "./judge-call.ts";
 import { setCallWaiting, type ToolCall } from "./tool-call-store.ts";
 import { toolCallEnded } from "./call-end.ts";
 import type { CallScope } from "./run-call.ts";
+import { requestOfTurn } from "./turn-request.ts";
 
 /** The most of a diff that a human is shown, in bytes. */
 const MAX_DIFF_BYTES = 256 * 1024;
@@ -22,35 +22,16 @@ export async function askPermission(
   decision: Decision,
   wholeDiff: string,
 ): Promise<void> {
-  const createTimeMs = deps.clock.now();
   const { diff, isCut } = cutDiff(wholeDiff);
   const { id: callId, name: tool, arguments: args } = call;
   const { risk, reason, suggestedRules } = decision;
+  const words = wordsFor({ tool, arguments: args, workspace: session.workspace, decision, isDiffCut: isCut });
+  const question = { kind: "permission", callId, ...words, options: [] } as const;
   const request: Request = {
-    id: deps.newId("req"),
-    sessionId: session.id,
-    rootSessionId: session.rootSessionId,
-    turnId: turn.id,
-    callId,
-    kind: "permission",
+    ...requestOfTurn(deps, session, turn, question),
     permission: { tool, callId, arguments: args, diff, risk: risk.level, reason, suggestedRules },
-    ...wordsFor({ tool, arguments: args, workspace: session.workspace, decision, isDiffCut: isCut }),
-    context: undefined,
-    options: [],
-    form: undefined,
-    priority: "normal",
-    tags: [],
-    deadlineMs: undefined,
-    defaultAnswer: undefined,
-    state: "open",
-    answer: undefined,
-    answeredBy: "",
-    claimedBy: "",
-    createdBy: "",
-    createTimeMs,
-    endTimeMs: undefined,
-    endReason: "",
   };
+  const { createTimeMs } = request;
   try {
     await deps.log.append(session.id, {
       turnId: turn.id,
@@ -65,7 +46,7 @@ export async function askPermission(
   } catch (error) {
     if (!(error instanceof ClaimLost && error.claim === "room")) throw error;
     // More would be read by nobody; and what nobody was asked about does not run.
-    const result = deniedResult(`a human would have to be asked, and ${MAX_OPEN.session} requests are open already`);
+    const result = deniedResult("a human would have to be asked, and as many requests are open as may be");
     await deps.log.append(session.id, toolCallEnded(deps, session, turn.id, callId, result));
   }
 }
