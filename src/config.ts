@@ -263,7 +263,7 @@ function readHooks(env: Environment, flags: Flags): HooksConfig {
 
 /** A program of one's own is where one is, whatever folder it runs in. */
 function absoluteHook(text: string): string {
-  return /^(https?:\/\/|\[)/.test(text) || !text.includes("/") ? text : resolve(text);
+  return /^([a-z][a-z0-9+.-]*:\/\/|\[)/i.test(text) || !text.includes("/") ? text : resolve(text);
 }
 
 function readAuditDays(env: Environment, flags: Flags): number {

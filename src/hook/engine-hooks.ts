@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { DomainError } from "../errors.ts";
 import { ShapeError } from "../json-shape.ts";
@@ -36,7 +36,7 @@ export function readEngineHooks(
 
 /** A URL, a JSON array of a program and its arguments, or the path of a program. */
 function entryOf(text: string, flag: string): object {
-  if (/^https?:\/\//.test(text)) return { url: text };
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return { url: text };
   if (!text.startsWith("[")) return { command: [text] };
   try {
     return { command: JSON.parse(text) as unknown };
@@ -47,9 +47,21 @@ function entryOf(text: string, flag: string): object {
 
 function parse(json: string, place: HookPlace, source: string): readonly Hook[] {
   try {
-    return parseHookFile(json, place);
+    const hooks = parseHookFile(json, place);
+    for (const { target } of hooks) if (target.kind === "command") checkProgram(target.argv[0], source);
+    return hooks;
   } catch (error) {
     throw error instanceof ShapeError ? invalid(source, error.message) : error;
+  }
+}
+
+/** A typing error would have a human asked about every call. Names without a slash are looked up when they are called. */
+function checkProgram(program: string, source: string): void {
+  if (!program.includes("/")) return;
+  try {
+    accessSync(program, constants.X_OK);
+  } catch (error) {
+    throw invalid(source, `${program} cannot be run (${(error as NodeJS.ErrnoException).code ?? "unknown"})`);
   }
 }
 

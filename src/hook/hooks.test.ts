@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -183,8 +192,10 @@ describe("a program that is asked", () => {
   });
 
   test("that there is not asks", async () => {
-    for (const command of [["/nowhere/hook"], ["no-such-program-anywhere"], [makeFolder()]]) {
+    const gone = program("exit 0");
+    for (const command of [[gone], ["no-such-program-anywhere"], [makeFolder()]]) {
       const { hooks } = setUp({ before: [{ command }] });
+      rmSync(gone, { force: true });
       expect((await ask(hooks))?.reason).toMatch(/it cannot be started \((ENOENT|EACCES)\)/);
     }
   });
@@ -445,6 +456,7 @@ describe("what is wrong in the configuration is named:", () => {
     [{ before: [{ command: [] }] }, /before\[0\]\.command: must name a program/],
     [{ before: [{ command: ["a\0b"] }] }, /before\[0\]\.command: must name a program/],
     [{ after: [{ command: ["a"], url: "http://x" }] }, /after\[0\]: set either command or url/],
+    [{ before: [{ command: ["/nowhere/policy"] }] }, /\/nowhere\/policy cannot be run \(ENOENT\)/],
     [{ before: [{ url: "file:///etc/passwd" }] }, /before\[0\]\.url: must begin with http/],
     [{ before: [{ url: "http://user:password@x/" }] }, /hold no password/],
     [{ before: [{ command: ["a"], timeoutMs: 0 }] }, /timeoutMs: must be a whole number from 1 to 60000/],
@@ -461,6 +473,7 @@ describe("what is wrong in the configuration is named:", () => {
     const none = { file: undefined, before: [], after: [], env: {} };
     expect(() => readEngineHooks({ ...none, file: "/nowhere/hooks.json" }, ENV)).toThrow("it cannot be read (ENOENT)");
     expect(() => readEngineHooks({ ...none, before: ["[oops"] }, ENV)).toThrow("--hook-before: [oops is no JSON array");
+    expect(() => readEngineHooks({ ...none, before: ["ftp://x"] }, ENV)).toThrow("must begin with http:// or https://");
     const [hook] = readEngineHooks({ ...none, after: ['["/bin/true", "-x"]'] }, ENV);
     expect(hook).toMatchObject({ name: "true", time: "after", timeoutMs: 5000, target: { argv: ["/bin/true", "-x"] } });
   });
