@@ -33,7 +33,7 @@ test("an edit is its diff, without what the diff tells already; the name is in t
   const diff = "--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-a\n+b\n";
   expect(shown("edit_file", { path: "a\u001B.txt", old_text: "a", new_text: "b", replace_all: true }, diff)).toEqual({
     head: "Change a␛.txt?",
-    rows: ["@@ -1 +1 @@", "-a", "+b", "replace_all: true"],
+    rows: ["replace_all: true", "@@ -1 +1 @@", "-a", "+b"],
   });
 });
 

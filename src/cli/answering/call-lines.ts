@@ -50,12 +50,10 @@ function bodyRows(output: Output, { tool, args, diff }: ShownArguments, columns:
   }
   const head = HEADS[tool]?.key;
   if (head !== undefined && typeof args[head] === "string") rest.delete(head);
-  if (diff !== "") {
-    rows.push(...diffLines(output, diff, { columns, hidesNames: head === "path" }));
-    // The diff tells them, as the file will be.
-    for (const key of ["content", "old_text", "new_text", "edits", "patch"]) rest.delete(key);
-  }
+  // The diff tells these, as the file will be; the others stand before it, where no long diff hides them.
+  if (diff !== "") for (const key of ["content", "old_text", "new_text", "edits", "patch"]) rest.delete(key);
   for (const [name, value] of rest) rows.push(...argumentRows(output, name, value, columns));
+  if (diff !== "") rows.push(...diffLines(output, diff, { columns, hidesNames: head === "path" }));
   return rows;
 }
 
