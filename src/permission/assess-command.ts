@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import type { Assessment, Risk, Subject, ToolPlace } from "../tool/tool.ts";
@@ -63,12 +64,21 @@ function worst(
 
 /** A command that reads is harmless where it reads: in the workspace. */
 function riskIn(command: ParsedCommand, moves: boolean, place: Pick<ToolPlace, "workspace">): Risk {
-  const { level, reason, files } = riskOfCommand(command);
+  const { level, reason, files, followsLinks = false } = riskOfCommand(command);
   if (level !== "read") return { level, reason };
   if (moves || place.workspace === "") return outside(command.words.join(" "));
   const found = files.map((file) => look(file, "read", place));
-  const away = found.findIndex(({ path }) => !isWithin(path, place.workspace));
+  const away = found.findIndex(({ path }) => !isWithin(path, place.workspace) || (followsLinks && isFolder(path)));
   return away === -1 ? { level, reason } : outside(files[away] ?? "");
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  } catch (error) {
+    if (typeof (error as NodeJS.ErrnoException).code === "string") return true;
+    throw error;
+  }
 }
 
 function outside(what: string): Risk {
@@ -96,16 +106,21 @@ function afterEquals(word: string): string[] {
 
 function look(text: string, access: "read" | "write", { workspace }: Pick<ToolPlace, "workspace">): PathSubject {
   const plain = text.replace(/^(?:~|\$HOME|\$\{HOME\})(?=\/|$)/, homedir());
-  const given = isAbsolute(plain) ? resolve(plain) : join("/", workspace, plain);
-  return { kind: "path", access, given, path: canonicalOrGiven(given) };
+  // As the system will read it: what `..` means is known only after the links before it.
+  const asWritten = isAbsolute(plain) ? plain : `${join("/", workspace)}/${plain}`;
+  const given = resolve(asWritten);
+  return { kind: "path", access, given, path: canonicalOrGiven(asWritten, given) };
 }
 
 /** What cannot be looked at is held against the rules as it is given; the command will be refused it too. */
-function canonicalOrGiven(path: string): string {
+function canonicalOrGiven(asWritten: string, given: string): string {
   try {
-    return canonicalPath(path);
+    return canonicalPath(asWritten);
   } catch (error) {
-    if (typeof (error as NodeJS.ErrnoException).code === "string") return path;
+    const { code } = error as NodeJS.ErrnoException;
+    // A command that starts in the workspace has a shorter name for it, which may not be too long.
+    if (code === "ENAMETOOLONG") return "";
+    if (typeof code === "string") return given;
     throw error;
   }
 }

@@ -17,6 +17,10 @@ export interface KnownCommand {
   readonly takesNoFiles?: true;
   /** `-5` stands for a number. */
   readonly takesCount?: true;
+  /** Two dashes alone end no flags: what comes after them is obeyed all the same. */
+  readonly isNeverPlain?: true;
+  /** In a folder it follows the links that it comes upon, so it is harmless with files only. */
+  readonly followsLinks?: true;
 }
 
 const read = (short: string, more: Omit<KnownCommand, "level" | "short"> = {}): KnownCommand => ({
@@ -61,11 +65,11 @@ export const KNOWN_COMMANDS: Readonly<Record<string, KnownCommand>> = {
   diff: read("abBiEqrstuwyNcUC", {
     valued: "UC",
     long: "brief unified side-by-side recursive new-file ignore-all-space ignore-space-change ignore-case color minimal text",
+    followsLinks: true,
   }),
   stat: read("cft", { valued: "c", long: "format terse file-system" }),
   du: read("abcdhkmsx", { valued: "d", long: "all human-readable max-depth summarize total" }),
   od: read("AcdjNtvx", { valued: "AjNt" }),
-  strings: read("antfo", { valued: "nt" }),
   md5sum: read("b"),
   sha1sum: read("b"),
   sha256sum: read("b"),
@@ -74,6 +78,7 @@ export const KNOWN_COMMANDS: Readonly<Record<string, KnownCommand>> = {
     words:
       "-name -iname -path -ipath -type -maxdepth -mindepth -size -mtime -mmin -empty -not -and -or -o -a -print -print0 -prune",
     notFiles: 0,
+    isNeverPlain: true,
   }),
   basename: safe("as", { valued: "s" }),
   dirname: safe("z"),
@@ -186,10 +191,27 @@ export const DESTRUCTIVE_CALLS: readonly (readonly [name: string, words: RegExp,
 export const RUNNERS: ReadonlySet<string> = new Set(
   `bash sh zsh dash ksh fish csh tcsh python python2 python3 node deno bun perl ruby php lua awk gawk mawk sed ed ex vi vim emacs eval
   exec source . command builtin env xargs parallel nohup nice ionice timeout time watch setsid stdbuf script unshare nsenter chroot
-  busybox find ssh sudo doas su pkexec docker podman make npx bunx pnpx uvx tclsh osascript expect gdb strace ltrace`.split(
-    /\s+/,
-  ),
+  busybox find ssh sudo doas su pkexec docker podman make npx bunx pnpx uvx tclsh osascript expect gdb strace ltrace
+  runuser systemd-run start-stop-daemon flock entr fd rg ag sort split tar cpio zip rsync less more most man pager nvim view vimdiff
+  nano emacsclient tmux screen sqlite3 psql mysql java jshell Rscript R julia pypy pypy3 tsx ts-node perf valgrind faketime chrt
+  taskset numactl proot fakeroot firejail bwrap socat openssl dpkg rpm gcc g++ cc c++ clang clang++ ld`.split(/\s+/),
 );
+
+/** The same of programs of which only some first words do that, or take a flag that names a program. */
+export const RUNNING_VERBS: Readonly<Record<string, RegExp>> = {
+  git: /^(am|archive|bisect|clone|config|daemon|difftool|fetch|for-each-repo|grep|hook|ls-remote|mergetool|pull|rebase|remote|send-email|submodule|svn)$/,
+  npm: /^(exec|explore|x)$/,
+  pnpm: /^(dlx|exec)$/,
+  yarn: /^(dlx|exec|node)$/,
+  go: /^(generate|run|tool)$/,
+  poetry: /^run$/,
+  uv: /^(run|tool)$/,
+  dotnet: /^(exec|run)$/,
+  bundle: /^exec$/,
+  gem: /^exec$/,
+  composer: /^exec$/,
+  gh: /^(alias|extension|codespace)$/,
+};
 
 /** Commands that write what their words name. */
 export const WRITERS: ReadonlySet<string> = new Set(

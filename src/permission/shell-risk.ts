@@ -7,6 +7,8 @@ export interface CommandRisk {
   readonly reason: string;
   /** The files that it reads, as they are written. */
   readonly files: readonly string[];
+  /** True: a folder among them may lead anywhere. */
+  readonly followsLinks?: boolean;
 }
 
 const GIT_REASON = "git only looks here, but a repository's own settings can name programs that it starts";
@@ -18,9 +20,9 @@ export function riskOfCommand({ words, fixedWords }: ParsedCommand): CommandRisk
   if (known !== undefined && fixedWords === words.length) {
     const operands = readFlags(known, name === "git" ? rest.slice(1) : rest);
     if (operands !== undefined) {
-      const { level, takesNoFiles } = known;
+      const { level, takesNoFiles, followsLinks = false } = known;
       const reason = name === "git" ? GIT_REASON : level === "read" ? `${name} only reads` : `${name} does no harm`;
-      return { level, reason, files: takesNoFiles === true ? [] : operands };
+      return { level, reason, files: takesNoFiles === true ? [] : operands, followsLinks };
     }
   }
   const harm = harmOf(words);
@@ -65,6 +67,7 @@ function readFlags(known: KnownCommand, words: readonly string[]): string[] | un
   for (let i = 0; i < words.length; i++) {
     const word = words[i] ?? "";
     if (word === "--") {
+      if (known.isNeverPlain === true) return undefined;
       operands.push(...words.slice(i + 1));
       break;
     }

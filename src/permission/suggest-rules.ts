@@ -1,7 +1,7 @@
 import { dirname, relative } from "node:path";
 import type { Assessment, Subject } from "../tool/tool.ts";
 import { formatCommandPattern } from "./command-pattern.ts";
-import { RUNNERS, WITH_SUBCOMMANDS } from "./known-commands.ts";
+import { RUNNERS, RUNNING_VERBS, WITH_SUBCOMMANDS } from "./known-commands.ts";
 import { isWithin } from "../workspace/path-names.ts";
 import type { RuleDraft } from "./rule.ts";
 
@@ -48,6 +48,7 @@ function commandPatterns({ words, fixedWords }: Command, isExact: boolean): stri
   const exact = fixedWords === words.length ? [formatCommandPattern({ words, isOpen: false })] : [];
   // A word such as `A=b`, a path, or a program that runs what it is given says nothing of other calls.
   if (isExact || RUNNERS.has(name) || !/^[\w.+-]+$/.test(name)) return exact;
+  if (Object.hasOwn(RUNNING_VERBS, name) && RUNNING_VERBS[name]?.test(verb) === true) return exact;
   const head = WITH_SUBCOMMANDS.has(name) ? [name, verb] : [name];
   const isVerb = head.length === 1 || /^[a-z][\w:-]*$/.test(verb);
   return isVerb && fixedWords >= head.length ? [...exact, formatCommandPattern({ words: head, isOpen: true })] : exact;

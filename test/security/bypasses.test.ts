@@ -1,4 +1,4 @@
-import { mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -18,6 +18,9 @@ beforeAll(() => {
   symlinkSync("/etc/passwd", join(workspace, "link-to-file"));
   symlinkSync("/", join(workspace, "link-to-root"));
   symlinkSync("/etc", join(workspace, "out"));
+  symlinkSync("out/../etc/passwd", join(workspace, "link-with-dots"));
+  mkdirSync(join(workspace, "folder"));
+  symlinkSync("/etc/passwd", join(workspace, "folder", "README.md"));
 });
 afterAll(() => rmSync(workspace, { recursive: true }));
 
