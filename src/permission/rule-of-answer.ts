@@ -1,3 +1,4 @@
+import type { JsonObject } from "../message/message.ts";
 import type { StoredSession } from "../session/session-store.ts";
 import type { DecisionScope, Permission } from "./permission.ts";
 import { checkRule, matchesTool } from "./rule-match.ts";
@@ -8,6 +9,8 @@ export interface AnswerWithRule {
   readonly decision: "approve" | "deny";
   readonly scope: DecisionScope | undefined;
   readonly rule: RuleDraft | undefined;
+  /** What is to run in the place of what was asked. */
+  readonly arguments: JsonObject | undefined;
   readonly actor: string;
 }
 
@@ -16,12 +19,13 @@ export function ruleOfAnswer(
   deps: Pick<RuleDeps, "newId" | "clock">,
   session: StoredSession,
   permission: Permission,
-  { decision, scope, rule, actor }: AnswerWithRule,
+  { decision, scope, rule, arguments: changed, actor }: AnswerWithRule,
 ): Rule | undefined {
   const effect = decision === "approve" ? "allow" : "deny";
   if (rule !== undefined) checkGiven(rule, effect, scope, permission);
   const reach = scope ?? rule?.scope ?? "once";
-  const pattern = rule ?? permission.suggestedRules[0];
+  // Those that are suggested are for what was asked, which is just what somebody who changes it does not want.
+  const pattern = rule ?? (changed === undefined ? permission.suggestedRules[0] : undefined);
   if (reach === "once" || pattern === undefined) return undefined;
   const draft: RuleDraft = { effect, scope: reach, tool: pattern.tool, pattern: pattern.pattern };
   checkRule(draft);

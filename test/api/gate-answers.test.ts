@@ -124,6 +124,17 @@ it("where no rule could speak for a call, an answer for longer is for once, and 
   expect(await rulesOf(sessionId)).toEqual([]);
 });
 
+it("whoever changes a call does not allow what it was before, for however long the answer is", async () => {
+  const { turn, sessionId } = await ask([["edit", { path: "/x/a" }]]);
+  const [request] = await gate.open(sessionId);
+  expect(request!.permission!.suggestedRules).not.toEqual([]);
+  const changed = { arguments: { path: "/x/b" }, scope: PermissionScope.SESSION };
+  const resolved = await gate.approve(request!.id, changed);
+  expect(resolved.appliedScope).toBe(PermissionScope.ONCE);
+  await gate.ended(turn);
+  expect(await rulesOf(sessionId)).toEqual([]);
+});
+
 it("answers that contradict themselves are refused, with the field and what to do, and use nothing up", async () => {
   const { turn, sessionId } = await ask([["edit", {}]], { workspace: "" });
   const requestId = (await gate.open(sessionId))[0]!.id;
