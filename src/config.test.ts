@@ -57,8 +57,9 @@ test("the sandbox is auto as shipped, and told by the flag, else by the variable
   }
 });
 
+const hostsOf = (...sandboxNetwork: string[]) => readConfig({ HOME: "/h" }, { sandboxNetwork }).sandboxHosts;
+
 test("hosts for the sandbox are names, addresses or all names below one, and nothing else", () => {
-  const hostsOf = (...sandboxNetwork: string[]) => readConfig({ HOME: "/h" }, { sandboxNetwork }).sandboxHosts;
   expect(hostsOf("example.com, *.example.org:443", "[::1]:80", "10.0.0.1")).toEqual([
     "example.com",
     "*.example.org:443",

@@ -50,7 +50,7 @@ test("a file that is not there, or is a folder, is said before a session is made
     expect(stderr).toContain(why);
   }
   expect(await command(["sessions", "list"])).toMatchObject({
-    stdout: expect.stringContaining(before.stdout.slice(0, 30)),
+    stdout: expect.stringContaining(before.stdout.slice(0, 30)) as unknown,
   });
 });
 
@@ -62,7 +62,7 @@ test("a picture that is none is refused with what to do", async () => {
 
 test("what is attached in a chat goes with what is said next, and with nothing after it", async () => {
   const bad = await command(["chat"], `/attach ${join(files, "nope")}\n`);
-  expect(bad).toMatchObject({ code: 2, stderr: expect.stringContaining("nope: there is no such file") });
+  expect(bad).toMatchObject({ code: 2, stderr: expect.stringContaining("nope: there is no such file") as unknown });
   const lines = [
     "/attach",
     `/attach ${join(files, "dot.png")}`,
@@ -114,11 +114,14 @@ test("an export takes pictures and files along where it is told to, and an impor
     string,
   ];
   const bare = await command(["sessions", "export", "last", "-o", file]);
-  expect(bare).toMatchObject({ code: 0, stderr: expect.stringContaining("2 pictures and files stay behind; --blobs") });
+  expect(bare).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining("2 pictures and files stay behind; --blobs") as unknown,
+  });
   const whole = await command(["sessions", "export", "last", "-o", file, "--blobs", folder]);
   expect(whole).toMatchObject({
     code: 0,
-    stderr: expect.stringContaining(`2 of 2 pictures and files are in ${folder}`),
+    stderr: expect.stringContaining(`2 of 2 pictures and files are in ${folder}`) as unknown,
   });
 
   const other = await startEngineProcess();
@@ -140,9 +143,12 @@ test("a folder of blobs that are not what they were is refused, and so is one th
   const name = "0".repeat(64);
   writeFileSync(join(folder, name), "changed");
   const bad = await command(["sessions", "import", file, "--blobs", folder]);
-  expect(bad).toMatchObject({ code: 2, stderr: expect.stringContaining(`${name} is not what its name says`) });
+  expect(bad).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(`${name} is not what its name says`) as unknown,
+  });
   const none = await command(["sessions", "import", file, "--blobs", join(files, "nowhere")]);
-  expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining("cannot be used (ENOENT)") });
+  expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining("cannot be used (ENOENT)") as unknown });
 });
 
 test("sessions show has what the agent means to do", async () => {

@@ -46,7 +46,7 @@ describe.each([
     expect(response.status).toBe(429);
     expect(JSON.parse(response.body)).toMatchObject({
       code: "resource_exhausted",
-      message: expect.stringContaining("larger than 4194304 bytes; upload what is large with POST /blobs"),
+      message: expect.stringContaining("larger than 4194304 bytes; upload what is large with POST /blobs") as unknown,
       details: [{ debug: { reason: "REQUEST_TOO_LARGE" } }],
     });
     expect(await statuses(started)).toEqual(SERVING);

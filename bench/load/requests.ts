@@ -79,9 +79,9 @@ async function* payloadsOfTurn({ messages }: Calls, sessionId: string): AsyncGen
 function arrivals<T>(source: AsyncGenerator<T>): Arrivals<T> {
   return {
     async next() {
-      const { value, done } = await source.next();
-      if (done === true) throw new Error("the stream ended");
-      return { value: value as T, atMs: now() };
+      const next = await source.next();
+      if (next.done === true) throw new Error("the stream ended");
+      return { value: next.value, atMs: now() };
     },
   };
 }

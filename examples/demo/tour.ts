@@ -100,8 +100,9 @@ function showEvents(events: AsyncIterator<FollowItem>, page: Page, output: Outpu
   const view = createSessionView(output, { page, isMarkdown: output.isTerminal });
   return async (isLast) => {
     for (;;) {
-      const { value, done } = await events.next();
-      if (done === true) throw new Error("the session's events ended");
+      const next = await events.next();
+      if (next.done === true) throw new Error("the session's events ended");
+      const { value } = next;
       if (value.kind === "reset") throw new Error("the session's log is another one now");
       if (value.kind !== "event") continue;
       view.show(value.event);

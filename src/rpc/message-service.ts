@@ -88,7 +88,10 @@ export function createMessageService(
     cancelTurn: async ({ sessionId, turnId, wait }) => {
       const waitMs = wait === undefined ? DEFAULT_CANCEL_WAIT_MS : durationMs(wait);
       const { turn, killed } = await cancelTurn(deps, { sessionId, turnId, waitMs });
-      return { turn: turnToProto(turn), killedProcesses: killed.slice(0, MAX_KILLED_TOLD).map((process) => ({ ...process })) };
+      return {
+        turn: turnToProto(turn),
+        killedProcesses: killed.slice(0, MAX_KILLED_TOLD).map((process) => ({ ...process })),
+      };
     },
 
     steer: async ({ sessionId, idempotencyKey, parts, framing, expectedTurnId }, context) => {

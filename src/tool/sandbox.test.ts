@@ -274,7 +274,7 @@ describe("a sandbox", () => {
     walled(async () => {
       const sandbox = make();
       const first = await run(sandbox, "echo kept > file && cat file && mktemp -d && echo own > $TMPDIR/own");
-      expect(first).toEqual({ code: 0, output: expect.stringContaining(join(dataDir, "tmp/ses_1/")) });
+      expect(first).toEqual({ code: 0, output: expect.stringContaining(join(dataDir, "tmp/ses_1/")) as unknown });
       expect(readFileSync(join(workspace, "file"), "utf8")).toBe("kept\n");
       expect((await run(sandbox, "cat $TMPDIR/own")).output).toBe("own\n");
       const other = await run(sandbox, `echo $TMPDIR; cat ${dataDir}/tmp/ses_1/own`, { sessionId: "ses_2" });

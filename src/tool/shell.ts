@@ -184,5 +184,7 @@ function whenStopped(signal: AbortSignal, timeoutMs: number, clock: Clock) {
 
 /** Never resolves; rejects where a promise does. */
 function failureOf(promise: Promise<void>): Promise<never> {
-  return new Promise((_, reject) => promise.catch(reject));
+  return new Promise((_, reject) => {
+    promise.catch(reject);
+  });
 }

@@ -226,7 +226,7 @@ it("a hook is told how calls ended, also one that was cancelled", async () => {
     session_id: sessionId,
     tool: "read",
     outcome: "cancelled",
-    duration_ms: expect.any(Number),
+    duration_ms: expect.any(Number) as unknown,
   });
   expect(await actionsOf(sessionId)).toEqual(["PERMISSION_DECIDED allow", "TOOL_STARTED", "TOOL_ENDED cancelled"]);
   expect(verifyAudit(turns.engine.dataDir, []).problems).toEqual([]);

@@ -145,7 +145,7 @@ it("a tool that runs when the time is over is stopped, and the model is told so 
   expectClosed(await replay(turns.engine, sessionId));
 });
 
-it("it outlives a restart: the same request, and its answer continues the turn", async () => {
+it("outlives a restart: the same request, and its answer continues the turn", async () => {
   const { sessionId, turn } = await begin({ maxSteps: 1 }, 1);
   const before = await openRequest(sessionId);
   await resting(sessionId);

@@ -22,10 +22,12 @@ export interface OnceResult {
   readonly badWaits: number;
 }
 
+function strip(statements: readonly Statement[]): Statement[] {
+  return statements.map(({ claim: _claim, ...statement }) => statement);
+}
+
 /** One more answer than may count is the fault to be found: without claims who loses is not told. */
 export function withoutClaims(db: Database): Database {
-  const strip = (statements: readonly Statement[]): Statement[] =>
-    statements.map(({ claim: _claim, ...statement }) => statement);
   return {
     ...db,
     transact: (statements, options) => db.transact(strip(statements), options),

@@ -67,7 +67,11 @@ function callOf(step: number): ToolCall {
 }
 
 function resultsIn({ messages }: ChatCompletionRequest): string[] {
-  return messages.flatMap(({ role, content }) => (role === "tool" ? [String(content)] : []));
+  return messages.flatMap(({ role, content }) => (role === "tool" && typeof content === "string" ? [content] : []));
+}
+
+function isDone(request: ChatCompletionRequest): boolean {
+  return SCRIPT.at(-1)!.told.test(resultsIn(request).at(-1) ?? "");
 }
 
 function scriptModel(): void {
@@ -78,7 +82,6 @@ function scriptModel(): void {
     };
     upstream.mock.on({ predicate: isNext }, { toolCalls: [callOf(step)] });
   }
-  const isDone = (request: ChatCompletionRequest): boolean => SCRIPT.at(-1)!.told.test(resultsIn(request).at(-1) ?? "");
   upstream.mock.on({ predicate: isDone }, { content: "The sum took away what it should add. It is mended." });
 }
 

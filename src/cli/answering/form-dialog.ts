@@ -102,7 +102,8 @@ export function createFormDialog(
           ...head(columns),
           ...[...values].map(([name, value]) => {
             const label = fields?.find((field) => field.name === name)?.label ?? name;
-            return shorten(`  ${foreignLine(label)}: ${foreignLine(String(value))}`, columns - 1);
+            const shown = typeof value === "string" ? value : JSON.stringify(value);
+            return shorten(`  ${foreignLine(label)}: ${foreignLine(shown)}`, columns - 1);
           }),
         ],
         cursorAfter: undefined,
