@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { setImmediate } from "node:timers/promises";
 
 /** A page as text. */
@@ -87,22 +89,28 @@ function decoderOf(name: string): InstanceType<typeof TextDecoder> {
   }
 }
 
+let loading: ReturnType<typeof load> | undefined;
+
 async function toMarkdown(html: string, url: URL, signal: AbortSignal): Promise<string> {
-  const { streamHtmlToMarkdown } = await import("mdream");
-  const pieces = new ReadableStream<string>({
-    async pull(controller) {
-      for (let at = 0; at < html.length; at += PIECE_CHARS) {
-        signal.throwIfAborted();
-        controller.enqueue(html.slice(at, at + PIECE_CHARS));
-        await setImmediate();
-      }
-      controller.close();
-    },
-  });
+  loading ??= load();
+  const { MarkdownStream } = await loading;
+  using stream = new MarkdownStream({ origin: url.origin, plugins: { filter: { exclude: LEFT_OUT } } });
   let markdown = "";
-  for await (const piece of streamHtmlToMarkdown(pieces, { origin: url.origin, filter: { exclude: LEFT_OUT } })) {
-    markdown += piece;
+  for (let at = 0, end = 0; at < html.length; at = end) {
+    signal.throwIfAborted();
+    end = at + PIECE_CHARS;
+    // Half of a character would be none.
+    if (/[\uD800-\uDBFF]/.test(html[end - 1] ?? "")) end++;
+    markdown += stream.processChunk(html.slice(at, end));
     await setImmediate();
   }
-  return markdown.trim();
+  return (markdown + stream.finish()).trim();
+}
+
+/** As WebAssembly: it reaches no memory but its own, and is the same on every machine. */
+async function load() {
+  const converter = await import("mdream/wasm");
+  const module = await readFile(createRequire(import.meta.url).resolve("mdream/wasm/mdream_edge_bg.wasm"));
+  converter.initSync({ module });
+  return converter;
 }
