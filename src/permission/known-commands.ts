@@ -37,8 +37,8 @@ const safe = (short: string, more: Omit<KnownCommand, "level" | "short"> = {}): 
 
 /** Those that read files do not follow links that they come upon, write no file, and start no program. */
 export const KNOWN_COMMANDS: Readonly<Record<string, KnownCommand>> = {
-  ls: read("1aAbBcCdFfgGhiIklmnNopqQrRsStTuUvwxXZ", {
-    valued: "ITw",
+  // -I, -T and -w have a value on some systems and none on others, where that would be a file.
+  ls: read("1aAbBcCdFfgGhiklmnNopqQrRsStuUvxXZ", {
     long: "all almost-all author classify color directory full-time group-directories-first human-readable inode recursive reverse size sort time time-style",
   }),
   pwd: read("P", { maxOperands: 0 }),
