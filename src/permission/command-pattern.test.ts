@@ -48,6 +48,15 @@ test("what the shell makes up is allowed under a star alone, and caught wherever
   expect(mayMatch(parse("npm *"), open)).toBe(false);
 });
 
+test.each(["find . -exec rm x ;", "eval rm x", "watch -n 5 rm x", "strace rm x", "flock l rm x", "coproc rm x"])(
+  "what forbids rm catches it in %j, and what allows rm does not",
+  (text) => {
+    expect(mayMatch(parse("rm *"), command(text.split(" ")))).toBe(true);
+    expect(mustMatch(parse("rm *"), command(text.split(" ")))).toBe(false);
+    expect(mayMatch(parse("mv *"), command(text.split(" ")))).toBe(false);
+  },
+);
+
 test.each([
   ["src/*.ts", "src/a.ts", true],
   ["src/*.ts", "src/a/b.ts", false],

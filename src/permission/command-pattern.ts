@@ -63,8 +63,12 @@ export function mayMatch(pattern: CommandPattern, command: Command): boolean {
   });
 }
 
-const CARRIERS =
-  /^(?:.*\/)?(?:sudo|doas|env|nohup|nice|ionice|timeout|time|exec|command|builtin|xargs|stdbuf|setsid|chroot|busybox)$/;
+/** Programs that run the words after them, and the flags of `find` that do. */
+const CARRIERS = new RegExp(
+  "^(?:-(?:exec|execdir|ok|okdir)|(?:.*/)?(?:sudo|doas|env|nohup|nice|ionice|timeout|time|exec|command|builtin|xargs|stdbuf|setsid" +
+    "|chroot|busybox|eval|coproc|parallel|watch|strace|ltrace|flock|unshare|nsenter|entr|systemd-run|taskset|chrt|faketime|fakeroot" +
+    "|proot|firejail|bwrap|runuser|pkexec))$",
+);
 
 /** Whether what comes after these words may be a command of its own. */
 function isCarried(before: readonly string[]): boolean {
