@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import {
@@ -12,6 +12,7 @@ import {
 import { readMark } from "../../src/tool/process-table.ts";
 import { ownSeconds, processesOf, processesWith, untilThere } from "../faults/commands.ts";
 import { BYPASSES } from "../security/bypasses.ts";
+import { makeLinksOut } from "../security/links-out.ts";
 import { useGate } from "./gate-world.ts";
 import { refusalOf, text, watchUntil } from "./observe.ts";
 import { says } from "./scripted-upstream.ts";
@@ -75,10 +76,7 @@ test("after git status was allowed for ever, the engine lets no bypass run unask
   const check = (command: string) =>
     turns.engine.permissions.checkPermission({ sessionId, tool: "shell", arguments: { command } });
   expect((await check("git status")).decision).toBe(CheckDecision.ALLOW);
-  const folder = await folderOf(sessionId);
-  symlinkSync("/etc/passwd", join(folder, "link-to-file"));
-  symlinkSync("/", join(folder, "link-to-root"));
-  symlinkSync("/etc", join(folder, "out"));
+  makeLinksOut(await folderOf(sessionId));
   const escaped: string[] = [];
   for (const { command } of BYPASSES) {
     const verdict = await check(command).catch(async (error: unknown) => refusalOf(Promise.reject(error as Error)));

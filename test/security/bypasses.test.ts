@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -9,18 +9,14 @@ import { createProtectedPaths } from "../../src/permission/protected-paths.ts";
 import type { Rule } from "../../src/permission/rule.ts";
 import type { Assessment } from "../../src/tool/tool.ts";
 import { BYPASSES } from "./bypasses.ts";
+import { makeLinksOut } from "./links-out.ts";
 
 let workspace: string;
 
 beforeAll(() => {
   workspace = realpathSync(mkdtempSync(join(tmpdir(), "parley-bypasses-")));
   writeFileSync(join(workspace, "README.md"), "hello\n");
-  symlinkSync("/etc/passwd", join(workspace, "link-to-file"));
-  symlinkSync("/", join(workspace, "link-to-root"));
-  symlinkSync("/etc", join(workspace, "out"));
-  symlinkSync("out/../etc/passwd", join(workspace, "link-with-dots"));
-  mkdirSync(join(workspace, "folder"));
-  symlinkSync("/etc/passwd", join(workspace, "folder", "README.md"));
+  makeLinksOut(workspace);
 });
 afterAll(() => rmSync(workspace, { recursive: true }));
 
