@@ -171,14 +171,14 @@ test("where there is no bash it is sh, and where there is none that is said", as
 
 test("a job runs on after its call, is read piece by piece, listed and stopped", async () => {
   const it = setUp();
-  expect(await it.shell({ command: "echo one; sleep 0.3; echo two; sleep 430; true", background: true })).toContain(
-    "Job 1 runs",
-  );
+  const command = "echo one; until [ -e two ]; do :; done; echo two; sleep 430; true";
+  expect(await it.shell({ command, background: true })).toContain("Job 1 runs");
   expect(await it.jobs({ action: "read", job: 1, wait_ms: 5000 })).toMatch(/^job 1: running for .*\none\n$/);
+  writeFileSync(join(workspace, "two"), "");
   expect(await it.jobs({ action: "read", job: 1, wait_ms: 5000 })).toMatch(/\ntwo\n$/);
   expect(await it.jobs({ action: "read", job: 1 })).toMatch(/\n\[no new output\]$/);
   expect(await it.jobs({ action: "read", job: 1, all: true })).toMatch(/\none\ntwo\n$/);
-  expect(await it.jobs({ action: "list" })).toMatch(/^job 1: running for \d+\.\d s: echo one; sleep/);
+  expect(await it.jobs({ action: "list" })).toMatch(/^job 1: running for \d+\.\d s: echo one; until/);
   expect(await it.jobs({ action: "stop", job: 1 })).toMatch(
     /^job 1: ended by the signal SIGTERM .*; 2 of its processes were ended/,
   );
