@@ -704,7 +704,8 @@ type ResolvePermissionRequest struct {
 	// Whether the call may run.
 	Decision PermissionDecision `protobuf:"varint,3,opt,name=decision,proto3,enum=parley.v1.PermissionDecision" json:"decision,omitempty"`
 	// How far the decision reaches. Beyond ONCE it writes a rule: `rule`, or else the first that the request suggests, with this
-	// scope; where it suggests none it is ONCE, and the response says so. Unspecified = the scope of `rule`, or ONCE.
+	// scope; where it suggests none, or `arguments` are changed, it is ONCE, and the response says so. Unspecified = the scope of
+	// `rule`, or ONCE.
 	Scope PermissionScope `protobuf:"varint,4,opt,name=scope,proto3,enum=parley.v1.PermissionScope" json:"scope,omitempty"`
 	// The rule to write; its scope is `scope` where that is set, and its effect fits the decision. Absent = see `scope`.
 	Rule *RuleDraft `protobuf:"bytes,5,opt,name=rule,proto3" json:"rule,omitempty"`

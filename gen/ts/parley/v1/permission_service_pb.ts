@@ -395,7 +395,8 @@ export type ResolvePermissionRequest = Message<"parley.v1.ResolvePermissionReque
 
   /**
    * How far the decision reaches. Beyond ONCE it writes a rule: `rule`, or else the first that the request suggests, with this
-   * scope; where it suggests none it is ONCE, and the response says so. Unspecified = the scope of `rule`, or ONCE.
+   * scope; where it suggests none, or `arguments` are changed, it is ONCE, and the response says so. Unspecified = the scope of
+   * `rule`, or ONCE.
    *
    * @generated from field: parley.v1.PermissionScope scope = 4;
    */

@@ -544,7 +544,8 @@ class ResolvePermissionRequest(Message[_ResolvePermissionRequestFields]):
             ```
         scope:
             How far the decision reaches. Beyond ONCE it writes a rule: `rule`, or else the first that the request suggests, with this
-            scope; where it suggests none it is ONCE, and the response says so. Unspecified = the scope of `rule`, or ONCE.
+            scope; where it suggests none, or `arguments` are changed, it is ONCE, and the response says so. Unspecified = the scope of
+            `rule`, or ONCE.
 
             ```proto
             parley.v1.PermissionScope scope = 4;
