@@ -62,8 +62,9 @@ export async function openStore(base: Base) {
   closers.add(() => db.close());
   // Only now: a directory that is refused is left as it was.
   const token = readOrMakeToken(config.dataDir);
-  const audit = await openAudit(base, db, token, mustCheck);
-  closers.add(() => endAudit(base, audit));
+  const audit = await openAudit(base, db, token);
+  const run = createRun(base, audit, mustCheck);
+  closers.add(run.end);
   const log = createEventLog(db, encodePayload, clock);
   closers.add(() => log.close());
   const removed = createRemovedSessions(db, onBug, clock);
@@ -83,7 +84,19 @@ export async function openStore(base: Base) {
   const logEpoch = await readLogEpoch(db);
   const rest = { tokens, sandbox, feed, blobs, waker, ...requests, ...(await openPlaces(config)) };
   const wasKilled = mustCheck || lastEngine !== undefined;
-  return { token, wasKilled, db, audit, log, logEpoch, removed, searchIndex, idempotency, ...rest };
+  return {
+    token,
+    wasKilled,
+    db,
+    audit,
+    beginRun: run.begin,
+    log,
+    logEpoch,
+    removed,
+    searchIndex,
+    idempotency,
+    ...rest,
+  };
 }
 
 /** Where sessions work, and the only way to the files there. */
@@ -93,14 +106,25 @@ async function openPlaces({ dataDir, workspaceRoots }: Config) {
   return { workspaces, files };
 }
 
-/** The audit log, with the first entry of this run. */
-async function openAudit({ config, clock }: Base, db: Database, token: string, isAfterCrash: boolean) {
+function openAudit({ config, clock }: Base, db: Database, token: string): Promise<AuditLog> {
   const secrets = [token, config.token, ...config.profiles.map(({ apiKey }) => apiKey)];
   const scrub = createScrub(secrets.filter((secret) => secret !== undefined));
-  const audit = await openAuditLog(db, { clock, scrub, keepMs: config.auditDays * DAY_MS });
-  const detail = { version: packageFile.version, after_crash: isAfterCrash };
-  await audit.add({ action: "ENGINE_STARTED", actor: "", detail });
-  return audit;
+  return openAuditLog(db, { clock, scrub, keepMs: config.auditDays * DAY_MS });
+}
+
+/** The first and the last entry of a run. A start that does not come to serve anybody leaves none: it changes nothing. */
+function createRun(base: Base, audit: AuditLog, isAfterCrash: boolean) {
+  let isBegun = false;
+  return {
+    async begin(): Promise<void> {
+      const detail = { version: packageFile.version, after_crash: isAfterCrash };
+      await audit.add({ action: "ENGINE_STARTED", actor: "", detail });
+      isBegun = true;
+    },
+    async end(): Promise<void> {
+      if (isBegun) await endAudit(base, audit);
+    },
+  };
 }
 
 /** The last entry of a run. Its hash goes to the log as well: whoever cuts the end off cannot reach it there. */

@@ -94,6 +94,7 @@ export async function serve(
   });
   closers.add(() => app.close({ graceMs: GRACE_MS }));
   const urls = await waysIn.open(app);
+  await store.beginRun();
   const announce = (): void => {
     const certificate = waysIn.certificate();
     const about = { url: urls[0] ?? "", urls, pid: process.pid, version };

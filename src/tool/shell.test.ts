@@ -171,7 +171,7 @@ test("where there is no bash it is sh, and where there is none that is said", as
 
 test("a job runs on after its call, is read piece by piece, listed and stopped", async () => {
   const it = setUp();
-  const command = "echo one; until [ -e two ]; do :; done; echo two; sleep 430; true";
+  const command = "echo one; until [ -e two ]; do :; done; sleep 430 & echo two; wait";
   expect(await it.shell({ command, background: true })).toContain("Job 1 runs");
   expect(await it.jobs({ action: "read", job: 1, wait_ms: 5000 })).toMatch(/^job 1: running for .*\none\n$/);
   writeFileSync(join(workspace, "two"), "");
