@@ -94,17 +94,21 @@ let loading: ReturnType<typeof load> | undefined;
 async function toMarkdown(html: string, url: URL, signal: AbortSignal): Promise<string> {
   loading ??= load();
   const { MarkdownStream } = await loading;
-  using stream = new MarkdownStream({ origin: url.origin, plugins: { filter: { exclude: LEFT_OUT } } });
-  let markdown = "";
-  for (let at = 0, end = 0; at < html.length; at = end) {
-    signal.throwIfAborted();
-    end = at + PIECE_CHARS;
-    // Half of a character would be none.
-    if (/[\uD800-\uDBFF]/.test(html[end - 1] ?? "")) end++;
-    markdown += stream.processChunk(html.slice(at, end));
-    await setImmediate();
+  const stream = new MarkdownStream({ origin: url.origin, plugins: { filter: { exclude: LEFT_OUT } } });
+  try {
+    let markdown = "";
+    for (let at = 0, end = 0; at < html.length; at = end) {
+      signal.throwIfAborted();
+      end = at + PIECE_CHARS;
+      // Half of a character would be none.
+      if (/[\uD800-\uDBFF]/.test(html[end - 1] ?? "")) end++;
+      markdown += stream.processChunk(html.slice(at, end));
+      await setImmediate();
+    }
+    return (markdown + stream.finish()).trim();
+  } finally {
+    stream.free();
   }
-  return (markdown + stream.finish()).trim();
 }
 
 /** As WebAssembly: it reaches no memory but its own, and is the same on every machine. */
