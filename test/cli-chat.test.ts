@@ -446,6 +446,28 @@ describe("commands of a chat", () => {
     expect(times(seen, "› echo: one too many")).toBe(0);
   });
 
+  test("a mode that another sets is told with what it means, and stands in the line of the state until it is default again", async () => {
+    const elsewhere = (mode: string): TerminalStep => beside("permissions", "mode", "last", mode, ...here());
+    const { seen, code } = await inTerminal(
+      ["chat", ...here()],
+      [
+        NEW,
+        say("echo: hello"),
+        { wait: "\nhello" },
+        IDLE,
+        elsewhere("trust_all"),
+        { wait: "the mode is now trust_all: it never asks" },
+        { wait: "○ idle · trust_all · " },
+        say("/mode default"),
+        { wait: "the mode is now default: it reads in the folder and asks before the rest" },
+        { gone: "· trust_all ·" },
+        CTRL_D,
+      ],
+    );
+    expect(code).toBe(0);
+    expect(times(seen, "the mode is now trust_all")).toBe(1);
+  });
+
   test("/title, /star and /model change the session, and the line of its state says so", async () => {
     const steps = [
       NEW,

@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { EventSchema, QueuedKind, SessionSchema } from "../client/client.ts";
+import { ApprovalMode, EventSchema, QueuedKind, SessionSchema } from "../client/client.ts";
 import { createSessionFacts } from "./session-facts.ts";
 
 type EventInit = MessageInitShape<typeof EventSchema>;
@@ -11,6 +11,7 @@ function facts(nowMs = (): number => 5000) {
     title: "old",
     model: "m1",
     profile: "p1",
+    approvalMode: ApprovalMode.DEFAULT,
     usage: { inputTokens: 3n, outputTokens: 4n },
   });
   const found = createSessionFacts(session, nowMs);
@@ -35,6 +36,13 @@ test("tokens add up, and title, model and star are the last that were told", () 
   see({ case: "modelChanged", value: { model: "m2", profile: "p2" } });
   see({ case: "sessionChanged", value: { session: { title: "new", model: "m2", profile: "p2", starred: true } } });
   expect(found).toMatchObject({ tokens: 22n, model: "m2", profile: "p2", title: "new", isStarred: true });
+});
+
+test("the mode is that of the session, then the last that was told", () => {
+  const { found, see } = facts();
+  expect(found.mode).toBe(ApprovalMode.DEFAULT);
+  see({ case: "sessionChanged", value: { session: { approvalMode: ApprovalMode.TRUST_ALL } } });
+  expect(found.mode).toBe(ApprovalMode.TRUST_ALL);
 });
 
 test("what waits is in the order in which it will be taken up", () => {

@@ -1,4 +1,11 @@
-import { type Event, type QueuedMessage, QueuedKind, type Session, type Usage } from "../client/client.ts";
+import {
+  type ApprovalMode,
+  type Event,
+  type QueuedMessage,
+  QueuedKind,
+  type Session,
+  type Usage,
+} from "../client/client.ts";
 
 /** What a human wants to know of a session at a glance, kept up with its events. */
 export interface SessionFacts {
@@ -6,6 +13,8 @@ export interface SessionFacts {
   readonly model: string;
   readonly profile: string;
   readonly isStarred: boolean;
+  /** How much it may do without asking. */
+  readonly mode: ApprovalMode;
   /** In and out, of all its turns. */
   readonly tokens: bigint;
   readonly runningTurnId: string | undefined;
@@ -22,13 +31,13 @@ export interface SessionFacts {
 
 export function createSessionFacts(session: Session, nowMs: () => number): SessionFacts {
   const queue = new Map<string, QueuedMessage>();
-  let { title, model, profile, starred } = session;
+  let { title, model, profile, starred, approvalMode: mode } = session;
   let tokens = tokensOf(session.usage);
   let runningTurnId = session.runningTurnId || undefined;
   let runningSinceMs = nowMs();
 
   function take(now: Session): void {
-    ({ title, model, profile, starred } = now);
+    ({ title, model, profile, starred, approvalMode: mode } = now);
   }
   return {
     get title() {
@@ -42,6 +51,9 @@ export function createSessionFacts(session: Session, nowMs: () => number): Sessi
     },
     get isStarred() {
       return starred;
+    },
+    get mode() {
+      return mode;
     },
     get tokens() {
       return tokens;

@@ -3,8 +3,8 @@ import { type ChatCommand, list, roomOf } from "./command.ts";
 import type { Chat } from "./state.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../failure.ts";
-import { MODE_WORDS, type ModeWord } from "../permissions/names.ts";
-import { modeOf, modeWord } from "../permissions/words.ts";
+import { MODE_WORDS } from "../permissions/names.ts";
+import { MODE_MEANINGS, modeOf, modeWord } from "../permissions/words.ts";
 import { addRequestCommands } from "../program/requests.ts";
 import { typedWords } from "./typed-words.ts";
 
@@ -38,25 +38,20 @@ async function requests(chat: Chat, argument: string): Promise<void> {
 }
 
 async function mode(chat: Chat, argument: string): Promise<void> {
-  const { sessionId } = roomOf(chat);
+  const { sessionId, facts } = roomOf(chat);
   const word = MODE_WORDS.find((one) => one === argument);
   if (argument !== "" && word === undefined)
     throw new UsageError(`there is no mode ${argument}; take one of ${MODE_WORDS.join(", ")}`);
+  const before = facts.mode;
   const { session } =
     word === undefined
       ? await chat.client.sessions.getSession({ sessionId })
       : await chat.client.permissions.setApprovalMode({ sessionId, mode: modeOf(word) });
-  if (session !== undefined) list(chat, [chat.context.out.style.dim(`the mode is ${modeWord(session.approvalMode)}`)]);
+  // A change is told to a human by its event, whoever made it.
+  const isTold = chat.isInteractive && word !== undefined && session?.approvalMode !== before;
+  if (session !== undefined && !isTold)
+    list(chat, [chat.context.out.style.dim(`the mode is ${modeWord(session.approvalMode)}`)]);
 }
-
-const MODE_HINTS: Readonly<Record<ModeWord, string>> = {
-  confirm_all: "ask before everything",
-  default: "read in the folder, ask before the rest",
-  auto_approve_edits: "read and edit in the folder, ask before the rest",
-  trust_all: "never ask",
-  plan: "look, don't touch",
-  restricted: "never ask: what would be asked about is denied",
-};
 
 export const REQUEST_COMMANDS: readonly ChatCommand[] = [
   {
@@ -72,6 +67,6 @@ export const REQUEST_COMMANDS: readonly ChatCommand[] = [
     argument: "[MODE]",
     hint: "how much may be done without asking",
     run: mode,
-    choices: () => MODE_WORDS.map((text) => ({ text, hint: MODE_HINTS[text] })),
+    choices: () => MODE_WORDS.map((text) => ({ text, hint: MODE_MEANINGS[text] })),
   },
 ];

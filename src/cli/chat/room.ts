@@ -4,6 +4,7 @@ import { RETRY_HINT, showOld } from "./open.ts";
 import type { Chat, Room } from "./state.ts";
 import { createChatTurns } from "./turns.ts";
 import { tellAsked } from "../requests/tell-asked.ts";
+import { modeText } from "../permissions/words.ts";
 import { tellState } from "../follow-state.ts";
 import { createSessionFacts } from "../session-facts.ts";
 import { createSessionView } from "../session-view.ts";
@@ -107,11 +108,14 @@ function show(chat: Chat, room: Room, item: FollowItem): void {
     return;
   }
   // The facts first: what waits goes from the line of the state when it appears as said.
+  const modeBefore = room.facts.mode;
   room.facts.see(item.event);
   chat.desk?.see(item.event);
   if (!chat.isInteractive) tellAsked(context, item.event);
   if (context.json) context.out.write(`${toJsonString(EventSchema, item.event)}\n`);
   else room.view.show(item.event);
+  // How much it may do unasked is never changed in silence, least of all by somebody else.
+  if (room.facts.mode !== modeBefore) context.note(`the mode is now ${modeText(room.facts.mode)}`);
   room.turns.see(item.event);
   if (item.event.payload.case === "turnEnded") chat.hasInterrupted = false;
   chat.refresh();

@@ -1,5 +1,7 @@
 import { waitingLine } from "./command-queue.ts";
 import type { Chat } from "./state.ts";
+import { ApprovalMode } from "../../client/client.ts";
+import { modeWord } from "../permissions/words.ts";
 import { formatCount, formatSpan } from "../format.ts";
 
 const MAX_WAITING = 4;
@@ -22,6 +24,7 @@ export function statusLine(chat: Chat, label: string, nowMs: number): string {
   const isPaused = count > 0 && facts.runningTurnId === undefined;
   return [
     state,
+    facts.mode === ApprovalMode.DEFAULT ? "" : modeWord(facts.mode),
     foreignLine(facts.model),
     facts.tokens === 0n ? "" : formatCount(facts.tokens, "token"),
     count === 0 ? "" : `${count} waiting${isPaused ? ", until an answer completes" : ""}`,
