@@ -54,6 +54,18 @@ test("a file that is not there, or is a folder, is said before a session is made
   });
 });
 
+test.each([
+  ["run", "-", "parley run --file FILE"],
+  ["chat", "--plain", "/attach FILE"],
+])("%s %s of more than a message holds ends as bad input before anything is sent", async (name, option, instead) => {
+  const before = await command(["sessions", "list", "--json"]);
+  const { stderr, ...ended } = await command([name, option], `${"x".repeat(20_000_000)}\n`);
+  expect(ended).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toMatch(/^parley: the text has 2000000[01] bytes, and a message holds 1048576 \(1 MiB\); .*\n$/);
+  expect(stderr).toContain(instead);
+  expect(await command(["sessions", "list", "--json"])).toEqual(before);
+});
+
 test("a picture that is none is refused with what to do", async () => {
   const { stderr, code } = await run("--image", join(files, "none.png"));
   expect(code).toBe(4);

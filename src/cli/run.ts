@@ -18,6 +18,7 @@ import { UsageError } from "./failure.ts";
 import { tellState } from "./follow-state.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { turnEndText } from "./session-lines.ts";
+import { checkSaidBytes, MAX_SAID_BYTES } from "./said-text.ts";
 import { resolveSession } from "./session-ref.ts";
 import { modeOf } from "./permissions/words.ts";
 import { tellAsked } from "./requests/tell-asked.ts";
@@ -69,14 +70,20 @@ export async function run(context: Context, given: string | undefined, options: 
 }
 
 async function readText({ stdin, err }: Context, given: string | undefined): Promise<string> {
-  if (given !== undefined && given !== "-") return nonEmpty(given);
+  if (given !== undefined && given !== "-") return sayable(given, Buffer.byteLength(given));
   if (stdin.isTTY && err.isTerminal) err.write(`${err.style.dim("type the text; Ctrl-D ends it")}\n`);
   const pieces: Buffer[] = [];
-  for await (const piece of stdin) pieces.push(piece as Buffer);
-  return nonEmpty(Buffer.concat(pieces).toString("utf8"));
+  let bytes = 0;
+  for await (const piece of stdin as AsyncIterable<Buffer>) {
+    bytes += piece.length;
+    // What is too much is counted to its end, and not kept.
+    if (bytes <= MAX_SAID_BYTES) pieces.push(piece);
+  }
+  return sayable(Buffer.concat(pieces).toString("utf8"), bytes);
 }
 
-function nonEmpty(text: string): string {
+function sayable(text: string, bytes: number): string {
+  checkSaidBytes(bytes, "give it as a file: parley run --file FILE 'what to do with it'");
   if (text.trim() === "") throw new UsageError('there is nothing to say; give a text: parley run "what time is it?"');
   return text;
 }

@@ -3,6 +3,7 @@ import { reasonOf, type Turn } from "../../client/client.ts";
 import { enterNewRoom } from "./room.ts";
 import type { Chat, Room } from "./state.ts";
 import type { AttachedFile } from "../attach-file.ts";
+import { checkSaidBytes } from "../said-text.ts";
 import { tryAgain } from "../try-again.ts";
 
 export const textPart = (text: string) => ({ content: { case: "text" as const, value: text } });
@@ -11,6 +12,7 @@ type Parts = AttachedFile["part"][];
 
 /** Says something to the model: as a turn, or as one to follow where another runs. From a pipe: and waits for its end. */
 export async function say(chat: Chat, text: string): Promise<void> {
+  checkSaidBytes(Buffer.byteLength(text), "put it into a file: /attach FILE, and then what to do with it");
   const room = chat.room ?? (await openRoom(chat));
   const { attached = [] } = chat;
   const parts = [textPart(text), ...attached.map(({ part }) => part)];
