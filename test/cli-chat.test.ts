@@ -468,6 +468,21 @@ describe("commands of a chat", () => {
     expect(times(seen, "the mode is now trust_all")).toBe(1);
   });
 
+  test("a mode that is set before anything is said, or at the start, is that of the session to come", async () => {
+    const mode = async () => (await parley(["permissions", "mode", "last", ...here()])).stdout;
+    const lines = await parley(["chat", ...here()], "/mode\n/mode plan\necho: hello\n/mode\n");
+    expect(lines).toMatchObject({ code: 0 });
+    expect(lines.stdout).toContain("the mode of the next session is the engine's own");
+    expect(lines.stdout).toContain("the mode of the next session is plan: it looks and touches nothing");
+    expect(lines.stdout).toContain("the mode is plan");
+    expect(await mode()).toBe("plan\n");
+    const steps = [{ wait: "○ new session · restricted" }, say("echo: hello"), { wait: "○ idle · restricted" }, CTRL_D];
+    await inTerminal(["chat", "--mode", "restricted", ...here()], steps);
+    expect(await mode()).toBe("restricted\n");
+    expect((await parley(["chat", "--mode", "yolo", ...here()])).code).toBe(2);
+    expect((await parley(["chat", "--mode", "plan", "--session", "last", ...here()])).code).toBe(2);
+  });
+
   test("/title, /star and /model change the session, and the line of its state says so", async () => {
     const steps = [
       NEW,

@@ -1,10 +1,11 @@
 import { Command, CommanderError } from "commander";
-import { type ChatCommand, list, roomOf } from "./command.ts";
-import type { Chat } from "./state.ts";
+import { ApprovalMode } from "../../client/client.ts";
+import { type ChatCommand, list } from "./command.ts";
+import type { Chat, Room } from "./state.ts";
 import type { Context } from "../context.ts";
 import { UsageError } from "../failure.ts";
-import { MODE_WORDS } from "../permissions/names.ts";
-import { MODE_MEANINGS, modeOf, modeWord } from "../permissions/words.ts";
+import { MODE_WORDS, type ModeWord } from "../permissions/names.ts";
+import { MODE_MEANINGS, modeOf, modeText, modeWord } from "../permissions/words.ts";
 import { addRequestCommands } from "../program/requests.ts";
 import { typedWords } from "./typed-words.ts";
 
@@ -38,10 +39,23 @@ async function requests(chat: Chat, argument: string): Promise<void> {
 }
 
 async function mode(chat: Chat, argument: string): Promise<void> {
-  const { sessionId, facts } = roomOf(chat);
   const word = MODE_WORDS.find((one) => one === argument);
   if (argument !== "" && word === undefined)
     throw new UsageError(`there is no mode ${argument}; take one of ${MODE_WORDS.join(", ")}`);
+  const { room } = chat;
+  if (room === undefined) nextMode(chat, word);
+  else await roomMode(chat, room, word);
+}
+
+function nextMode(chat: Chat, word: ModeWord | undefined): void {
+  if (word !== undefined) chat.next = { ...chat.next, approvalMode: modeOf(word) };
+  const { approvalMode } = chat.next;
+  const { dim } = chat.context.out.style;
+  const text = approvalMode === ApprovalMode.UNSPECIFIED ? "the engine's own" : modeText(approvalMode);
+  list(chat, [dim(`the mode of the next session is ${text}`)]);
+}
+
+async function roomMode(chat: Chat, { sessionId, facts }: Room, word: ModeWord | undefined): Promise<void> {
   const before = facts.mode;
   const { session } =
     word === undefined

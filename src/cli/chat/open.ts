@@ -1,15 +1,26 @@
 import { resolve } from "node:path";
-import { type Client, type Picture, Provider, type Session, type Turn, TurnEndReason } from "../../client/client.ts";
+import {
+  ApprovalMode,
+  type Client,
+  type Picture,
+  Provider,
+  type Session,
+  type Turn,
+  TurnEndReason,
+} from "../../client/client.ts";
 import type { Chat, ChatOptions, NextSession, Room } from "./state.ts";
 import type { Context } from "../context.ts";
+import { modeOf } from "../permissions/words.ts";
 import { turnEndLine } from "../session-lines.ts";
 import { resolveSession } from "../session-ref.ts";
 import type { SessionView } from "../session-view.ts";
 
 /** What the sessions that a chat makes begin with. */
-export function nextSession({ profile = "", agent = "", model = "", workspace }: ChatOptions): NextSession {
+export function nextSession({ profile = "", agent = "", model = "", workspace, mode }: ChatOptions): NextSession {
   // A folder is named from here, and the engine wants it whole.
-  return { profile, agent, model, workspace: workspace === undefined ? "" : resolve(workspace) };
+  const folder = workspace === undefined ? "" : resolve(workspace);
+  const approvalMode = mode === undefined ? ApprovalMode.UNSPECIFIED : modeOf(mode);
+  return { profile, agent, model, workspace: folder, approvalMode };
 }
 
 /** Undefined = none was named. */

@@ -1,9 +1,10 @@
-import type { Client, Session } from "../../client/client.ts";
+import type { ApprovalMode, Client, Session } from "../../client/client.ts";
 import type { ChatTurns } from "./turns.ts";
 import type { AttachedFile } from "../attach-file.ts";
 import type { Desk } from "../answering/desk.ts";
 import type { Context } from "../context.ts";
 import type { Page } from "../page.ts";
+import type { ModeWord } from "../permissions/names.ts";
 import type { SessionFacts } from "../session-facts.ts";
 import type { SessionView } from "../session-view.ts";
 
@@ -14,6 +15,8 @@ export interface ChatOptions {
   /** The definition that a new session is made by. */
   readonly agent?: string;
   readonly model?: string;
+  /** How much new sessions may do without asking. */
+  readonly mode?: ModeWord;
   /** The folder that new sessions may touch. */
   readonly workspace?: string;
   /** True: answers as they are, and not as Markdown. */
@@ -26,6 +29,7 @@ export interface NextSession {
   readonly agent: string;
   readonly model: string;
   readonly workspace: string;
+  readonly approvalMode: ApprovalMode;
 }
 
 /** The session that a chat is in. */

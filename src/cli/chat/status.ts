@@ -11,7 +11,8 @@ export function statusLine(chat: Chat, label: string, nowMs: number): string {
   const { room, context, isEngineAway, next } = chat;
   const { foreignLine } = context.out;
   if (isEngineAway) return "◌ the engine is away, trying again";
-  if (room === undefined) return ["○ new session", foreignLine(next.model)].filter(Boolean).join(" · ");
+  if (room === undefined)
+    return ["○ new session", shownMode(next.approvalMode), foreignLine(next.model)].filter(Boolean).join(" · ");
   const { facts } = room;
   const asked = chat.desk?.open.length ?? 0;
   const state =
@@ -24,7 +25,7 @@ export function statusLine(chat: Chat, label: string, nowMs: number): string {
   const isPaused = count > 0 && facts.runningTurnId === undefined;
   return [
     state,
-    facts.mode === ApprovalMode.DEFAULT ? "" : modeWord(facts.mode),
+    shownMode(facts.mode),
     foreignLine(facts.model),
     facts.tokens === 0n ? "" : formatCount(facts.tokens, "token"),
     count === 0 ? "" : `${count} waiting${isPaused ? ", until an answer completes" : ""}`,
@@ -32,6 +33,11 @@ export function statusLine(chat: Chat, label: string, nowMs: number): string {
   ]
     .filter(Boolean)
     .join(" · ");
+}
+
+/** The mode where it is another than people expect. */
+function shownMode(mode: ApprovalMode): string {
+  return mode === ApprovalMode.DEFAULT || mode === ApprovalMode.UNSPECIFIED ? "" : modeWord(mode);
 }
 
 /** What is on its way to the engine, and what waits there. */

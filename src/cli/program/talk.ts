@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { collect, toSeq } from "../option-value.ts";
+import { MODE_WORDS } from "../permissions/names.ts";
 import type { Run } from "./run.ts";
 
 /** The commands that talk to a model, or look on. */
@@ -19,6 +20,11 @@ export function addTalkCommands(program: Command, run: Run): void {
         "session",
         "continue",
       ]),
+    )
+    .addOption(
+      new Option("--mode <mode>", "how much a new session may do without asking")
+        .choices(MODE_WORDS)
+        .conflicts(["session", "continue"]),
     )
     .option("--plain", "show answers as they are, and not as Markdown")
     .addHelpText(
