@@ -46,3 +46,15 @@ it("a rule that could never match is refused with what to write instead", async 
   expect(refused.code).not.toBe(0);
   expect(refused.stderr).toContain("the words of one plain command");
 });
+
+it("run makes a session of the mode that is named, and takes no second word for it", async () => {
+  expect((await run("run", "--mode", "plan", "echo: hello")).code).toBe(0);
+  expect(await run("permissions", "mode", "last")).toMatchObject({ code: 0, stdout: "plan\n" });
+  for (const other of [
+    ["--approve", "all"],
+    ["--session", "last"],
+  ]) {
+    expect((await run("run", "--mode", "plan", ...other, "echo: hello")).code).toBe(2);
+  }
+  expect((await run("run", "--mode", "yolo", "echo: hello")).code).toBe(2);
+});

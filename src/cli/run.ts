@@ -20,6 +20,7 @@ import { onInterrupt } from "./interrupt.ts";
 import { turnEndText } from "./session-lines.ts";
 import { checkSaidBytes, MAX_SAID_BYTES } from "./said-text.ts";
 import { resolveSession } from "./session-ref.ts";
+import type { ModeWord } from "./permissions/names.ts";
 import { modeOf } from "./permissions/words.ts";
 import { tellAsked } from "./requests/tell-asked.ts";
 import { tryAgain } from "./try-again.ts";
@@ -35,6 +36,8 @@ export interface RunOptions {
   readonly workspace?: string;
   /** What a new session lets run unasked. */
   readonly approve?: keyof typeof APPROVALS;
+  /** The same, in the words of the modes. */
+  readonly mode?: ModeWord;
   /** Paths of pictures, and of other files. */
   readonly image?: readonly string[];
   readonly file?: readonly string[];
@@ -116,13 +119,14 @@ async function startTurn(client: Client, text: string, options: RunOptions, sign
 
 async function createSession(client: Client, options: RunOptions, signal: AbortSignal): Promise<string> {
   const { profile = "", agent = "", model = "", system = "", workspace, approve } = options;
+  const mode = options.mode ?? (approve && APPROVALS[approve]);
   const request = {
     profile,
     agent,
     model,
     systemPrompt: system,
     workspace: workspace === undefined ? "" : resolve(workspace),
-    ...(approve !== undefined && { approvalMode: modeOf(APPROVALS[approve]) }),
+    ...(mode !== undefined && { approvalMode: modeOf(mode) }),
   };
   // The first call of this process: an engine that is not there is said at once, not waited for.
   const { session } = await client.sessions.createSession(request, { signal });

@@ -50,6 +50,14 @@ export function addTalkCommands(program: Command, run: Run): void {
         .choices(["none", "edits", "all"])
         .conflicts("session"),
     )
+    .addOption(
+      new Option(
+        "--mode <mode>",
+        "how much a new session may do without asking, in the words of `parley permissions mode`",
+      )
+        .choices(MODE_WORDS)
+        .conflicts(["session", "approve"]),
+    )
     .option("--image <file>", "a picture to go with the text; may be given several times", collect)
     .option("--file <file>", "a file to go with the text; may be given several times", collect)
     .addHelpText("after", "\nExample: git diff | parley run --system 'review this' -")
