@@ -119,6 +119,21 @@ test("Ctrl-C goes to what is typed, and answers nothing", async () => {
   expect(desk.open).toHaveLength(1);
 });
 
+test("Escape goes to what is typed, and back; never from what one has begun to type", async () => {
+  const escape: Key = { sequence: "\u001B", name: "escape" };
+  desk.take([call("r1", "one")]);
+  expect(await settle()).toContain("y once");
+  expect(desk.key(escape, "")).toBe(true);
+  expect(seen()).toContain("Tab answers");
+  expect(desk.key(escape, "half a line")).toBe(false);
+  expect(seen("half a line")).toContain("Tab answers");
+  expect(desk.key(escape, "")).toBe(true);
+  expect(seen()).toContain("y once");
+  desk.key(Y, "");
+  await clock.advance(0);
+  expect(sent).toHaveLength(1);
+});
+
 test("a request that ends elsewhere goes, also while it is being answered", async () => {
   const request = call("r1", "one");
   desk.take([request]);

@@ -151,6 +151,10 @@ export function createDesk({ output, clock, show, edit, sessionId, refresh, send
     key(key, typed) {
       if (shown === undefined) return false;
       if (pasteTo !== undefined || key.name === "paste-start") return pasteKey(key, typed);
+      if (key.name === "escape" && wanted === "line" && typed === "") {
+        wanted = "dialog";
+        return true;
+      }
       if (key.name === "tab" && !typed.startsWith("/")) {
         wanted = hasFocus(typed) ? "line" : "dialog";
         return true;
