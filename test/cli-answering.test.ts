@@ -62,6 +62,27 @@ describe("a call that waits for leave in a chat", { timeout: LIMIT_MS }, () => {
     expect(readFileSync(join(workspace, "hello.txt"), "utf8")).toBe("Hello\n");
   });
 
+  test("stands before /revert, which says what to do first; Escape goes back to what is asked", async () => {
+    const { seen, code } = await chat([
+      NEW,
+      say("write a file named hello.txt that says Hello"),
+      READY,
+      say("/revert"),
+      { wait: "the turn waits for you; answer what is asked, or stop it with Ctrl-C first" },
+      READY,
+      ESCAPE,
+      { wait: "Tab answers" },
+      ESCAPE,
+      READY,
+      key("y"),
+      { wait: "Done: made hello.txt" },
+      IDLE,
+      CTRL_D,
+    ]);
+    expect(code).toBe(0);
+    expect(seen).not.toContain("runs turn");
+  });
+
   test("is denied with a reason, which the model is told", async () => {
     writeFileSync(join(workspace, "keep.txt"), "");
     const steps = [NEW, say("delete keep.txt"), READY, key("r"), { wait: "Why not?" }, say("it is mine")];
