@@ -11,6 +11,7 @@ beforeAll(async () => {
   await mkdir(join(engine.dataDir, "agents"));
   const write = (name: string, text: string) => writeFile(join(engine.dataDir, "agents", `${name}.md`), text);
   await write("counter", "---\ndescription: Counts\nprofile: demo\ntools: []\n---\nYou count.\n");
+  await write("bold", "---\ndescription: Does all\nprofile: demo\nmode: trust_all\n---\nYou do.\n");
   await write("broken", "---\ndescription: d\ntool: []\n---\n");
 });
 
@@ -24,10 +25,10 @@ it("lists the definitions, and what is wrong in those that cannot be used", asyn
   const { stdout, code } = await run(["agents"]);
   expect(code).toBe(0);
   expect(stdout).toMatch(
-    /^broken +own +\S+broken\.md: line 3: tool: is not known; known are name.*\ncounter +own +Counts\n$/,
+    /^bold +own +Does all\nbroken +own +\S+broken\.md: line 3: tool: is not known; known are name.*\ncounter +own +Counts\n$/,
   );
   const json = (await run(["agents", "--json"])).stdout.trim().split("\n");
-  expect(JSON.parse(json[1]!)).toMatchObject({ name: "counter", description: "Counts", instructions: "You count." });
+  expect(JSON.parse(json[2]!)).toMatchObject({ name: "counter", description: "Counts", instructions: "You count." });
 });
 
 it("run and chat make their session by a definition, and sessions show says by which", async () => {
@@ -41,7 +42,9 @@ it("run and chat make their session by a definition, and sessions show says by w
 
 it.each([
   [["run", "--agent", "broken", "hi"], 4, "agents/broken.md, line 3: tool: is not known"],
-  [["run", "--agent", "nobody", "hi"], 4, "there is no agent definition nobody"],
+  [["run", "--agent", "nobody", "hi"], 4, "there is no agent definition nobody; `parley agents` shows which there are"],
+  [["run", "--agent", "bold", "hi"], 4, "this engine's default; `parley run --approve none|edits|all` says itself"],
+  [["run", "--agent", "bold", "--approve", "none", "hi"], 0, ""],
   [["run", "--agent", "counter", "--session", "last", "hi"], 2, "cannot be used with option"],
   [["agents", "--workspace", "/nowhere"], 0, ""],
 ])("%j ends with %i and says %j", async (args, code, said) => {

@@ -102,3 +102,17 @@ it.each([
   expect(ended).toMatchObject({ code, stdout: "", stderr: expect.stringContaining(said) as string });
   expect(ended.stderr.trim().split("\n")).toHaveLength(1);
 });
+
+it("an empty id means no request, also where only one is open", async () => {
+  const id = await asked("really?", "--option", "yes");
+  for (const args of [
+    ["show", ""],
+    ["answer", " ", "yes"],
+    ["dismiss", ""],
+  ]) {
+    const { code, stdout, stderr } = await run(args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toContain("give the id of a request");
+  }
+  expect(await run(["dismiss", id])).toMatchObject({ code: 0 });
+});

@@ -47,5 +47,5 @@ function modeOf(definition: AgentDefinition | undefined, defaultMode: ApprovalMo
   if (definition === undefined || mode === undefined) return defaultMode;
   if (isAsStrict(mode, defaultMode)) return mode;
   const why = `mode ${mode} asks less than ${defaultMode}, this engine's default; set approval_mode to let it, or to another`;
-  throw agentUnusable(definition.name, why);
+  throw agentUnusable(definition.name, why, "approval_mode");
 }

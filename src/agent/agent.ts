@@ -87,9 +87,10 @@ export function agentNotFound(name: string, hint: string): DomainError {
   });
 }
 
-/** `why` begins with where it is wrong. */
-export function agentUnusable(name: string, why: string): DomainError {
+/** `why` begins with where it is wrong. `setting`: the one of the caller's that would let it. */
+export function agentUnusable(name: string, why: string, setting?: string): DomainError {
   return new DomainError("precondition", "AGENT_UNUSABLE", `agent: the definition ${name} cannot be used: ${why}`, {
     agent: name,
+    ...(setting !== undefined && { setting }),
   });
 }

@@ -27,7 +27,7 @@ export function failureOf(error: unknown): Failure {
 }
 
 function ofCall(error: ConnectError): Failure {
-  const reason = reasonOf(error)?.reason;
+  const { reason, metadata = {} } = reasonOf(error) ?? {};
   if (reason === undefined && /certificate/.test(error.rawMessage)) {
     const [what] = error.rawMessage.split("; ");
     const mend = "name the CA that vouches for it with --tls-ca FILE or PARLEY_TLS_CA";
@@ -41,7 +41,9 @@ function ofCall(error: ConnectError): Failure {
     return { text: `the connection to the engine broke (${error.rawMessage}); try again`, exitCode: EXIT.noEngine };
   }
   const hint =
-    (reason && HINTS[reason]) ?? (error.code === Code.Unauthenticated ? HINTS["UNAUTHENTICATED"] : undefined);
+    SETTING_HINTS[metadata["setting"] ?? ""] ??
+    (reason && HINTS[reason]) ??
+    (error.code === Code.Unauthenticated ? HINTS["UNAUTHENTICATED"] : undefined);
   // The engine advises programs; a human at a terminal has commands.
   const [what = ""] = error.rawMessage.split("; ");
   return { text: hint === undefined ? error.rawMessage : `${what}; ${hint}`, exitCode: EXIT.refused };
@@ -66,5 +68,11 @@ const HINTS: Readonly<Record<string, string>> = {
   MESSAGE_NOT_FOUND: "`parley sessions show --ids` shows the messages with their ids",
   QUEUE_FULL: "wait for one to be taken up, or take one out",
   REQUEST_NOT_FOUND: "`parley requests list` shows what is open",
+  AGENT_NOT_FOUND: "`parley agents` shows which there are; those of a workspace count once it is trusted",
   QUEUED_NOT_FOUND: "it was taken up already",
+};
+
+/** Where the engine refuses what another setting would let. */
+const SETTING_HINTS: Readonly<Record<string, string>> = {
+  approval_mode: "`parley run --approve none|edits|all` says itself what may run unasked",
 };

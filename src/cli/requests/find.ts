@@ -32,6 +32,8 @@ export async function* readRequests(
  * found so by nobody is for the engine to refuse.
  */
 export async function findRequest(client: Client, given: string): Promise<Request> {
+  // Every id begins with nothing: it would mean whatever is the only one.
+  if (given.trim() === "") throw new UsageError("give the id of a request; `parley requests list` shows what is open");
   const requestId = given.length >= ID_CHARS ? given : await resolveRequest(client, given);
   const { request } = await client.requests.getRequest({ requestId });
   if (request === undefined) throw new Error("the engine returned no request");
