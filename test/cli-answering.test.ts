@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { inTerminal, parley, type SeenInTerminal, type TerminalStep } from "./cli-process.ts";
@@ -299,6 +299,26 @@ describe("without a terminal", { timeout: LIMIT_MS }, () => {
     expect(ended.stderr).toContain("a human is asked: ");
     expect(ended.stderr).toContain(`requests answer ${id}`);
     expect(ended.stdout).toContain("exit code 0");
+  });
+
+  test("at a limit a run says between what to choose, and waits; with --approve none it ends with 5", async () => {
+    const here = ["--data-dir", engine.dataDir];
+    mkdirSync(join(engine.dataDir, "agents"), { recursive: true });
+    const definition = "---\ndescription: One step\nprofile: demo\nlimits: {max_steps: 1}\n---\nYou stop early.\n";
+    writeFileSync(join(engine.dataDir, "agents", "brief.md"), definition);
+    const run = async (approve: string) =>
+      parley(["run", "--agent", "brief", "run `true`", "--approve", approve, "--workspace", workspace, ...here]);
+    const running = run("all");
+    await expect.poll(isAnythingOpen, { timeout: 30_000 }).toBe(true);
+    const { id } = JSON.parse((await parley(["requests", "list", "--json", ...here])).stdout) as { id: string };
+    await parley(["requests", "answer", id, "continue", ...here]);
+    const ended = await running;
+    expect(ended.code).toBe(0);
+    expect(ended.stderr).toMatch(new RegExp(`requests answer ${id}[^\n]* continue\\|stop\\n`));
+    const unasked = await run("none");
+    expect(unasked.code).toBe(5);
+    expect(unasked.stderr).not.toContain("a human is asked");
+    expect(await isAnythingOpen()).toBe(false);
   });
 
   test("--approve says what runs unasked: nothing that would be asked about, or everything", async () => {
