@@ -25,8 +25,13 @@ export async function createPathGuard(
 async function isOneOf(folder: string, stats: Stats): Promise<boolean> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     if (!entry.isFile()) continue;
-    const found = await stat(join(folder, entry.name)).catch(() => undefined);
+    const found = await stat(join(folder, entry.name)).catch(unlessGone);
     if (found !== undefined && found.ino === stats.ino && found.dev === stats.dev) return true;
   }
   return false;
+}
+
+/** Gone since it was listed. What cannot be looked at for any other reason might be the one: nothing is let through then. */
+function unlessGone(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
 }
