@@ -3,7 +3,7 @@ import type { Database, Statement, Transaction } from "../../src/store/database.
 import { openSqlite } from "../../src/store/sqlite.ts";
 
 /** Between the two, so that engines die there often enough to be seen. */
-const APART_MS = 150;
+const APART_MS = 1000;
 
 /**
  * The guard off: a store on which a message leaves the queue in a transaction of its own, before or after the one that takes
