@@ -5,10 +5,12 @@ export default defineConfig({
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     pool: "forks",
     maxWorkers: 2,
-    // Engines start, are killed and start again in some tests; on a busy machine of two cores that takes seconds.
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
-    teardownTimeout: 10_000,
+    // No test asserts how fast the machine is: these are only there so that a hang ends, and is one after minutes, too.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    teardownTimeout: 60_000,
+    // Shorter than a test, so that a wait that fails says what it waited for.
+    expect: { poll: { timeout: 120_000 } },
     // In CI a test.only would hide the rest.
     allowOnly: process.env["CI"] !== "true",
     passWithNoTests: false,

@@ -6,8 +6,6 @@ import { inTerminal, parley, type SeenInTerminal, type TerminalStep } from "./cl
 import { type EngineProcess, makeTempDir, startEngineProcess } from "./helpers/engine-process.ts";
 
 const LAUNCHER = join(import.meta.dirname, "../bin/parley");
-/** Each test starts several programs, one after the other. */
-const LIMIT_MS = 120_000;
 
 let engine: EngineProcess;
 let workspace: string;
@@ -44,7 +42,7 @@ async function isAnythingOpen(): Promise<boolean> {
   return (await parley(["requests", "list", "--data-dir", engine.dataDir])).stdout !== "";
 }
 
-describe("a call that waits for leave in a chat", { timeout: LIMIT_MS }, () => {
+describe("a call that waits for leave in a chat", () => {
   test("is shown with its diff, and y lets it run, once", async () => {
     const { raw, seen, code } = await chat([
       NEW,
@@ -177,7 +175,7 @@ describe("a call that waits for leave in a chat", { timeout: LIMIT_MS }, () => {
   });
 });
 
-describe("what is not meant as an answer", { timeout: LIMIT_MS }, () => {
+describe("what is not meant as an answer", () => {
   test("is no answer: keys that were typed when it appeared stay in the line, and Tab leads to it", async () => {
     const { code } = await chat([
       NEW,
@@ -247,7 +245,7 @@ describe("what is not meant as an answer", { timeout: LIMIT_MS }, () => {
   });
 });
 
-describe("questions in a chat", { timeout: LIMIT_MS }, () => {
+describe("questions in a chat", () => {
   test("are answered by number, with words, and field by field", async () => {
     const { seen } = await chat([
       NEW,
@@ -284,11 +282,11 @@ describe("questions in a chat", { timeout: LIMIT_MS }, () => {
   });
 });
 
-describe("without a terminal", { timeout: LIMIT_MS }, () => {
+describe("without a terminal", () => {
   test("a run says on stderr how to answer from elsewhere, and waits", async () => {
     const here = ["--data-dir", engine.dataDir];
     const running = parley(["run", "run `touch a.txt`", "--workspace", workspace, ...here]);
-    await expect.poll(isAnythingOpen, { timeout: 30_000 }).toBe(true);
+    await expect.poll(isAnythingOpen).toBe(true);
     const { stdout } = await parley(["requests", "list", "--json", ...here]);
     const { id } = JSON.parse(stdout) as { id: string };
     expect(await parley(["requests", "answer", id, "yes", ...here])).toMatchObject({ code: 2 });
@@ -309,7 +307,7 @@ describe("without a terminal", { timeout: LIMIT_MS }, () => {
     const run = async (approve: string) =>
       parley(["run", "--agent", "brief", "run `true`", "--approve", approve, "--workspace", workspace, ...here]);
     const running = run("all");
-    await expect.poll(isAnythingOpen, { timeout: 30_000 }).toBe(true);
+    await expect.poll(isAnythingOpen).toBe(true);
     const { id } = JSON.parse((await parley(["requests", "list", "--json", ...here])).stdout) as { id: string };
     await parley(["requests", "answer", id, "continue", ...here]);
     const ended = await running;

@@ -147,7 +147,7 @@ test("an export takes pictures and files along where it is told to, and an impor
   } finally {
     await other.kill();
   }
-}, 90_000);
+});
 
 test("a folder of blobs that are not what they were is refused, and so is one that is not there", async () => {
   const [folder, file] = [join(files, "bad-blobs"), join(files, "none.jsonl")];

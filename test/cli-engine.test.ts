@@ -124,7 +124,7 @@ describe("up and down", () => {
     });
     const killed = await on(dataDir, "down", "--wait", "1", "--force");
     expect(killed).toMatchObject({ code: 0, stderr: `parley: killed process ${pid}\n` });
-  }, 60_000);
+  });
 });
 
 describe("logs", () => {
@@ -219,7 +219,7 @@ describe("backup and restore", () => {
       expect((await on(dataDir, "sessions", "list")).stdout.trim().split("\n")).toHaveLength(count);
       await on(dataDir, "down");
     }
-  }, 60_000);
+  });
 
   test("a folder that is no backup is refused in one line", async () => {
     const dataDir = makeDataDir();

@@ -181,9 +181,9 @@ describe("watch", () => {
     const watching = startParley(["watch", id, ...where]);
     await watching.sees("hi");
     await first.kill();
-    await expect.poll(watching.stderr, { timeout: 10_000 }).toContain("the engine is away, trying again");
+    await expect.poll(watching.stderr).toContain("the engine is away, trying again");
     const second = await startEngineProcess({ dataDir: first.dataDir });
-    await expect.poll(watching.stderr, { timeout: 10_000 }).toContain("connected again");
+    await expect.poll(watching.stderr).toContain("connected again");
     expect(watching.stderr().trimEnd().split("\n").length).toBe(2);
     watching.child.kill("SIGINT");
     await watching.ended;

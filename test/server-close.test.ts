@@ -2,7 +2,7 @@ import { connect } from "node:http2";
 import { createServer } from "node:net";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { MessageService } from "../gen/ts/parley/v1/message_service_pb.ts";
 import { createListener } from "../src/server/listener.ts";
 import { installShutdown, type SignalSource } from "../src/server/shutdown.ts";
@@ -65,7 +65,7 @@ describe("close", () => {
     raw.send("authorization: Bearer token-read\r\ncontent-length: 10\r\n\r\n{");
     const flood = await openRaw(started.port);
     flood.send(Buffer.concat([frames.PREFACE, frames.settings(), frames.continued(started.port, 1, 1, false)]));
-    await vi.waitFor(() => expect(started.app.connections()).toBe(2));
+    await expect.poll(() => started.app.connections()).toBe(2);
     expect(await closeTime(started, 50)).toBeLessThan(PROMPT_MS);
     await Promise.all([raw.closed(), flood.closed()]);
   });

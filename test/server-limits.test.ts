@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import type { Limits } from "../src/server/limits.ts";
 import { fetchHttp1, fetchHttp2 } from "./helpers/raw-http.ts";
 import * as frames from "./helpers/raw-frames.ts";
@@ -100,7 +100,7 @@ describe("silence", () => {
     const started = await start({ sniffMs: 30 });
     const raw = await openRaw(started.port);
     expect(await raw.closed()).toHaveLength(0);
-    await vi.waitFor(() => expect(started.app.connections()).toBe(0));
+    await expect.poll(() => started.app.connections()).toBe(0);
     expect(await statuses(started)).toEqual(SERVING);
   });
 
@@ -254,6 +254,6 @@ describe("HTTP/2 floods", () => {
     // 25 times 500 requests; what is kept of one is at least a kilobyte.
     expect(heapBytes() - before).toBeLessThan(8 * MIB);
     expect(await statuses(started)).toEqual(SERVING);
-    await vi.waitFor(() => expect(started.app.connections()).toBe(0));
+    await expect.poll(() => started.app.connections()).toBe(0);
   });
 });

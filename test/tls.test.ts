@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { createClient as createServiceClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { EngineService } from "../gen/ts/parley/v1/engine_service_pb.ts";
 import { MessageService } from "../gen/ts/parley/v1/message_service_pb.ts";
 import { createClient } from "../src/client/client.ts";
@@ -101,7 +101,7 @@ describe("over TLS", () => {
     );
     expect(await watch[Symbol.asyncIterator]().next()).toMatchObject({ done: false });
     controller.abort();
-    await vi.waitFor(() => expect(openStreams()).toBe(0));
+    await expect.poll(() => openStreams()).toBe(0);
   });
 
   test("the client chooses the protocol in the handshake; who names none gets HTTP/1.1", async () => {
@@ -179,7 +179,7 @@ describe("a port with TLS", () => {
       /^HTTP\/1\.1 400 Bad Request\r\n.*\r\n\r\nthis port speaks TLS; use https:\/\/\n$/s,
     );
     await expect(fetchHttp2(`http://127.0.0.1:${port}`, { path: INFO })).rejects.toThrow(/protocol|closed|hang/i);
-    await vi.waitFor(() => expect(app.connections()).toBe(0));
+    await expect.poll(() => app.connections()).toBe(0);
   });
 
   test("drops who does not finish the handshake in time, however busy", async () => {
@@ -187,7 +187,7 @@ describe("a port with TLS", () => {
     const { port, app } = await start({ clock, limits: { sniffMs: 1000 } });
     const raw = await openRaw(port);
     raw.send(Buffer.from([22, 3, 1, 2]));
-    await vi.waitFor(() => expect(clock.timers()).toBeGreaterThan(0));
+    await expect.poll(() => clock.timers()).toBeGreaterThan(0);
     await clock.advance(900);
     raw.send(Buffer.from([0]));
     await clock.advance(200);
@@ -199,7 +199,7 @@ describe("a port with TLS", () => {
     const clock = createFakeClock();
     const { port, app } = await start({ clock, limits: { sniffMs: 1000 } });
     const socket = await handshake(port);
-    await vi.waitFor(() => expect(clock.timers()).toBe(0));
+    await expect.poll(() => clock.timers()).toBe(0);
     await clock.advance(5000);
     expect(app.connections()).toBe(1);
     socket.destroy();
@@ -226,7 +226,7 @@ describe("a port with TLS", () => {
     await new Promise((resolve) => session.once("connect", resolve));
     for (let i = 0; i < 100; i++) session.ping(() => undefined);
     expect(await failed).toMatchObject({ message: expect.stringContaining("11") as string });
-    await vi.waitFor(() => expect(app.connections()).toBe(0));
+    await expect.poll(() => app.connections()).toBe(0);
   });
 
   test("garbage after a first byte of TLS is cut off", async () => {
@@ -234,7 +234,7 @@ describe("a port with TLS", () => {
     const raw = await openRaw(port);
     raw.send(Buffer.from([22, ...Array.from({ length: 600 }, (_, i) => i % 251)]));
     await raw.closed();
-    await vi.waitFor(() => expect(app.connections()).toBe(0));
+    await expect.poll(() => app.connections()).toBe(0);
   });
 });
 
@@ -353,14 +353,14 @@ describe("an engine with TLS", () => {
     const renewed = makeCertificate({ ca });
     put(renewed);
     process.kill(engine.pid, "SIGHUP");
-    await vi.waitFor(async () => expect(await shown()).not.toBe(first), { timeout: 5000 });
+    await expect.poll(shown).not.toBe(first);
     const second = await shown();
     const client = createClient({ dataDir: engine.dataDir });
     await client.engine.getInfo({});
     client.close();
     writeFileSync(files.keyFile, ca.key);
     process.kill(engine.pid, "SIGHUP");
-    await vi.waitFor(() => expect(engine.log()).toMatch(/is not the one of the certificate/), { timeout: 5000 });
+    await expect.poll(() => engine.log()).toMatch(/is not the one of the certificate/);
     expect(await shown()).toBe(second);
   });
 

@@ -21,7 +21,7 @@ async function setUp(...responds: readonly Respond[]) {
     await model.close();
     await upstream.stop();
     // A connection's own end comes a moment after it was asked for.
-    await vi.waitFor(() => expect(clock.timers()).toBe(0));
+    await vi.waitFor(() => expect(clock.timers()).toBe(0), { timeout: 120_000 });
   });
   return { upstream, clock, model };
 }
@@ -430,7 +430,7 @@ test("an error whose text never ends is told all the same", async () => {
   });
   const done = call(model);
   await asked.promise;
-  await vi.waitFor(() => expect(clock.timers()).toBe(1));
+  await expect.poll(() => clock.timers()).toBe(1);
   await clock.advance(5_000);
   expect((await done).error).toMatchObject({ reason: "PROVIDER_ERROR" });
 });

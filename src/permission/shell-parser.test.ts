@@ -14,6 +14,6 @@ async function peakOf(): Promise<number> {
   return Number(stdout);
 }
 
-test("parsing commands takes little memory: the grammar is not optimized", { timeout: 30_000 }, async () => {
+test("parsing commands takes little memory: the grammar is not optimized", async () => {
   expect(await peakOf()).toBeLessThan(250);
 });

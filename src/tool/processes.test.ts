@@ -37,13 +37,13 @@ async function start(script: string, more: { turnId?: string; owner?: string; en
 
 /** Resolves once it has printed a word, which it does when all that it starts is there. */
 async function hasPrinted({ printed }: { readonly printed: readonly string[] }, word: string): Promise<void> {
-  await expect.poll(() => printed.join(""), { timeout: 10_000 }).toContain(word);
+  await expect.poll(() => printed.join("")).toContain(word);
 }
 
 /** Resolves once so many of them run: a process is what it is to be only after its start. */
 async function areRunning(command: RegExp, count: number): Promise<void> {
   const running = async () => (await listProcesses()).filter(({ pid }) => command.test(readCommand(pid))).length;
-  await expect.poll(running, { timeout: 10_000 }).toBe(count);
+  await expect.poll(running).toBe(count);
 }
 
 function livingOf(process: CallProcess): Promise<number> {
@@ -92,16 +92,16 @@ test("what detached itself is ended with its call, and told", async () => {
 test("control: the group alone leaves what detached itself", async () => {
   const it = await start("(setsid sleep 310 &); echo up; sleep 311; true");
   await hasPrinted(it, "up");
-  await expect.poll(() => livingOf(it.process), { timeout: 10_000 }).toBe(3);
+  await expect.poll(() => livingOf(it.process)).toBe(3);
   sendSignal(-(it.process.pid ?? 0), "SIGKILL");
   await it.process.exited;
-  await expect.poll(() => livingOf(it.process), { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => livingOf(it.process)).toBe(1);
 });
 
 test("what threw its environment away is ended as long as its parents or its session live", async () => {
   const it = await start("env -i /usr/bin/setsid /bin/sleep 320 & env -i /bin/sleep 321 & echo up; wait");
   await hasPrinted(it, "up");
-  await expect.poll(() => livingOf(it.process), { timeout: 10_000 }).toBe(3);
+  await expect.poll(() => livingOf(it.process)).toBe(3);
   await it.process.end();
   expect(await livingOf(it.process)).toBe(0);
 });
@@ -127,14 +127,14 @@ test("who ignores SIGTERM and forks when it is asked to end is ended all the sam
   expect(ended.length).toBeGreaterThan(4);
   expect(await livingOf(it.process)).toBe(0);
   expect(performance.now() - startedAt).toBeLessThan(10_000);
-}, 20_000);
+});
 
 test("control: SIGTERM alone leaves who ignores it, with what it forks then", async () => {
   const it = await start("trap 'sleep 333 & sleep 334 &' TERM; echo up; while :; do sleep 335 & wait; done");
   await hasPrinted(it, "up");
-  await expect.poll(() => livingOf(it.process), { timeout: 10_000 }).toBe(2);
+  await expect.poll(() => livingOf(it.process)).toBe(2);
   sendSignal(it.process.pid ?? 0, "SIGTERM");
-  await expect.poll(() => livingOf(it.process), { timeout: 10_000 }).toBeGreaterThan(3);
+  await expect.poll(() => livingOf(it.process)).toBeGreaterThan(3);
   await it.process.end();
   expect(await livingOf(it.process)).toBe(0);
 });
@@ -205,7 +205,7 @@ test("what a dead engine left is found by its name in the mark; another engine's
 test("without a list of processes the group is ended, those that ignore SIGTERM too; what left it is not found", async () => {
   const it = await start("(setsid sleep 380 &); (trap '' TERM; sleep 381; true) & echo up; sleep 382; true");
   await hasPrinted(it, "up");
-  await expect.poll(() => livingOf(it.process), { timeout: 10_000 }).toBe(5);
+  await expect.poll(() => livingOf(it.process)).toBe(5);
   const { ended, left } = await endProcesses(createGroupHunt(it.process.pid), 100);
   expect([ended.length, left]).toEqual([1, 0]);
   expect(await livingOf(it.process)).toBe(1);

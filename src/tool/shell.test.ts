@@ -99,7 +99,7 @@ test("what a command leaves running is ended with it, and the model is told what
 test("a stopped turn ends its command, and the run rejects only when nothing is left", async () => {
   const it = setUp();
   const running = it.shell({ command: "echo up; (setsid sleep 420 &); sleep 421; true" });
-  await expect.poll(() => it.shown.join(""), { timeout: 10_000 }).toContain("up");
+  await expect.poll(() => it.shown.join("")).toContain("up");
   const ended = processes.endTurn("turn_1");
   it.cancel();
   await expect(running).rejects.toThrow("cancelled");
@@ -191,9 +191,7 @@ test("a job runs on after its call, is read piece by piece, listed and stopped",
 test("a job whose shell has ended goes on while something of it lives", async () => {
   const it = setUp();
   await it.shell({ command: "setsid sleep 440 & sleep 0.1", background: true });
-  await expect
-    .poll(() => it.jobs({ action: "list" }), { timeout: 10_000 })
-    .toMatch(/exit code 0 after .*, and 1 of its processes go on/);
+  await expect.poll(() => it.jobs({ action: "list" })).toMatch(/exit code 0 after .*, and 1 of its processes go on/);
   expect(await it.jobs({ action: "stop", job: 1 })).toContain("1 of its processes were ended");
   expect(await it.jobs({ action: "list" })).toMatch(/exit code 0 after [\d.]+ s: /);
 });
@@ -202,7 +200,7 @@ test("a job with a time limit is ended when it is over, and of what it printed t
   const it = setUp();
   const command = "seq 1 200000; echo end; sleep 450";
   await it.shell({ command, background: true, timeout_ms: 1000 });
-  await expect.poll(() => it.jobs({ action: "list" }), { timeout: 10_000 }).toContain("ended by the signal SIGTERM");
+  await expect.poll(() => it.jobs({ action: "list" })).toContain("ended by the signal SIGTERM");
   const text = await it.jobs({ action: "read", job: 1 });
   expect(text).toMatch(/characters before this are not kept\][^]*200000\nend\n$/);
   expect(text.length).toBeLessThan(270_000);
@@ -218,11 +216,11 @@ test("16 jobs run at once and no more; one that is over makes room", async () =>
   await it.jobs({ action: "stop", job: 3 });
   expect(await it.shell({ command: "exec sleep 461", background: true })).toContain("Job 17");
   expect(await processes.endTurn("turn_1")).toHaveLength(16);
-}, 20_000);
+});
 
 test("a job that cannot be started is told when it is looked at", async () => {
   const it = setUp();
   const tool = it.shell({ command: "exit 0", background: true });
   await tool;
-  await expect.poll(() => it.jobs({ action: "list" }), { timeout: 10_000 }).toMatch(/^job 1: exit code 0 after/);
+  await expect.poll(() => it.jobs({ action: "list" })).toMatch(/^job 1: exit code 0 after/);
 });

@@ -16,7 +16,6 @@ import { expectClosed, useTurns } from "./turn-engine.ts";
 const turns = useTurns();
 
 /** A machine that does other things too takes its time. */
-const PATIENT = { timeout: 20_000 };
 
 /** A turn whose model asks these questions at once, and then says that it is done. */
 async function ask(questions: readonly object[], settings: object = {}) {
@@ -40,14 +39,14 @@ function told(): string[] {
 /** As many open questions as these, once they are there. */
 async function questions(sessionId: string, count = 1): Promise<Request[]> {
   const list = async () => (await turns.engine.requests.listRequests({ sessionId })).requests;
-  await expect.poll(async () => (await list()).length, PATIENT).toBe(count);
+  await expect.poll(async () => (await list()).length).toBe(count);
   return list();
 }
 
 async function resting(sessionId: string): Promise<void> {
   const state = async () => (await turns.engine.sessions.getSession({ sessionId })).session!.state;
-  await expect.poll(state, PATIENT).toBe(SessionState.WAITING);
-  await expect.poll(async () => (await turns.engine.engine.getStatus({})).runningTurns, PATIENT).toBe(0);
+  await expect.poll(state).toBe(SessionState.WAITING);
+  await expect.poll(async () => (await turns.engine.engine.getStatus({})).runningTurns).toBe(0);
 }
 
 const respond = (requestId: string, content: object) =>

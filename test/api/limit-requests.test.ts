@@ -16,7 +16,6 @@ import { expectClosed, useTurns } from "./turn-engine.ts";
 const turns = useTurns();
 
 /** A machine that does other things too takes its time. */
-const PATIENT = { timeout: 20_000 };
 
 /** A turn whose model asks for the time again and again, and after so many steps says that it is done. */
 async function begin(limits: object, doneAfter: number, settings: object = {}) {
@@ -28,14 +27,14 @@ async function begin(limits: object, doneAfter: number, settings: object = {}) {
 
 async function openRequest(sessionId: string): Promise<Request> {
   const list = async () => (await turns.engine.requests.listRequests({ sessionId })).requests;
-  await expect.poll(async () => (await list()).length, PATIENT).toBe(1);
+  await expect.poll(async () => (await list()).length).toBe(1);
   return (await list())[0]!;
 }
 
 async function resting(sessionId: string): Promise<void> {
   const state = async () => (await turns.engine.sessions.getSession({ sessionId })).session!.state;
-  await expect.poll(state, PATIENT).toBe(SessionState.WAITING);
-  await expect.poll(async () => (await turns.engine.engine.getStatus({})).runningTurns, PATIENT).toBe(0);
+  await expect.poll(state).toBe(SessionState.WAITING);
+  await expect.poll(async () => (await turns.engine.engine.getStatus({})).runningTurns).toBe(0);
 }
 
 const respond = (request: Request, optionId: "continue" | "stop") =>

@@ -20,7 +20,6 @@ import { expectClosed, hang, useTurns } from "./turn-engine.ts";
 const turns = useTurns();
 
 /** A machine that does other things too takes its time. */
-const PATIENT = { timeout: 20_000 };
 
 /** What each agent says, step by step: an answer, or calls as `[tool, arguments]`. The one that a human talks to is `root`. */
 type Script = Readonly<Record<string, readonly (string | readonly (readonly [tool: string, args: object])[])[]>>;
@@ -70,12 +69,12 @@ async function getSession(sessionId: string): Promise<Session> {
 
 async function openRequests(rootSessionId: string, count: number): Promise<Request[]> {
   const list = async () => (await turns.engine.requests.listRequests({ rootSessionId })).requests;
-  await expect.poll(async () => (await list()).length, PATIENT).toBe(count);
+  await expect.poll(async () => (await list()).length).toBe(count);
   return list();
 }
 
 async function nothingInMemory(): Promise<void> {
-  await expect.poll(async () => (await turns.engine.engine.getStatus({})).runningTurns, PATIENT).toBe(0);
+  await expect.poll(async () => (await turns.engine.engine.getStatus({})).runningTurns).toBe(0);
 }
 
 const completed = async (turn: Turn) =>
@@ -110,7 +109,7 @@ it("agents that are started in one answer work side by side", async () => {
     { a: "", b: "" },
   );
   await expect
-    .poll(async () => (await children(sessionId)).map(({ agent, state }) => `${agent} ${state}`).toSorted(), PATIENT)
+    .poll(async () => (await children(sessionId)).map(({ agent, state }) => `${agent} ${state}`).toSorted())
     .toEqual([`a ${SessionState.RUNNING}`, `b ${SessionState.IDLE}`]);
   expect((await getSession(sessionId)).runningTurnId).toBe(turn.id);
   await turns.engine.messages.cancelTurn({ sessionId });
@@ -133,14 +132,14 @@ it("what an agent asks is asked of the human: told in the root's log, and waited
   const snapshot = await turns.engine.sessions.getSnapshot({ sessionId });
   expect(snapshot.requests.map(({ id }) => id)).toEqual([request!.id]);
   const opened = async () => kindsOf(await replay(turns.engine, sessionId)).filter((kind) => /request/.test(kind));
-  await expect.poll(opened, PATIENT).toEqual(["requestOpened"]);
+  await expect.poll(opened).toEqual(["requestOpened"]);
 
   await turns.engine.permissions.resolvePermission({ requestId: request!.id, decision: PermissionDecision.APPROVE });
   await completed(turn);
   expect(risky.ran).toHaveLength(1);
   expect(told("root")).toEqual(["A."]);
   expect(told("a")).toEqual(["B."]);
-  await expect.poll(opened, PATIENT).toEqual(["requestOpened", "requestResolved"]);
+  await expect.poll(opened).toEqual(["requestOpened", "requestResolved"]);
   expect((await getSession(sessionId)).waitingOn).toBeUndefined();
 });
 
@@ -163,8 +162,8 @@ it("all of it outlives a restart while a human is waited for", async () => {
 
 it("an engine that stops while an agent works tells the one that waits what became of it", async () => {
   const { sessionId, turn } = await begin({ root: [[run("a")]], a: [[["hang", {}]]] }, { a: "" });
-  await expect.poll(() => turns.upstream.requests.length, PATIENT).toBe(2);
-  await expect.poll(async () => (await getSession(sessionId)).state, PATIENT).toBe(SessionState.WAITING);
+  await expect.poll(() => turns.upstream.requests.length).toBe(2);
+  await expect.poll(async () => (await getSession(sessionId)).state).toBe(SessionState.WAITING);
   turns.engine = await turns.engine.restart();
   await completed(turn);
   expect(told("root")[0]).toMatch(/^The agent ended before it was done \(ENGINE_STOPPED\)/);
@@ -177,7 +176,7 @@ it("a cancel reaches every level, and leaves no request and no call open", async
     { a: "agents: [b]", b: "", c: "" },
   );
   const [request] = await openRequests(sessionId, 1);
-  await expect.poll(async () => (await children(sessionId)).length, PATIENT).toBe(2);
+  await expect.poll(async () => (await children(sessionId)).length).toBe(2);
   const cancelled = await turns.engine.messages.cancelTurn({ sessionId, turnId: turn.id });
   expect(cancelled.turn).toMatchObject({ endReason: TurnEndReason.CANCELLED });
   const direct = await children(sessionId);
@@ -201,7 +200,7 @@ it("an agent that fails, is cancelled or is deleted is told to the one that wait
     { root: [[run("a"), run("b")]], a: ["half", [["hang", {}]]], b: [[["hang", {}]]] },
     { a: "", b: "" },
   );
-  await expect.poll(async () => (await children(sessionId)).length, PATIENT).toBe(2);
+  await expect.poll(async () => (await children(sessionId)).length).toBe(2);
   const b = (await children(sessionId)).find(({ agent }) => agent === "b")!;
   await turns.engine.sessions.deleteSession({ sessionId: b.id });
   await completed(turn);

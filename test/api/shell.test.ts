@@ -68,7 +68,7 @@ test("wrong arguments are told to the model, and nobody is asked", async () => {
   ]);
 });
 
-test("after git status was allowed for ever, the engine lets no bypass run unasked", { timeout: 60_000 }, async () => {
+test("after git status was allowed for ever, the engine lets no bypass run unasked", async () => {
   const { sessionId, turn } = await gate.ask([]);
   await gate.ended(turn);
   const rule = { effect: RuleEffect.ALLOW, scope: PermissionScope.GLOBAL, tool: "shell", pattern: "git status" };
@@ -164,5 +164,5 @@ test("a turn whose time is over ends its command", async () => {
   await gate.ask([["shell", { command: `echo begun; sleep ${seconds}; true` }]], { ...TRUSTED, limits });
   await untilThere(`sleep ${seconds}`, 1);
   await turns.clock.advance(3000);
-  await expect.poll(() => processesWith(seconds), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => processesWith(seconds)).toEqual([]);
 });

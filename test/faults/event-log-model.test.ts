@@ -2,6 +2,6 @@ import { expect, test } from "vitest";
 import { eventLogModel } from "./event-log-model.ts";
 import { missed } from "./figure.ts";
 
-test("the event log does as its model does, whatever happens in whatever order", { timeout: 120_000 }, async () => {
+test("the event log does as its model does, whatever happens in whatever order", async () => {
   expect(missed(await eventLogModel(5000))).toEqual([]);
 });

@@ -4,7 +4,7 @@ import { slowReaders } from "./slow-readers.ts";
 
 test(
   "readers that never read or vanish cost the others nothing, and leave nothing behind",
-  { timeout: 240_000 },
+  { timeout: 900_000 },
   async () => {
     expect(missed(await slowReaders({ never: 100, vanish: 40, read: 20 }))).toEqual([]);
   },

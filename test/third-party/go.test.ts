@@ -8,7 +8,7 @@ import { succeed, type Seen } from "./programs.ts";
 const go = findProgram("go");
 
 /** Compiling the generated code the first time takes its while, and the modules may have to come from the proxy. */
-const BUILD_LIMIT_MS = 300_000;
+const BUILD_LIMIT_MS = 900_000;
 
 describe.skipIf(go === undefined)("a Go program with the generated connect-go client", () => {
   let place: Place;
