@@ -10,7 +10,7 @@ import { examine } from "../../src/doctor/examine.ts";
 import { findDamage } from "../../src/store/integrity.ts";
 import { makeTempDir, startEngineProcess, type EngineProcess } from "../helpers/engine-process.ts";
 import { diskEnv, hasCompiler } from "./disk-shim.ts";
-import { atMost, control, type Figure, figure, none } from "./figure.ts";
+import { control, cost, type Figure, figure, none } from "./figure.ts";
 
 /** Sessions that talk without a pause while backups are made. */
 const TALKERS = 20;
@@ -76,7 +76,7 @@ export async function backupLoad(backups: number): Promise<Figure[]> {
         "-",
         true,
       ),
-      atMost(
+      cost(
         "backup: p99 gap between pieces while one is made, beyond that without",
         during - quiet,
         Math.max(35, quiet),

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { TurnEndReason } from "../../src/client/client.ts";
 import { ownSeconds, processesWith, startCommandWorld, untilThere } from "./commands.ts";
-import { control, type Figure, figure, none } from "./figure.ts";
+import { control, cost, type Figure, none } from "./figure.ts";
 
 export interface CancelTrueResult {
   readonly cancels: number;
@@ -69,7 +69,7 @@ export function cancelTrueFigures({ cancels, left, untold, broken, invalidHistor
     none("processes that were ended and not told", untold, cancels * 3),
     none("cancelled turns, or turns after them, that did not end as they should", broken, cancels * 2),
     none("conversations after a cancel that no provider would take", invalidHistories, cancels),
-    figure("CancelTurn of such a call takes, median", `${medianMs.toFixed(0)} ms`, "below 3 s", medianMs < 3000),
+    cost("CancelTurn of such a call takes, median", medianMs, 3000, "ms"),
   ];
 }
 

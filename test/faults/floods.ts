@@ -7,7 +7,7 @@ import {
   startCommandWorld,
   untilThere,
 } from "./commands.ts";
-import { atMost, type Figure, figure, none } from "./figure.ts";
+import { atMost, cost, type Figure, figure, none } from "./figure.ts";
 import { memoryOf } from "../helpers/engine-process.ts";
 
 const MIB = 1024 * 1024;
@@ -144,10 +144,10 @@ export function floodsFigures({ printedBytes, forks, printing, forking, stubborn
       forking.told >= Math.min(forks, 1000),
     ),
     atMost(`${forks} forked: the engine's memory grows by`, forking.grownBytes / MIB, 120, "MiB"),
-    atMost(`${forks} forked: the cancel takes`, forking.tookMs / 1000, 10, "s"),
+    cost(`${forks} forked: the cancel takes`, forking.tookMs / 1000, 10, "s"),
     ...servingFigures(`${forks} forked`, forking),
     none("forks when it is asked to end: processes left after a cancel", stubborn.left, 4),
-    atMost("forks when it is asked to end: the cancel takes", stubborn.tookMs / 1000, 10, "s"),
+    cost("forks when it is asked to end: the cancel takes", stubborn.tookMs / 1000, 10, "s"),
     ...servingFigures("forks when it is asked to end", stubborn),
   ];
 }
@@ -156,7 +156,7 @@ function servingFigures(what: string, { tookMs, latencyRatio, p99Ms }: Flood): r
   const took = `${(tookMs / 1000).toFixed(1)} s`;
   return [
     figure(`${what}: a unary call meanwhile (${took}), against before`, `× ${latencyRatio.toFixed(1)}`, "served", true),
-    atMost(`${what}: 99 of 100 of those calls take`, p99Ms, 1000, "ms"),
+    cost(`${what}: 99 of 100 of those calls take`, p99Ms, 1000, "ms"),
   ];
 }
 

@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Client, createClient, type Event } from "../../src/client/client.ts";
 import { reasonOf } from "../../src/client/reason.ts";
 import { TurnEndReason } from "../../gen/ts/parley/v1/turn_pb.ts";
-import { atMost, control, type Figure, figure, none } from "./figure.ts";
+import { control, cost, type Figure, figure, none } from "./figure.ts";
 import { createLives, type Lives } from "./lives.ts";
 import { startScriptedUpstream } from "./scripted-upstream.ts";
 import { type Habit, startTalker, type Talker, within } from "./talker.ts";
@@ -285,7 +285,7 @@ export function figuresOf(name: string, result: KillLoopResult): Figure[] {
     none(named("turns lost or doubled by a retried key"), result.doubled, result.turns),
     figure(named("answers lost and asked again"), result.lostAnswers, "told only", true),
     none(named("restarts after which no turn completed"), result.unusable, result.kills),
-    atMost(named("start of an engine, median"), result.medianStartMs, 10_000, "ms"),
+    cost(named("start of an engine, median"), result.medianStartMs, 10_000, "ms"),
   ];
 }
 

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { createClient, RequestState } from "../../src/client/client.ts";
 import { type EngineProcess, memoryOf, startEngineProcess } from "../helpers/engine-process.ts";
-import { atMost, type Figure, figure, none } from "./figure.ts";
+import { atMost, cost, type Figure, figure, none } from "./figure.ts";
 
 /** How long the waiting is looked at, and how long they wait at most. */
 const LOOK_MS = 3000;
@@ -84,9 +84,9 @@ export function waitingFigures(result: WaitingResult): readonly Figure[] {
   return [
     none("callers who waited and were not told the answer", untold, callers),
     figure("of one processor, the engine idle", `${(idleCpu * 100).toFixed(1)} %`, "told", true),
-    atMost(`of one processor, while ${callers} callers wait`, (waitingCpu - idleCpu) * 100, 3, "% more"),
+    cost(`of one processor, while ${callers} callers wait`, (waitingCpu - idleCpu) * 100, 3, "% more"),
     atMost("memory for each caller who waits", bytesPerCaller / 1024, 64, "KiB"),
-    atMost("from the first answer until the last caller is told", tellMs, 5000, "ms"),
+    cost("from the first answer until the last caller is told", tellMs, 5000, "ms"),
   ];
 }
 
