@@ -4,8 +4,11 @@ import { type DiffWindow, diffWindow } from "./diff-window.ts";
 /** How many lines a hunk shows around a change. */
 const CONTEXT_LINES = 3;
 
-/** Longer texts that have little in common are shown as all removed and all added: finding the least difference takes too long. */
-const MAX_DIFF_MS = 100;
+/**
+ * Texts of which more lines than that have to be removed and added are shown as all removed and all added: what it takes to
+ * find the least difference grows with the square of it, to a tenth of a second here. No clock decides: a diff is the same each time.
+ */
+const MAX_EDITED_LINES = 700;
 /** And those of which so much lies between the first difference and the last, whatever they have in common: reading the lines alone takes too long. */
 const MAX_COMPARED_CHARS = 2 * 1024 * 1024;
 
@@ -24,7 +27,7 @@ export async function diffOf(path: string, before: Text, after: Text): Promise<s
 
 /** Without the lines before them, which the library writes otherwise; a file that is empty has none. */
 function hunksOf({ before, after, skippedLines }: DiffWindow, compare: typeof createTwoFilesPatch): string {
-  const options = { context: CONTEXT_LINES, timeout: MAX_DIFF_MS };
+  const options = { context: CONTEXT_LINES, maxEditLength: MAX_EDITED_LINES };
   const patch =
     before.length + after.length > MAX_COMPARED_CHARS
       ? undefined
