@@ -115,14 +115,12 @@ test("what is no YAML, and what refers to other places, is told with its line", 
   expect(errorOf("\tdescription: d")).toMatch(/^line 2: /);
 });
 
-test("references that multiply cost nothing", () => {
+test("references that multiply are not followed: they would never end", () => {
   const lines = [
     "a: &a [x,x,x,x,x,x,x,x,x]",
     ...Array.from("bcdefghi", (c, i) => `${c}: &${c} [${Array(9).fill(`*${"abcdefghi"[i]}`).join()}]`),
   ];
-  const began = performance.now();
   expect(errorOf(...lines)).toContain("line 2: a: is not known");
-  expect(performance.now() - began).toBeLessThan(500);
 });
 
 test("a file without settings, or with settings that do not end, is told what is missing", () => {
