@@ -5,7 +5,7 @@ import { inPieces, readCommand } from "./process-table.ts";
 /** How long a process has to end by itself after SIGTERM. */
 export const GRACE_MS = 2000;
 
-/** What lives after so long is left, and told: a process that waits for a dead disk cannot be ended by anybody. */
+/** What lives so long after it was first told to end at once is left, and told: one that waits for a dead disk cannot be ended by anybody. */
 const MAX_END_MS = 8000;
 
 /** Those that fork are stopped in so many rounds at most, before they are ended. */
@@ -43,7 +43,6 @@ export async function endProcesses(hunt: Hunt, graceMs = GRACE_MS): Promise<Ende
     });
     return found;
   };
-  const startedAt = systemClock.monotonic();
   let found = await look();
   if (found.length > 0) {
     signalAll(found, "SIGTERM");
@@ -51,7 +50,9 @@ export async function endProcesses(hunt: Hunt, graceMs = GRACE_MS): Promise<Ende
     signalAll(found, "SIGCONT");
     found = await untilNone(look, graceMs);
   }
-  while (found.length > 0 && systemClock.monotonic() - startedAt < graceMs + MAX_END_MS) {
+  // Counted from here: on a machine too busy to look at all of them in the grace, nobody would be ended at all.
+  const hurriedAt = systemClock.monotonic();
+  while (found.length > 0 && systemClock.monotonic() - hurriedAt < MAX_END_MS) {
     signalAll(await stopAll(look, found), "SIGKILL");
     found = await untilNone(look, LAST_LOOK_MS);
   }
