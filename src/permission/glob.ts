@@ -3,8 +3,22 @@
  * a slash at the end for what lies under a folder. Takes time proportional to pattern and path, whatever the pattern.
  */
 export function matchesGlob(pattern: string, path: string): boolean {
-  const wanted = (pattern.endsWith("/") ? `${pattern}**` : pattern).split("/").filter(isName);
-  return matchesList(wanted, path.split("/").filter(isName), (name) => name === "**", matchesName);
+  return matchesNames(namesOfGlob(pattern), namesOfPath(path));
+}
+
+/** What a glob is matched by, for who holds many paths against it. */
+export function namesOfGlob(pattern: string): readonly string[] {
+  return namesOfPath(pattern.endsWith("/") ? `${pattern}**` : pattern);
+}
+
+/** What a path is matched by, for who holds it against many globs. */
+export function namesOfPath(path: string): readonly string[] {
+  return path.split("/").filter(isName);
+}
+
+/** As `matchesGlob`, of a glob's names and a path's. */
+export function matchesNames(wanted: readonly string[], given: readonly string[]): boolean {
+  return matchesList(wanted, given, (name) => name === "**", matchesName);
 }
 
 function isName(text: string): boolean {
@@ -12,6 +26,8 @@ function isName(text: string): boolean {
 }
 
 function matchesName(wanted: string, name: string): boolean {
+  // Most names are plain, and most paths are told apart by their first ones.
+  if (!/[*?]/.test(wanted)) return wanted === name;
   return matchesList(
     Array.from(wanted),
     Array.from(name),

@@ -2,7 +2,7 @@ import type { Assessment, RiskLevel, Subject } from "../tool/tool.ts";
 import type { ApprovalMode } from "./approval-mode.ts";
 import type { ProtectedPaths } from "./protected-paths.ts";
 import type { Rule } from "./rule.ts";
-import { allows, catches, matchesTool } from "./rule-match.ts";
+import { allows, createCatcher, matchesTool, toPart, type Part } from "./rule-match.ts";
 
 export type Verdict = "allow" | "ask" | "deny";
 
@@ -62,7 +62,8 @@ function ruleOn(question: Question): Ruling {
   const { tool, assessment, mode, workspace, protectedPaths } = question;
   const { risk, subjects } = assessment;
   const rules = question.rules.filter((rule) => matchesTool(rule, tool));
-  const denied = find(rules, "deny", subjects, workspace);
+  const parts = subjects.map(toPart);
+  const denied = find(rules, "deny", parts, workspace);
   if (denied !== undefined) return byRule("deny", denied);
   for (const subject of subjects) {
     const refusal = protectedPaths.refusal(subject, workspace);
@@ -72,7 +73,7 @@ function ruleOn(question: Question): Ruling {
   if (mode === "plan" && !isReading) {
     return { verdict: "deny", reason: `this mode looks and does not touch: ${risk.reason}` };
   }
-  const asked = find(rules, "ask", subjects, workspace);
+  const asked = find(rules, "ask", parts, workspace);
   if (asked !== undefined) return byRule("ask", asked);
   if (assessment.onlyOnce === true) return ruleOnUnclear(question, rules);
   const allowing = allowingRules(rules, subjects, workspace);
@@ -103,10 +104,9 @@ function byRule(verdict: Verdict, rule: Rule): Ruling {
 }
 
 /** The first rule that speaks against any part of the call. */
-function find(rules: readonly Rule[], effect: "deny" | "ask", subjects: readonly Subject[], workspace: string) {
+function find(rules: readonly Rule[], effect: "deny" | "ask", parts: readonly Part[], workspace: string) {
   return rules.find(
-    (rule) =>
-      rule.effect === effect && (rule.pattern === "" || subjects.some((subject) => catches(rule, subject, workspace))),
+    (rule) => rule.effect === effect && (rule.pattern === "" || parts.some(createCatcher(rule, workspace))),
   );
 }
 

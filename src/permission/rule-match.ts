@@ -1,7 +1,7 @@
 import { isAbsolute, join } from "node:path";
 import type { Subject } from "../tool/tool.ts";
 import { mayMatch, mustMatch, parseCommandPattern } from "./command-pattern.ts";
-import { matchesGlob } from "./glob.ts";
+import { matchesGlob, matchesNames, namesOfGlob, namesOfPath } from "./glob.ts";
 import { invalidRule, type Rule, type RuleDraft } from "./rule.ts";
 
 /** Whether a rule's tool is this one. */
@@ -29,24 +29,36 @@ export function allows(rule: Rule, subject: Subject, workspace: string, isComman
   }
 }
 
-/** Whether a rule that denies or asks speaks for this part of a call: for anything that it can turn out to be. */
-export function catches(rule: Rule, subject: Subject, workspace: string): boolean {
-  if (rule.pattern === "") return true;
-  switch (subject.kind) {
-    case "command": {
-      const pattern = parseCommandPattern(rule.pattern);
-      return pattern !== undefined && mayMatch(pattern, subject);
+/** A part of a call, as the rules that deny or ask look at it: its names are folded once for all of them. */
+export interface Part {
+  readonly subject: Subject;
+  readonly foldedPaths: readonly (readonly string[])[];
+}
+
+export function toPart(subject: Subject): Part {
+  const paths = subject.kind === "path" ? [subject.path, subject.given] : [];
+  return { subject, foldedPaths: [...new Set(paths)].map((path) => namesOfPath(foldName(path))) };
+}
+
+/**
+ * Tells of each part of a call whether a rule that denies or asks speaks for it: for anything that it can turn out to be. The
+ * rule's pattern is read once for all parts.
+ */
+export function createCatcher({ pattern }: Rule, workspace: string): (part: Part) => boolean {
+  if (pattern === "") return () => true;
+  const command = parseCommandPattern(pattern);
+  // With what lies under it.
+  const glob = namesOfGlob(`${foldName(absoluteGlob(pattern, workspace))}/**`);
+  return ({ subject, foldedPaths }) => {
+    switch (subject.kind) {
+      case "command":
+        return command !== undefined && mayMatch(command, subject);
+      case "path":
+        return foldedPaths.some((path) => matchesNames(glob, path));
+      case "host":
+        return matchesHost(pattern, subject.host);
     }
-    case "path": {
-      const glob = foldName(absoluteGlob(rule.pattern, workspace));
-      return [subject.path, subject.given].some((path) => {
-        const folded = foldName(path);
-        return matchesGlob(glob, folded) || matchesGlob(`${glob}/**`, folded);
-      });
-    }
-    case "host":
-      return matchesHost(rule.pattern, subject.host);
-  }
+  };
 }
 
 /** As file systems that know no case, and several spellings of one letter, take it. */

@@ -1,5 +1,5 @@
 import type { Database, Row, SqlValue, Statement } from "../store/database.ts";
-import { type Effect, MAX_RULES, type Rule, ruleNotFound, type RuleScope } from "./rule.ts";
+import { type Effect, EFFECTS, MAX_RULES, type Rule, ruleNotFound, type RuleScope } from "./rule.ts";
 
 interface RuleRow extends Row {
   key: number;
@@ -69,11 +69,13 @@ export async function listRulesOf(
   nowMs: number,
 ): Promise<StoredRule[]> {
   const rows = await db.all<RuleRow>({
-    sql: `SELECT * FROM rules WHERE ${REACHES} AND (expire_time_ms IS NULL OR expire_time_ms > ?)
-      ORDER BY CASE effect WHEN 'deny' THEN 0 WHEN 'ask' THEN 1 ELSE 2 END, key DESC`,
+    sql: `SELECT * FROM rules WHERE ${REACHES} AND (expire_time_ms IS NULL OR expire_time_ms > ?)`,
     params: [session.workspace, session.key, nowMs],
   });
-  return rows.map(ruleFromRow);
+  // Sorted here: the store takes four times as long for it as for the rest.
+  return rows
+    .map(ruleFromRow)
+    .toSorted((a, b) => EFFECTS.indexOf(a.effect) - EFFECTS.indexOf(b.effect) || b.key - a.key);
 }
 
 export interface RuleFilter {
