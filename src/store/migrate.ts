@@ -17,6 +17,7 @@ import { fileChanges } from "./migrations/0014-file-changes.ts";
 import { attachments } from "./migrations/0015-attachments.ts";
 import { audit } from "./migrations/0017-audit.ts";
 import { agents } from "./migrations/0018-agents.ts";
+import { newestSchema } from "./newest-schema.ts";
 
 /** "PRLY": marks the file as ours, so that no other program's database is ever touched. */
 const APPLICATION_ID = 0x50524c59;
@@ -65,19 +66,26 @@ export function checkIdentity(db: BetterSqlite3.Database): void {
   }
 }
 
-/** Brings the database to the newest schema, each migration in a transaction of its own. */
+/** Brings the database to the newest schema. */
 export function migrate(db: BetterSqlite3.Database): void {
+  if (storeVersion(db) === 0) inTransaction(db, newestSchema, MIGRATIONS.length);
+  else runMigrations(db);
+}
+
+/** Does what the database lacks, each migration in a transaction of its own. A new one comes to the same at once, by `newestSchema`. */
+export function runMigrations(db: BetterSqlite3.Database): void {
   const version = storeVersion(db);
   // For migrations alone: what is kept in the schema must work without the engine.
   db.function("title_words", { deterministic: true }, (title) => titleWords(String(title)));
-  for (const [index, sql] of MIGRATIONS.entries()) {
-    if (index < version) continue;
-    db.exec("BEGIN IMMEDIATE");
-    db.exec(sql);
-    db.pragma(`application_id = ${APPLICATION_ID}`);
-    db.pragma(`user_version = ${index + 1}`);
-    db.exec("COMMIT");
-  }
+  for (const [index, sql] of MIGRATIONS.entries()) if (index >= version) inTransaction(db, sql, index + 1);
+}
+
+function inTransaction(db: BetterSqlite3.Database, sql: string, version: number): void {
+  db.exec("BEGIN IMMEDIATE");
+  db.exec(sql);
+  db.pragma(`application_id = ${APPLICATION_ID}`);
+  db.pragma(`user_version = ${version}`);
+  db.exec("COMMIT");
 }
 
 /** The version of a database's schema; 0 = an empty file. */
