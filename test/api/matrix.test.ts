@@ -42,7 +42,7 @@ interface Row {
   /** Fields that look like the name of something, and may hold any: the name of what is made, or a filter. */
   readonly free?: readonly string[];
   /** Where a request is accepted that an idle session refuses. */
-  readonly makePlace?: () => Promise<Place>;
+  readonly makePlace?: (engine: TestEngine) => Promise<Place>;
 }
 
 const noSession = { code: "NOT_FOUND", reason: "SESSION_NOT_FOUND" };
@@ -137,7 +137,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     valid: ({ blob = "0".repeat(64) }) => ({ blobs: [blob] }),
     empty: ["blobs"],
     unknown: {},
-    makePlace: async () => ({ ...place, blob: await upload(engine, EMPTY_EXPORT) }),
+    makePlace: async (engine) => ({ ...NOWHERE, blob: await upload(engine, EMPTY_EXPORT) }),
   },
   "MessageService.SendMessage": {
     valid: ({ sessionId }) => ({ sessionId, parts }),
@@ -178,7 +178,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     valid: ({ sessionId }) => ({ sessionId, parts }),
     empty: ["session_id", "parts"],
     unknown: { session_id: noSession, expected_turn_id: { code: "FAILED_PRECONDITION", reason: "NO_TURN_RUNNING" } },
-    makePlace: () => makeBusyPlace(),
+    makePlace: makeBusyPlace,
   },
   "MessageService.FollowUp": {
     valid: ({ sessionId }) => ({ sessionId, parts }),
@@ -194,7 +194,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     valid: ({ sessionId, queuedId = "queued_none" }) => ({ sessionId, queuedId }),
     empty: ["session_id", "queued_id"],
     unknown: { session_id: noSession, queued_id: { code: "NOT_FOUND", reason: "QUEUED_NOT_FOUND" } },
-    makePlace: () => makeBusyPlace(),
+    makePlace: makeBusyPlace,
   },
   "RequestService.CreateRequest": {
     valid: ({ sessionId }) => ({ sessionId, title: "which one?", options: [{ id: "a", label: "this" }] }),
@@ -205,7 +205,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     valid: ({ requestId = "req_none" }) => ({ requestId }),
     empty: ["request_id"],
     unknown: { request_id: noRequest },
-    makePlace: () => makeAskingPlace(),
+    makePlace: makeAskingPlace,
   },
   "RequestService.ListRequests": {
     valid: ({ sessionId }) => ({ sessionId }),
@@ -215,31 +215,31 @@ const ROWS: Readonly<Record<string, Row>> = {
     valid: ({ requestId = "req_none" }) => ({ requestId, wait: { nanos: 1000 } }),
     empty: ["request_id"],
     unknown: { request_id: noRequest },
-    makePlace: () => makeAskingPlace(),
+    makePlace: makeAskingPlace,
   },
   "RequestService.RespondRequest": {
     valid: ({ requestId = "req_none" }) => ({ requestId, answer: { content: { case: "text", value: "this" } } }),
     empty: ["request_id", "answer"],
     unknown: { request_id: noRequest },
-    makePlace: () => makeAskingPlace(),
+    makePlace: makeAskingPlace,
   },
   "RequestService.DismissRequest": {
     valid: ({ requestId = "req_none" }) => ({ requestId }),
     empty: ["request_id"],
     unknown: { request_id: noRequest },
-    makePlace: () => makeAskingPlace(),
+    makePlace: makeAskingPlace,
   },
   "RequestService.CancelRequest": {
     valid: ({ requestId = "req_none" }) => ({ requestId }),
     empty: ["request_id"],
     unknown: { request_id: noRequest },
-    makePlace: () => makeAskingPlace(),
+    makePlace: makeAskingPlace,
   },
   "RequestService.ClaimRequest": {
     valid: ({ requestId = "req_none" }) => ({ requestId, claimed: true }),
     empty: ["request_id"],
     unknown: { request_id: noRequest },
-    makePlace: () => makeAskingPlace(),
+    makePlace: makeAskingPlace,
   },
   "AgentService.ListAgentDefinitions": { valid: () => ({}), unknown: {} },
   "WorkspaceService.ListWorkspaces": { valid: () => ({}), unknown: {} },
@@ -247,7 +247,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     valid: () => ({ path: "/" }),
     empty: ["path"],
     unknown: {},
-    makePlace: () => makeKnownWorkspace(),
+    makePlace: makeKnownWorkspace,
   },
   "WorkspaceService.SetWorkspaceTrust": { valid: () => ({ path: "/", trusted: false }), empty: ["path"], unknown: {} },
   "PermissionService.GetPolicy": {
@@ -264,7 +264,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     valid: ({ requestId = "req_none" }) => ({ requestId, decision: PermissionDecision.APPROVE }),
     empty: ["request_id", "decision"],
     unknown: { request_id: noRequest },
-    makePlace: () => makeWaitingPlace(),
+    makePlace: makeWaitingPlace,
   },
   "PermissionService.CreateRule": {
     valid: ({ sessionId }) => ({ sessionId, rule: gitStatus }),
@@ -276,7 +276,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     valid: ({ ruleId = "rule_none" }) => ({ ruleId }),
     empty: ["rule_id"],
     unknown: { rule_id: { code: "NOT_FOUND", reason: "RULE_NOT_FOUND" } },
-    makePlace: () => makeRuledPlace(),
+    makePlace: makeRuledPlace,
   },
   "PermissionService.ReplaceRules": {
     valid: ({ sessionId }) => ({ sessionId, scope: PermissionScope.SESSION, rules: [gitStatus] }),
@@ -311,7 +311,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     valid: ({ tokenId = "tok_none" }) => ({ tokenId }),
     empty: ["token_id"],
     unknown: { token_id: { code: "NOT_FOUND", reason: "TOKEN_NOT_FOUND" } },
-    makePlace: async () => ({ ...place, tokenId: (await makeToken(Access_Scope.READ)).id }),
+    makePlace: async (engine) => ({ ...NOWHERE, tokenId: (await makeToken(engine, Access_Scope.READ)).id }),
   },
 };
 
@@ -324,21 +324,26 @@ const SCOPES = [
 const methods = (await loadServices()).flatMap((service) => service.methods);
 const INVALID = { code: "INVALID_ARGUMENT", reason: "INVALID_FIELD" };
 
+/** Refuses: all that it has is looked at before and after each call, so that little is in it. */
 let engine: TestEngine;
 let transport: Transport;
 let place: Place;
+/** Accepts: each call has a place of its own there. */
+let accepting: TestEngine;
 
 beforeAll(async () => {
-  engine = await startTestEngine();
+  [engine, accepting] = await Promise.all([startTestEngine(), startTestEngine()]);
   transport = plainTransport(engine);
-  place = await makePlace();
+  place = await makePlace(engine);
 });
 
 afterAll(async () => {
-  await engine.dispose();
+  await Promise.all([engine.dispose(), accepting.dispose()]);
 });
 
-async function makePlace(): Promise<Place> {
+const NOWHERE: Place = { sessionId: "", turnId: "" };
+
+async function makePlace(engine: TestEngine): Promise<Place> {
   const { id: sessionId } = await createSession(engine);
   const { id: turnId } = await runTurn(engine, sessionId, "fail as fast as you can");
   const [message] = (await engine.sessions.listMessages({ sessionId })).messages;
@@ -346,7 +351,7 @@ async function makePlace(): Promise<Place> {
 }
 
 /** A session whose turn goes on until it is cancelled, with two messages in its queue. */
-async function makeBusyPlace(): Promise<Place> {
+async function makeBusyPlace(engine: TestEngine): Promise<Place> {
   const { id: sessionId } = await createSession(engine);
   const { turn } = await engine.messages.startTurn({ sessionId, parts: text("stall") });
   const { queuedId } = await engine.messages.followUp({ sessionId, parts });
@@ -354,29 +359,31 @@ async function makeBusyPlace(): Promise<Place> {
   return { sessionId, turnId: turn!.id, queuedId };
 }
 
-/** A session that waits for a human. */
 /** Somebody has said something of the folder. */
-async function makeKnownWorkspace(): Promise<Place> {
+async function makeKnownWorkspace(engine: TestEngine): Promise<Place> {
   await engine.workspaces.setWorkspaceTrust({ path: "/", trusted: false });
-  return { sessionId: "", turnId: "" };
+  return NOWHERE;
 }
 
-async function makeAskingPlace(): Promise<Place> {
-  const { request } = await engine.requests.createRequest({ sessionId: place.sessionId, title: "which one?" });
-  return { ...place, requestId: request!.id };
+/** A session that waits for a human. */
+async function makeAskingPlace(engine: TestEngine): Promise<Place> {
+  const { id: sessionId } = await createSession(engine);
+  const { request } = await engine.requests.createRequest({ sessionId, title: "which one?" });
+  return { ...NOWHERE, sessionId, requestId: request!.id };
 }
 
 /** A session whose turn waits until a human lets its call run. */
-async function makeWaitingPlace(): Promise<Place> {
+async function makeWaitingPlace(engine: TestEngine): Promise<Place> {
   const asked = { ...gitStatus, effect: RuleEffect.ASK, tool: "now", pattern: "" };
   const { id: sessionId } = await createSession(engine, { rules: [asked] });
   const { turn } = await engine.messages.startTurn({ sessionId, parts: text("what time is it?") });
   return { sessionId, turnId: turn!.id, requestId: (await openPermission(engine, sessionId)).id };
 }
 
-async function makeRuledPlace(): Promise<Place> {
-  const { rule } = await engine.permissions.createRule({ sessionId: place.sessionId, rule: gitStatus });
-  return { ...place, ruleId: rule!.id };
+async function makeRuledPlace(engine: TestEngine): Promise<Place> {
+  const { id: sessionId } = await createSession(engine);
+  const { rule } = await engine.permissions.createRule({ sessionId, rule: gitStatus });
+  return { ...NOWHERE, sessionId, ruleId: rule!.id };
 }
 
 let tokenCount = 0;
@@ -385,7 +392,7 @@ function newTokenName(): string {
   return `token-${++tokenCount}`;
 }
 
-async function makeToken(scope: Access_Scope): Promise<{ id: string; secret: string }> {
+async function makeToken(engine: TestEngine, scope: Access_Scope): Promise<{ id: string; secret: string }> {
   const { token, secret } = await engine.engine.createToken({ name: newTokenName(), scope });
   return { id: token!.id, secret };
 }
@@ -396,10 +403,16 @@ function validRequest(method: DescMethod, where: Place = place) {
 
 /** Makes the call, which must be refused and must leave everything as it was. */
 async function refused(method: DescMethod, request: Message): Promise<Refusal> {
+  const [refusal] = await allRefused(method, [request]);
+  return refusal!;
+}
+
+/** The same for calls at once. */
+async function allRefused(method: DescMethod, requests: readonly Message[]): Promise<Refusal[]> {
   const before = await stateOf(engine, place.sessionId);
-  const refusal = await refusalOf(call(transport, method, request));
+  const refusals = await Promise.all(requests.map((request) => refusalOf(call(transport, method, request))));
   expect(await stateOf(engine, place.sessionId)).toEqual(before);
-  return refusal;
+  return refusals;
 }
 
 it("has a row for every method, and for nothing else", () => {
@@ -419,7 +432,7 @@ describe.each(rowsOf(() => true))("$name", ({ name, method }) => {
   it("answers an empty request, or says which fields it misses", async () => {
     const request = makeRequest(method.input, {});
     if (row.empty === undefined) {
-      await call(transport, method, request);
+      await call(plainTransport(accepting), method, request);
       return;
     }
     const { fields, ...refusal } = await refused(method, request);
@@ -447,18 +460,10 @@ describe.each(rowsOf(() => true))("$name", ({ name, method }) => {
   });
 
   it.each(Object.entries(row.unknown))("refuses a %s that names nothing", async (fieldName, expected) => {
-    for (const unknown of [
-      "ses_000000000000000000000000",
-      "\u0000",
-      "../../etc/passwd",
-      "' OR 1=1 --",
-      "__proto__",
-      "😀",
-    ]) {
-      const request = validRequest(method);
-      request[field(fieldName)!.localName] = unknown;
-      expect(await refused(method, request)).toMatchObject(expected);
-    }
+    const names = ["ses_000000000000000000000000", "\u0000", "../../etc/passwd", "' OR 1=1 --", "__proto__", "😀"];
+    const requests = names.map((name) => Object.assign(validRequest(method), { [field(fieldName)!.localName]: name }));
+    const refusals = await allRefused(method, requests);
+    expect(refusals).toMatchObject(names.map(() => expected));
   });
 
   it("refuses a message of more than 4 MiB", async () => {
@@ -481,8 +486,8 @@ describe.each(rowsOf(() => true))("$name", ({ name, method }) => {
   });
 
   it.each(SCOPES)("is for a token of scope $name exactly where its rule says so", async ({ scope }) => {
-    const token = await makeToken(scope);
-    const caller = plainTransport(engine, { authorization: `Bearer ${token.secret}` });
+    const token = await makeToken(accepting, scope);
+    const caller = plainTransport(accepting, { authorization: `Bearer ${token.secret}` });
     const required = getOption(method, access).scope;
     expect(required).toBeGreaterThan(Access_Scope.UNSPECIFIED);
     const told = await callInPlace(caller, method).then(
@@ -490,23 +495,23 @@ describe.each(rowsOf(() => true))("$name", ({ name, method }) => {
       (error: unknown) => toRefusal(error).reason,
     );
     expect(told).toBe(scope >= required ? "accepted" : "SCOPE_INSUFFICIENT");
-    await engine.engine.revokeToken({ tokenId: token.id });
+    await accepting.engine.revokeToken({ tokenId: token.id });
   });
 
   it("accepts the request that all of these were made from", async () => {
-    expect(await callInPlace(transport, method)).toBeDefined();
-    await noReaders(engine);
+    expect(await callInPlace(plainTransport(accepting), method)).toBeDefined();
+    await noReaders(accepting);
   });
 });
 
 /** Makes the call where it is accepted. What it starts is over before the next test looks at the engine. */
 async function callInPlace(caller: Transport, method: DescMethod): Promise<unknown> {
-  const where = await (ROWS[nameOf(method)]!.makePlace ?? makePlace)();
+  const where = await (ROWS[nameOf(method)]!.makePlace ?? makePlace)(accepting);
   try {
     return await call(caller, method, validRequest(method, where));
   } finally {
-    const running = await engine.sessions.getSession({ sessionId: where.sessionId }).catch(() => undefined);
-    if (running?.session?.runningTurnId) await engine.messages.cancelTurn({ sessionId: where.sessionId });
+    const running = await accepting.sessions.getSession({ sessionId: where.sessionId }).catch(() => undefined);
+    if (running?.session?.runningTurnId) await accepting.messages.cancelTurn({ sessionId: where.sessionId });
   }
 }
 
@@ -523,14 +528,18 @@ describe.each(rowsOf(({ methodKind }) => methodKind === "unary"))("$name as plai
   });
 });
 
-describe.each(rowsOf(({ input }) => input.field["pageToken"] !== undefined))(
-  "the pages of $name",
-  ({ name, method }) => {
+describe("the pages", () => {
+  let tokens: Record<string, string>;
+  beforeAll(async () => {
+    const { sessionId } = await makePlace(engine);
+    await runTurn(engine, sessionId, "echo: x");
+    const busy = await makeBusyPlace(engine);
+    tokens = await pageTokens(sessionId, busy.sessionId);
+    await engine.messages.cancelTurn({ sessionId: busy.sessionId });
+  });
+
+  describe.each(rowsOf(({ input }) => input.field["pageToken"] !== undefined))("of $name", ({ name, method }) => {
     it("takes no page token that it did not give for the same list", async () => {
-      const other = await makePlace();
-      await runTurn(engine, other.sessionId, "echo: x");
-      const busy = await makeBusyPlace();
-      const tokens = await pageTokens(other.sessionId, busy.sessionId);
       const own = tokens[name]!;
       const foreign = Object.entries(tokens).flatMap(([from, token]) => (from === name ? [] : [token]));
       const forged = [
@@ -544,21 +553,23 @@ describe.each(rowsOf(({ input }) => input.field["pageToken"] !== undefined))(
         Buffer.from("1.AAAAAAAAAAAA").toString("base64url"),
       ];
       const ofOtherSession = method.input.field["sessionId"] === undefined ? [] : [own];
-      for (const pageToken of [...foreign, ...forged, ...ofOtherSession]) {
-        const request = Object.assign(validRequest(method), { pageToken });
-        const { fields, ...refusal } = await refused(method, request);
-        expect({ pageToken, ...refusal }).toEqual({ pageToken, ...INVALID_TOKEN });
+      const given = [...foreign, ...forged, ...ofOtherSession];
+      const refusals = await allRefused(
+        method,
+        given.map((pageToken) => Object.assign(validRequest(method), { pageToken })),
+      );
+      for (const [index, { fields, ...refusal }] of refusals.entries()) {
+        expect({ pageToken: given[index], ...refusal }).toEqual({ pageToken: given[index], ...INVALID_TOKEN });
         expect(fields.length === 0 || fields.includes("page_token")).toBe(true);
       }
-      await engine.messages.cancelTurn({ sessionId: busy.sessionId });
     });
 
     it("lowers a page size that is too large", async () => {
       const response = await call(transport, method, Object.assign(validRequest(method), { pageSize: 2 ** 31 - 1 }));
       expect(response).toMatchObject({ nextPageToken: "" });
     });
-  },
-);
+  });
+});
 
 const INVALID_TOKEN = { code: "INVALID_ARGUMENT", reason: "INVALID_PAGE_TOKEN", metadata: { field: "page_token" } };
 
@@ -570,7 +581,7 @@ async function pageTokens(sessionId: string, busySessionId: string): Promise<Rec
   const context = await engine.sessions.getContext({ sessionId, pageSize: 1 });
   const turns = await engine.messages.listTurns({ sessionId, pageSize: 1 });
   const queue = await engine.messages.listQueue({ sessionId: busySessionId, pageSize: 1 });
-  await Promise.all([makeToken(Access_Scope.READ), makeToken(Access_Scope.READ)]);
+  await Promise.all([makeToken(engine, Access_Scope.READ), makeToken(engine, Access_Scope.READ)]);
   const tokens = await engine.engine.listTokens({ pageSize: 1 });
   for (const title of ["one?", "two?"]) await engine.requests.createRequest({ sessionId, title });
   const requests = await engine.requests.listRequests({ sessionId, pageSize: 1 });
