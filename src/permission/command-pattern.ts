@@ -71,7 +71,7 @@ const CARRIERS = new RegExp(
 );
 
 /** Whether what comes after these words may be a command of its own. */
-function isCarried(before: readonly string[]): boolean {
+export function isCarried(before: readonly string[]): boolean {
   return before.some((word) => CARRIERS.test(word)) || before.every((word) => /^\w+\+?=/.test(word));
 }
 

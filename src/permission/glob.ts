@@ -25,7 +25,8 @@ function isName(text: string): boolean {
   return text !== "" && text !== ".";
 }
 
-function matchesName(wanted: string, name: string): boolean {
+/** Whether one name is one of a glob without slashes. */
+export function matchesName(wanted: string, name: string): boolean {
   // Most names are plain, and most paths are told apart by their first ones.
   if (!/[*?]/.test(wanted)) return wanted === name;
   return matchesList(

@@ -116,7 +116,7 @@ function allowingRules(rules: readonly Rule[], subjects: readonly Subject[], wor
   const whole = allowing.find(({ pattern }) => pattern === "");
   if (whole !== undefined) return whole;
   const isCommand = subjects.some(({ kind }) => kind === "command");
-  const parts = subjects.filter((subject) => !(subject.kind === "path" && subject.isNamed === true));
+  const parts = subjects.filter((subject) => subject.kind === "host" || subject.isNamed !== true);
   const found = parts.map((subject) => allowing.find((rule) => allows(rule, subject, workspace, isCommand)));
   return found.every((rule) => rule !== undefined) ? found[0] : undefined;
 }

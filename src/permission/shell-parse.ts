@@ -21,6 +21,8 @@ export interface ParsedShell {
   /** Of chains, pipes, substitutions, loops and functions too, as they are written. */
   readonly commands: readonly ParsedCommand[];
   readonly redirects: readonly Redirect[];
+  /** Words that are no command's yet: what loops go through, and what variables are set to. */
+  readonly listed: readonly string[];
   /** Why nobody can tell what it does; empty = one can. */
   readonly unclear: string;
 }
@@ -78,9 +80,9 @@ const STEERING = /_proxy$/;
 /** Tells every command that a text makes bash run. Never throws for a text. */
 export async function parseShell(text: string): Promise<ParsedShell> {
   const before = lookAtText(text);
-  if (before !== "") return { commands: [], redirects: [], unclear: before };
+  if (before !== "") return { commands: [], redirects: [], listed: [], unclear: before };
   const tree = await parseBash(text);
-  if (tree === undefined) return { commands: [], redirects: [], unclear: "it takes too long to be parsed" };
+  if (tree === undefined) return { commands: [], redirects: [], listed: [], unclear: "it takes too long to be parsed" };
   try {
     const reader = createReader();
     if (tree.rootNode.hasError) reader.doubt("it is no shell command that can be parsed");
@@ -104,6 +106,7 @@ function lookAtText(text: string): string {
 function createReader() {
   const commands: ParsedCommand[] = [];
   const redirects: Redirect[] = [];
+  const listed: string[] = [];
   let unclear = "";
 
   function doubt(why: string): void {
@@ -152,7 +155,7 @@ function createReader() {
     for (const child of node.namedChildren) {
       if (child.type === "variable_name") setsVariable(child.text);
       else if (STRUCTURE.has(child.type) || child.type === "case_item" || isStatement(child)) walk(child, depth + 1);
-      else word(child, depth);
+      else listed.push(word(child, depth).text);
     }
   }
 
@@ -167,7 +170,7 @@ function createReader() {
     const [name, ...values] = node.namedChildren;
     setsVariable(name?.text ?? "");
     if (name?.type !== "variable_name") doubt("it sets a variable that is not understood");
-    for (const value of values) word(value, depth);
+    for (const value of values) listed.push(word(value, depth).text);
   }
 
   function command(node: Node, depth: number): void {
@@ -213,7 +216,7 @@ function createReader() {
     if (commands.length > MAX_COMMANDS) doubt(`it has more than ${MAX_COMMANDS} commands`);
     const changer = commands.find(({ words }) => MEANING_CHANGERS.has(words[0] ?? ""))?.words[0];
     if (changer !== undefined && commands.length > 1) doubt(`${changer} can change what the other commands do`);
-    return { commands, redirects, unclear };
+    return { commands, redirects, listed, unclear };
   }
 
   return { walk, doubt, end };

@@ -24,7 +24,7 @@ export function suggestRules(tool: string, assessment: Assessment, workspace: st
 function patternsFor({ subjects, onlyOnce, risk }: Assessment, workspace: string): readonly string[] {
   if (onlyOnce === true) return [];
   const isDestructive = risk.level === "destructive";
-  const [first, ...others] = subjects.filter((subject) => !(subject.kind === "path" && subject.isNamed === true));
+  const [first, ...others] = subjects.filter((subject) => subject.kind === "host" || subject.isNamed !== true);
   // Nothing to tell one call from another by: all of the tool's.
   if (first === undefined) return isDestructive || subjects.length > 0 ? [] : [""];
   if (others.length > 0) return [];

@@ -29,6 +29,8 @@ export type Subject =
       readonly words: readonly string[];
       /** How many of them, from the first on, are what they will be when it runs; the shell makes the others up then. */
       readonly fixedWords: number;
+      /** True: it stands in a text that a command of the call runs (`bash -c`), and the rules that allow that one allow it too. */
+      readonly isNamed?: boolean;
     }
   | { readonly kind: "host"; readonly host: string };
 
