@@ -71,6 +71,15 @@ export function describeDatabase(name: string, open: () => Promise<Database>): v
         expect((await db.all(all)).map((row) => row["name"])).toEqual(["a", "c"]);
       }));
 
+    test("one that is alone in its commit leaves nothing where it fails or loses a claim, and the next one is stored", () =>
+      withTable(async (db) => {
+        await db.transact([insert("a", 1)]);
+        await expect(db.transact([insert("b", 1), insert("a", 2)])).rejects.toThrow(/UNIQUE/);
+        await expect(db.transact([insert("c", 1), move("a", 99, 100)])).rejects.toThrow(ClaimLost);
+        await db.transact([insert("d", 1), insert("e", 1)]);
+        expect((await db.all(all)).map((row) => row["name"])).toEqual(["a", "d", "e"]);
+      }));
+
     test("outcomes are told in order, after the commit, and before anything else runs", () =>
       withTable(async (db) => {
         const told: string[] = [];

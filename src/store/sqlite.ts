@@ -70,17 +70,27 @@ export function openSqlite(path: string, clock: Clock = systemClock): Database {
     }
   }
 
+  /** Of one that is alone in its commit no savepoint is made, which would keep each page once more, from some pages on in a file. */
+  function runAlone(statements: readonly Statement[]): void {
+    for (const statement of statements) run(statement);
+  }
+
   function writeOnce(group: readonly Transaction[]): (Error | undefined)[] {
     const outcomes: (Error | undefined)[] = [];
+    const runOne = group.length === 1 ? runAlone : runMember;
     prepare("BEGIN IMMEDIATE").run();
     for (const transaction of group) {
       try {
-        runMember(transaction.statements);
+        runOne(transaction.statements);
         outcomes.push(undefined);
       } catch (error) {
         if (isStorageError(error)) throw error;
         outcomes.push(error as Error);
       }
+    }
+    if (outcomes.every((outcome) => outcome !== undefined)) {
+      if (db.inTransaction) prepare("ROLLBACK").run();
+      return outcomes;
     }
     if (group.some(({ statements }, i) => outcomes[i] === undefined && statements.some(wantsSeal))) seal();
     prepare("COMMIT").run();
