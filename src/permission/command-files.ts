@@ -48,26 +48,29 @@ export function filesOf(
     ...filesOpened(inside),
   ];
   const [start = "", ...folders] = foldersOf(commands, workspace);
-  const expansions = files.map((file) => ({ ...file, folder: start, ...expand(file, start) }));
+  const mentioned: PathSubject[] = [];
+  const known = files.map((file) => addFile(mentioned, file, start));
   for (const folder of folders) {
     const relative = [...files, ...filesOpened(parsed)].filter(({ path }) => isRelative(path));
-    expansions.push(...relative.map((file) => ({ ...file, folder, ...expand(file, folder) })));
+    known.push(...relative.map((file) => addFile(mentioned, file, folder)));
   }
-  const wanted = expansions.flatMap(({ path, paths, access, folder }) =>
-    [path, ...paths].map((one) => ({ path: one, access, workspace: folder })),
-  );
-  const looked = wanted.slice(0, MAX_PATHS).map((one) => look(one.path, one.access, one));
-  const others = wanted.slice(MAX_PATHS, MAX_NAMES).map(({ path, access, workspace: folder }): PathSubject => ({
-    kind: "path",
-    access,
-    path: "",
-    given: resolve(asWritten(path, folder)),
-  }));
-  return {
-    opened: parsed.redirects.map(({ target, access }) => look(target, access, { workspace })),
-    mentioned: [...looked, ...others].map((subject) => ({ ...subject, isNamed: true })),
-    isWhole: others.length === 0 && expansions.every(({ isWhole }) => isWhole),
+  const opened = parsed.redirects.map(({ target, access }) => look(target, access, { workspace }));
+  return { opened, mentioned, isWhole: mentioned.length <= MAX_PATHS && known.every(Boolean) };
+}
+
+/** Adds what a name, and what the shell makes of it, may be; false where that is more than is looked at. */
+function addFile(found: PathSubject[], { path, access, isMadeUp }: NamedFile, workspace: string): boolean {
+  const add = (one: string): void => {
+    if (found.length < MAX_PATHS) found.push({ ...look(one, access, { workspace }), isNamed: true });
+    else if (found.length < MAX_NAMES) {
+      found.push({ kind: "path", access, path: "", given: resolve(asWritten(one, workspace)), isNamed: true });
+    }
   };
+  add(path);
+  if (!isMadeUp || !isPattern(path)) return true;
+  const { paths, isWhole } = expandPattern(withHome(path), join("/", workspace));
+  paths.forEach(add);
+  return isWhole;
 }
 
 function filesWritten(commands: readonly ParsedCommand[]): NamedFile[] {
@@ -102,11 +105,6 @@ function foldersOf(commands: readonly ParsedCommand[], workspace: string): strin
     folders.push(asWritten(unquote(target), folders.at(-1) ?? workspace));
   }
   return [...new Set(folders)];
-}
-
-function expand({ path, isMadeUp }: NamedFile, workspace: string) {
-  if (!isMadeUp || !isPattern(path)) return { paths: [], isWhole: true };
-  return expandPattern(withHome(path), join("/", workspace));
 }
 
 /** Every word of a command that may be a file, also behind a flag or an equals sign. */
