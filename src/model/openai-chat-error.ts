@@ -1,32 +1,46 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { ModelError, type ModelErrorReason } from "./model.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 
-/** What the package throws where the provider answered with an error, and StreamFailure. */
-interface ApiFailure {
+/** What the provider said of what went wrong. */
+class ApiFailure extends Error {
+  override readonly name = "ApiFailure";
   /** Undefined where it came in the stream. */
   readonly status: number | undefined;
-  readonly headers: Headers | undefined;
-  readonly error: unknown;
-  readonly message: string;
-  readonly code?: unknown;
-  readonly type?: unknown;
-}
-
-/** An error that the provider sent in the middle of its stream. */
-export class StreamFailure extends Error implements ApiFailure {
-  override readonly name = "StreamFailure";
-  readonly status = undefined;
-  readonly headers = undefined;
-  readonly error: unknown;
+  readonly headers: IncomingHttpHeaders;
   readonly code: unknown;
   readonly type: unknown;
 
-  constructor(error: unknown) {
-    super(JSON.stringify(error));
-    this.error = error;
+  constructor(error: unknown, status?: number, headers: IncomingHttpHeaders = {}) {
+    super(wordsOf(error));
+    this.status = status;
+    this.headers = headers;
     this.code = fieldOf(error, "code");
     this.type = fieldOf(error, "type");
   }
+}
+
+/** An answer that is an error, with its text: OpenAI's JSON, another's, a page, or nothing. */
+export function failedAnswer(status: number, headers: IncomingHttpHeaders, text: string): Error {
+  return new ApiFailure(errorIn(text), status, headers);
+}
+
+/** An error that the provider sent in the middle of its stream. */
+export function streamFailure(error: unknown): Error {
+  return new ApiFailure(error);
+}
+
+function errorIn(text: string): unknown {
+  try {
+    return fieldOf(JSON.parse(text), "error");
+  } catch {
+    return text;
+  }
+}
+
+function wordsOf(error: unknown): string {
+  const told = fieldOf(error, "message") ?? error ?? "";
+  return typeof told === "string" ? told : JSON.stringify(told);
 }
 
 function fieldOf(value: unknown, name: string): unknown {
@@ -50,9 +64,9 @@ const MAX_PROVIDER_TEXT = 500;
 /** Whatever a call threw, as a ModelError. The original is not kept as its cause: it may quote the key. */
 export function toModelError(error: unknown, context: ErrorContext): ModelError {
   if (error instanceof ModelError) return error;
-  if (isApiFailure(error)) return fromApi(error, context);
+  if (error instanceof ApiFailure) return fromApi(error, context);
   const { host, isStreaming } = context;
-  // A TypeError: the package met JSON of another shape than it takes for granted.
+  // A TypeError: JSON of another shape than is taken for granted.
   if (error instanceof SyntaxError || (isStreaming && error instanceof TypeError)) {
     return new ModelError("PROVIDER_GARBAGE", `${host} sent a stream that cannot be read`, { retryable: true });
   }
@@ -68,10 +82,10 @@ export function toModelError(error: unknown, context: ErrorContext): ModelError 
 
 function fromApi(failure: ApiFailure, context: ErrorContext): ModelError {
   const { reason, retryable, words } = judge(failure);
-  const told = clean(textOf(failure), context.apiKey);
+  const told = clean(failure.message, context.apiKey);
   const status = failure.status === undefined ? "" : ` (${failure.status})`;
   const message = `${context.host} ${words}${status}${told === "" ? "" : `: ${told}`}`;
-  const retryAfterMs = failure.headers === undefined ? undefined : parseRetryAfter(failure.headers, context.nowMs);
+  const retryAfterMs = parseRetryAfter(failure.headers, context.nowMs);
   return new ModelError(reason, message, { retryable, retryAfterMs: retryable ? retryAfterMs : undefined });
 }
 
@@ -114,19 +128,11 @@ function isContextExceeded(failure: ApiFailure): boolean {
   if (hasCode(failure, "context_length_exceeded")) return true;
   if (failure.status !== undefined && failure.status !== 400 && failure.status !== 413 && failure.status !== 422)
     return false;
-  return /context[ _-]?(length|window|size)|maximum context|prompt is too long|too many tokens/i.test(textOf(failure));
+  return /context[ _-]?(length|window|size)|maximum context|prompt is too long|too many tokens/i.test(failure.message);
 }
 
 function hasCode({ code, type }: ApiFailure, name: string): boolean {
   return code === name || type === name;
-}
-
-function textOf({ error, message, status }: ApiFailure): string {
-  if (typeof error === "string") return error;
-  const told = typeof error === "object" && error !== null && "message" in error ? error.message : undefined;
-  if (typeof told === "string") return told;
-  const text = message.replace(new RegExp(`^${status} `), "");
-  return text.endsWith("(no body)") ? "" : text;
 }
 
 /** One line of plain text without the key, whole or as providers quote it (sk-ab***yz). */
@@ -139,11 +145,6 @@ function clean(text: string, apiKey: string | undefined): string {
     .replaceAll(/\s+/g, " ")
     .trim();
   return line.slice(0, MAX_PROVIDER_TEXT).toWellFormed();
-}
-
-function isApiFailure(error: unknown): error is ApiFailure {
-  if (!(error instanceof Error) || !("status" in error) || !("error" in error)) return false;
-  return typeof error.status === "number" || error.error !== undefined;
 }
 
 /** The system's name for what failed, ECONNREFUSED or so: the outermost error only wraps it. */

@@ -446,6 +446,30 @@ test.each([
   expect((await call(model)).error).toMatchObject({ reason: "PROVIDER_RATE_LIMITED", retryAfterMs });
 });
 
+test.each([
+  ["http://HOST/v1", "/v1/chat/completions"],
+  ["http://HOST/v1/", "/v1/chat/completions"],
+  ["http://HOST", "/chat/completions"],
+  ["http://HOST/openai?api-version=2024-10-21", "/openai/chat/completions?api-version=2024-10-21"],
+])("the base URL %s is called at %s", async (baseUrl, called) => {
+  const upstream = await startUpstream(stream(chunk({}, "stop"), DONE));
+  const model = createOpenaiChatModel({ baseUrl: baseUrl.replace("HOST", new URL(upstream.baseUrl).host) });
+  closers.push(() => model.close(), upstream.stop);
+  await call(model);
+  expect(upstream.requests).toMatchObject([{ url: called }]);
+});
+
+test.each([
+  ["an object without a message", { error: { detail: "why" } }, '{"detail":"why"}'],
+  ["a message that is no text", { error: { message: ["why"] } }, '["why"]'],
+  ["another's JSON", { detail: "why" }, "(400)"],
+  ["plain text", "why", ": why"],
+])("an error in the shape of %s is told as far as it can be", async (_name, body, told) => {
+  const { model } = await setUp(fail(400, body));
+  const { message } = (await call(model)).error as Error;
+  expect(message.slice(-told.length)).toBe(told);
+});
+
 test("a provider that is not there is unreachable", async () => {
   const upstream = await startUpstream();
   await upstream.stop();

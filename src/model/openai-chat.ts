@@ -1,10 +1,9 @@
-import type OpenAI from "openai";
 import { type Clock, systemClock } from "../clock.ts";
-import { createHttpFetch, type HttpFetch } from "./http-fetch.ts";
+import { createHttpClient, type HttpAnswer } from "./http-client.ts";
 import { ModelError, type Model, type ModelRequest } from "./model.ts";
 import { createChunkReader } from "./openai-chat-answer.ts";
-import { StreamFailure, toModelError } from "./openai-chat-error.ts";
-import { type ChatRequest, toChatRequest } from "./openai-chat-request.ts";
+import { failedAnswer, streamFailure, toModelError } from "./openai-chat-error.ts";
+import { toChatRequest } from "./openai-chat-request.ts";
 import { createPieceQueue, type PieceQueue } from "./piece-queue.ts";
 import { NO_PROXIES, type Proxies } from "./proxies.ts";
 import { createEventDecoder } from "./server-sent-events.ts";
@@ -19,8 +18,6 @@ export interface OpenaiChatOptions {
 }
 
 const OPENAI_URL = "https://api.openai.com/v1";
-/** Silence is watched by `callModel`; this is the longest that a timer can wait, so that the package's never rings. */
-const NO_TIMEOUT_MS = 2 ** 31 - 1;
 /** After the reason of the end only the usage comes, at once; a server that leaves the stream open then has no more to say. */
 const AFTER_FINISH_MS = 5_000;
 
@@ -28,10 +25,10 @@ const AFTER_FINISH_MS = 5_000;
 export function createOpenaiChatModel(options: OpenaiChatOptions): Model {
   const { baseUrl, apiKey, proxies = NO_PROXIES, clock = systemClock } = options;
   const url = baseUrl === undefined || baseUrl === "" ? OPENAI_URL : baseUrl;
-  const http = createHttpFetch(clock, proxies);
+  const http = createHttpClient(clock, proxies);
+  const headers = headersFor(apiKey);
   /** Calls under way, and their ends, which never reject. */
   const calls = new Map<Call, Promise<void>>();
-  let client: Promise<OpenAI> | undefined;
   let isClosed = false;
 
   async function run(call: Call, request: ModelRequest): Promise<void> {
@@ -39,8 +36,8 @@ export function createOpenaiChatModel(options: OpenaiChatOptions): Model {
     const sent = await toChatRequest(request).catch((error: unknown) => stop(call, error));
     if (sent === undefined) return;
     try {
-      client ??= createClient(url, apiKey, http);
-      await pump(await client, sent, call, clock);
+      const { signal } = call.controller;
+      await pump(await http.post(chatUrl(url), { headers, body: JSON.stringify(sent), signal }), call, clock);
       call.queue.end();
     } catch (error) {
       const context = { host: hostOf(url), apiKey, nowMs: clock.now(), isStreaming: call.isStreaming };
@@ -76,7 +73,7 @@ export function createOpenaiChatModel(options: OpenaiChatOptions): Model {
             return call.queue.next();
           },
           async return() {
-            if (call !== undefined) stop(call, closedError());
+            if (call !== undefined && calls.has(call)) stop(call, closedError());
             return { value: undefined, done: true };
           },
         };
@@ -108,15 +105,14 @@ function stop(call: Call, reason: unknown): void {
 const DONE = "[DONE]";
 
 /**
- * Reads the provider's stream into the queue, to its end. The package decodes events one by one, each through several
- * promises; here all that one read of the socket brought is decoded in one go, which halves the CPU of a token.
+ * Reads the provider's stream into the queue, to its end. All that one read of the socket brought is decoded in one go: each
+ * event through promises of its own would cost twice the CPU of a token.
  */
-async function pump(client: OpenAI, request: ChatRequest, call: Call, clock: Clock): Promise<void> {
+async function pump(answer: HttpAnswer, call: Call, clock: Clock): Promise<void> {
   const { queue, controller } = call;
-  const answer = client.chat.completions.create(request, { signal: controller.signal });
-  const response = await answer.asResponse();
+  if (!answer.isOk) throw failedAnswer(answer.status, answer.headers, await answer.text());
   call.isStreaming = true;
-  checkContentType(response);
+  checkContentType(answer);
   const reader = createChunkReader(queue);
   let isDone = false;
   const decoder = createEventDecoder(
@@ -128,7 +124,7 @@ async function pump(client: OpenAI, request: ChatRequest, call: Call, clock: Clo
   );
   let cancelTimer: (() => void) | undefined;
   try {
-    for await (const bytes of response.body ?? []) {
+    for await (const bytes of answer.body()) {
       decoder.feed(bytes);
       if (isDone) break;
       if (reader.isFinished) cancelTimer ??= clock.after(AFTER_FINISH_MS, () => controller.abort());
@@ -149,45 +145,38 @@ async function pump(client: OpenAI, request: ChatRequest, call: Call, clock: Clo
   reader.finish();
 }
 
-/** What an event holds. Throws StreamFailure where it is an error, and SyntaxError. */
+/** What an event holds. Throws ApiFailure where it is an error, and SyntaxError. */
 function toChunk(name: string, data: string): unknown {
   const value: unknown = JSON.parse(data);
   const told = typeof value === "object" && value !== null && "error" in value ? value.error : undefined;
-  if (name === "error") throw new StreamFailure(told ?? value);
-  if (told !== undefined && told !== null && told !== false) throw new StreamFailure(told);
+  if (name === "error") throw streamFailure(told ?? value);
+  if (told !== undefined && told !== null && told !== false) throw streamFailure(told);
   return value;
 }
 
 /** A page or a whole answer instead of a stream would look like a stream without events. Anything else may be one, mislabelled. */
-function checkContentType(response: Response): void {
-  const type = response.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
+function checkContentType({ headers }: HttpAnswer): void {
+  const type = headers["content-type"]?.split(";")[0]?.trim().toLowerCase();
   if (type !== "text/html" && type !== "application/json") return;
   const message = `the provider answered with ${type} instead of a stream; is its base URL right?`;
   throw new ModelError("PROVIDER_GARBAGE", message, { retryable: true });
 }
 
-/** Loaded when first needed: importing the package takes 70 ms. */
-async function createClient(baseURL: string, apiKey: string | undefined, http: HttpFetch): Promise<OpenAI> {
-  const { OpenAI } = await import("openai");
-  const hasKey = apiKey !== undefined && apiKey !== "";
-  // All of them: the package takes more from the environment (OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID), and would send it to
-  // whatever server this is, and in place of the key.
-  const headers = {
+/** Four of our own and no others: whoever could add to them could send the key elsewhere, or another in its place. */
+function headersFor(apiKey: string | undefined): Readonly<Record<string, string>> {
+  return {
     accept: "application/json",
     "content-type": "application/json",
     "user-agent": "parley",
-    ...(hasKey && { authorization: `Bearer ${apiKey}` }),
+    ...(apiKey !== undefined && apiKey !== "" && { authorization: `Bearer ${apiKey}` }),
   };
-  return new OpenAI({
-    baseURL,
-    // The package insists on a key; what is sent is decided above.
-    apiKey: hasKey ? apiKey : "none",
-    adminAPIKey: null,
-    maxRetries: 0,
-    timeout: NO_TIMEOUT_MS,
-    logLevel: "off",
-    fetch: (input, init) => http.fetch(input, { ...init, headers }),
-  });
+}
+
+/** Keeps what stands behind a question mark: some servers take their version there. */
+function chatUrl(baseUrl: string): URL {
+  const url = new URL(baseUrl);
+  url.pathname = `${url.pathname.replace(/\/$/, "")}/chat/completions`;
+  return url;
 }
 
 function hostOf(url: string): string {
