@@ -1,11 +1,12 @@
 import type { Output } from "./output.ts";
 import { createSpinner, type Spinner } from "./terminal/spinner.ts";
+import { wrapWords } from "./terminal/wrap-words.ts";
 
 /** Blocks of text under each other, one empty line between two of different kinds. Text may come in pieces. */
 export interface Page {
   /** Adds to the block of this name, or begins it. `paint` colours each line by itself. */
   write(block: string, text: string, paint?: (text: string) => string): void;
-  /** One line of its own. Lines of the same kind stand under each other. */
+  /** One line of its own, which breaks between words on a terminal. Lines of the same kind stand under each other. */
   line(kind: string, text: string): void;
   /** Shows that something is waited for, until the next writing. */
   wait(label: string): void;
@@ -64,7 +65,7 @@ export function createPage(output: Output, options: PageOptions = {}): Page {
     line(kind, text) {
       begin(kind);
       endLine();
-      output.write(`${text}\n`);
+      for (const row of output.isTerminal ? brokenRows(text, output.columns) : [text]) output.write(`${row}\n`);
     },
     wait(label) {
       if (!output.isTerminal) return;
@@ -79,4 +80,11 @@ export function createPage(output: Output, options: PageOptions = {}): Page {
     },
     endLine,
   };
+}
+
+function brokenRows(text: string, columns: number): string[] {
+  return text.split("\n").flatMap((line) => {
+    const indent = line.length - line.trimStart().length;
+    return wrapWords(line, columns, { hang: indent + 2, long: "whole" });
+  });
 }

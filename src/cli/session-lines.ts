@@ -2,6 +2,19 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import { MessageStatus, type RetryScheduled, type TurnEnded, TurnEndReason } from "../client/client.ts";
 import { formatSpan } from "./format.ts";
 import type { Output } from "./output.ts";
+import { wrapWords } from "./terminal/wrap-words.ts";
+
+/** What a human said. On a terminal it breaks between words, but for lines that begin with a space, which may be code. */
+export function saidLines({ style, foreign, isTerminal, columns }: Output, text: string): string[] {
+  const mark = style.cyan("›");
+  return foreign(text)
+    .split("\n")
+    .flatMap((line, index) => {
+      const marked = index === 0 ? `${mark} ${line}` : line;
+      if (!isTerminal || /^\s/.test(line)) return [marked];
+      return wrapWords(marked, columns - 1, { hang: index === 0 ? 2 : 0, long: "whole" });
+    });
+}
 
 /** Why a turn ended, in words; undefined where it said all it had to say. */
 export function turnEndText(output: Output, { reason, error }: TurnEnded): string | undefined {

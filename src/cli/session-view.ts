@@ -22,7 +22,7 @@ import { createPage, type Page } from "./page.ts";
 import { answeredLine, callOf, requestLine } from "./requests/lines.ts";
 import { createRunningOutput } from "./running-output.ts";
 import { createShownAnswer, type ShownAnswer } from "./shown-answer.ts";
-import { clearedText, CUT_OFF, retryText, revertedText, turnEndLine } from "./session-lines.ts";
+import { clearedText, CUT_OFF, retryText, revertedText, saidLines, turnEndLine } from "./session-lines.ts";
 import { todoLines } from "./todo-lines.ts";
 
 export interface SessionView {
@@ -63,13 +63,13 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
   /** Writes what a message has more than before. */
   function showGrowth(before: TranscriptMessage | undefined, now: TranscriptMessage): void {
     const reasoning = added(before?.reasoning, now.reasoning);
-    // Thoughts that arrive after the answer have no place any more.
-    if (reasoning && !before?.text) page.write(`reasoning ${now.id}`, output.foreign(reasoning), style.dim);
     const text = added(before?.text, now.text);
     if (answer?.id !== now.id) {
       answer?.end();
       answer = createShownAnswer(output, page, now.id, options.isMarkdown === true);
     }
+    // Thoughts that arrive after the answer have no place any more.
+    if (reasoning && !before?.text) answer.think(output.foreign(reasoning));
     if (text) answer.add(output.foreign(text));
     if (now.status === MessageStatus.UNSPECIFIED) return;
     answer.end();
@@ -85,7 +85,7 @@ export function createSessionView(output: Output, options: ViewOptions = {}): Se
   }
 
   function showUser(message: TranscriptMessage): void {
-    page.write(`user ${message.id}`, `${style.cyan("›")} ${output.foreign(message.text)}`);
+    page.write(`user ${message.id}`, saidLines(output, message.text).join("\n"));
     page.endLine();
     for (const line of attachmentLines(output, message.message?.parts ?? [])) page.line(`user ${message.id}`, line);
   }

@@ -48,6 +48,26 @@ test("without a diff the arguments are shown, all of them", () => {
   });
 });
 
+test("an edit without a diff shows what goes and what comes; arguments that are none are shown as they are", () => {
+  const edits = [
+    { old_text: "a\nb\n", new_text: "c\n" },
+    { old_text: "d", new_text: "", replace_all: true },
+  ];
+  expect(shown("edit_file", { path: "a.txt", edits }).rows).toEqual([
+    "@@",
+    "-a",
+    "-b",
+    "+c",
+    "@@ wherever it is @@",
+    "-d",
+  ]);
+  expect(shown("edit_file", { path: "a.txt", old_text: "a", new_text: "b" }).rows).toEqual(["@@", "-a", "+b"]);
+  expect(shown("edit_file", { path: "a.txt", old_text: "a" }).rows).toEqual(["old_text: a"]);
+  expect(shown("edit_file", { path: "a.txt", edits: [{ old_text: "a" }, 7] }).rows).toEqual([
+    'edits: [{"old_text":"a"},7]',
+  ]);
+});
+
 test("the names of all files of a patch are shown", () => {
   const diff = "--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-a\n+b\n--- /dev/null\n+++ b/n.txt\n@@ -0,0 +1 @@\n+n\n";
   const { rows } = shown("apply_patch", { patch: diff }, diff);

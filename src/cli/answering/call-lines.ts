@@ -52,9 +52,48 @@ function bodyRows(output: Output, { tool, args, diff }: ShownArguments, columns:
   if (head !== undefined && typeof args[head] === "string") rest.delete(head);
   // The diff tells these, as the file will be; the others stand before it, where no long diff hides them.
   if (diff !== "") for (const key of ["content", "old_text", "new_text", "edits", "patch"]) rest.delete(key);
+  const edits = diff === "" && tool === "edit_file" ? editsOf(args) : [];
+  if (edits.length > 0) for (const key of ["old_text", "new_text", "edits"]) rest.delete(key);
   for (const [name, value] of rest) rows.push(...argumentRows(output, name, value, columns));
+  rows.push(...edits.flatMap((edit) => editRows(output, edit, columns)));
   if (diff !== "") rows.push(...diffLines(output, diff, { columns, hidesNames: head === "path" }));
   return rows;
+}
+
+interface Edit {
+  readonly before: string;
+  readonly after: string;
+  readonly isEverywhere: boolean;
+}
+
+/** The pieces that a call replaces; none where its arguments are not what the tool takes, which are shown as they are then. */
+function editsOf({ old_text, new_text, edits }: JsonObject): Edit[] {
+  const pieces = Array.isArray(edits) ? edits : [{ old_text, new_text }];
+  const found = pieces.flatMap((piece) => {
+    const { old_text: before, new_text: after, replace_all: all } = isObject(piece) ? piece : {};
+    return typeof before === "string" && typeof after === "string"
+      ? [{ before, after, isEverywhere: all === true }]
+      : [];
+  });
+  return found.length === pieces.length && (edits === undefined || old_text === undefined) ? found : [];
+}
+
+/** What goes and what comes, as a diff has it, where nobody knows in which lines of the file. */
+function editRows({ foreign, style }: Output, { before, after, isEverywhere }: Edit, columns: number): string[] {
+  const marked = (mark: string, text: string, paint: (row: string) => string): string[] =>
+    foreign(text.replaceAll("\t", "    "))
+      .replace(/\n$/, "")
+      .split("\n")
+      .flatMap((line) => wrapLine(mark + line, columns).map(paint));
+  return [
+    style.cyan(isEverywhere ? "@@ wherever it is @@" : "@@"),
+    ...(before === "" ? [] : marked("-", before, style.red)),
+    ...(after === "" ? [] : marked("+", after, style.green)),
+  ];
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function argumentRows({ foreign }: Output, name: string, value: unknown, columns: number): string[] {

@@ -1,18 +1,20 @@
-import { create } from "@bufbuild/protobuf";
-import { beforeEach, expect, test } from "vitest";
+import { create, type JsonObject } from "@bufbuild/protobuf";
+import { beforeEach, describe, expect, test } from "vitest";
 import { createFakeClock } from "../../../test/helpers/fake-clock.ts";
 import {
+  CheckDecision,
   EventSchema,
   PermissionDecision,
   type Request,
   RequestKind,
   RequestSchema,
   RequestState,
+  Risk,
 } from "../../client/client.ts";
 import { createOutput } from "../output.ts";
 import type { Key } from "../terminal/line-editor.ts";
 import { createDesk, type Desk } from "./desk.ts";
-import type { Reply } from "./reply.ts";
+import type { Judgement, Reply } from "./reply.ts";
 
 const ROOM = { columns: 80, rows: 20 };
 const stream = { isTTY: true, columns: 80, write: () => true } as unknown as NodeJS.WriteStream;
@@ -25,11 +27,13 @@ let desk: Desk;
 let sent: { readonly id: string; readonly reply: Reply }[];
 let refuse: string | undefined;
 let notes: string[];
+let judge: (args: JsonObject) => Promise<Judgement>;
 beforeEach(() => {
   clock = createFakeClock();
   sent = [];
   notes = [];
   refuse = undefined;
+  judge = async () => ({ risk: Risk.SAFE, reason: "it is harmless" });
   desk = createDesk({
     output,
     clock,
@@ -38,6 +42,7 @@ beforeEach(() => {
     sessionId: () => "ses_1",
     refresh: () => undefined,
     note: (text) => void notes.push(text),
+    judge: async (_request, args) => judge(args),
     async send({ id }, reply) {
       if (refuse !== undefined) throw new Error(refuse);
       sent.push({ id, reply });
@@ -164,4 +169,55 @@ test("a command of many lines stays within the screen, with a word how to see th
 test("what a session below this one asks says whose it is", async () => {
   desk.take([call("r1", "one", { sessionId: "ses_2" })]);
   expect(await settle()).toContain("asked by a sub-agent, ses_2");
+});
+
+test("in a narrow window the keys are shown over several rows, all of them", async () => {
+  desk.take([call("r1", "one")]);
+  await settle();
+  const rows = desk.draw({ columns: 30, rows: 20 }, "")?.lines ?? [];
+  expect(Math.max(...rows.map((row) => row.length))).toBeLessThan(30);
+  expect(rows.slice(-3)).toEqual(["y once · n no · a always", "e edit · r no, because …", "? help"]);
+});
+
+function press(text: string): void {
+  for (const sequence of text.split("")) desk.key({ sequence }, "");
+}
+
+/** Changes the command of a call that is asked about. */
+async function edit(): Promise<void> {
+  desk.take([call("r1", "one")]);
+  await settle();
+  press("e");
+  press(" two");
+  desk.key({ name: "return", sequence: "\r" }, "");
+  await clock.advance(0);
+}
+
+describe("a call that was edited", () => {
+  test("is shown as it is now, with what the engine says of it, before it can be let run", async () => {
+    const { promise, resolve } = Promise.withResolvers<Judgement>();
+    judge = () => promise;
+    await edit();
+    expect(seen()).toContain("(as you edited it)\n  │ one two\n  it is being judged …");
+    expect(seen()).not.toContain("y once");
+    press("y");
+    expect(seen()).toContain("it is being judged, one moment");
+    expect(sent).toEqual([]);
+    resolve({ risk: Risk.DESTRUCTIVE, reason: "it removes files" });
+    await clock.advance(0);
+    press(" ");
+    expect(seen()).toContain("│ one two\n  destructive: it removes files");
+    press("y");
+    await clock.advance(0);
+    expect(sent).toMatchObject([{ reply: { args: { command: "one two" } } }]);
+  });
+
+  test("says what would be denied, and what could not be judged", async () => {
+    judge = async () => ({ risk: Risk.EDIT, reason: "a rule denies it", decision: CheckDecision.DENY });
+    await edit();
+    expect(seen()).toContain("edit: it would be denied: a rule denies it");
+    judge = async () => Promise.reject(new Error("the engine is away"));
+    await edit();
+    expect(seen()).toContain("nobody could say how dangerous it is: the engine is away");
+  });
 });

@@ -1,13 +1,14 @@
+import type { JsonObject } from "@bufbuild/protobuf";
 import type { Clock } from "../../clock.ts";
 import type { Event, Request } from "../../client/client.ts";
 import type { Output } from "../output.ts";
 import type { Key } from "../terminal/line-editor.ts";
 import type { AskedView } from "../terminal/prompt-view.ts";
-import { shorten } from "../terminal/width.ts";
+import { wrapItems, wrapWords } from "../terminal/wrap-words.ts";
 import type { Dialog } from "./dialog.ts";
 import { createOpenRequests } from "./open-requests.ts";
 import { createDialog } from "./question-dialog.ts";
-import type { DialogHost, Reply } from "./reply.ts";
+import type { DialogHost, Judgement, Reply } from "./reply.ts";
 import { charOf, isEnter, type Room } from "./step.ts";
 import { createTypingGuard } from "./typing-guard.ts";
 
@@ -34,12 +35,15 @@ export interface DeskOptions {
   /** The session that one looks at: what others ask is told with their names. */
   readonly sessionId: () => string | undefined;
   refresh(): void;
+  /** Has the call that a request is about judged with other arguments. Rejects with what is to be told. */
+  judge(request: Request, args: JsonObject): Promise<Judgement>;
   /** Resolves when the answer counts; rejects with what is to be told. */
   send(request: Request, reply: Reply): Promise<void>;
   note(text: string): void;
 }
 
-export function createDesk({ output, clock, show, edit, sessionId, refresh, send, note }: DeskOptions): Desk {
+export function createDesk(options: DeskOptions): Desk {
+  const { output, clock, show, edit, sessionId, refresh, send, note } = options;
   const requests = createOpenRequests();
   const guard = createTypingGuard(clock);
   const own = new Set<string>();
@@ -58,6 +62,10 @@ export function createDesk({ output, clock, show, edit, sessionId, refresh, send
     refresh,
     reply(reply) {
       if (shown !== undefined) void answer(shown.request, reply);
+    },
+    async judge(args) {
+      if (shown === undefined) throw new Error("nothing is asked any more");
+      return options.judge(shown.request, args);
     },
     complain(text) {
       complaint = text;
@@ -117,7 +125,7 @@ export function createDesk({ output, clock, show, edit, sessionId, refresh, send
     return char !== "/" && (char !== undefined || isEnter(key));
   }
 
-  function header(): string {
+  function headerRows(columns: number): string[] {
     const { request } = shown ?? {};
     const count = requests.list.length;
     const other = request !== undefined && request.sessionId !== sessionId() && request.sessionId !== "";
@@ -127,14 +135,27 @@ export function createDesk({ output, clock, show, edit, sessionId, refresh, send
       other ? `asked by a sub-agent, ${request.sessionId}` : "",
       request?.claimedBy ? `claimed by ${output.foreignLine(request.claimedBy)}` : "",
     ];
-    return output.style.yellow(`? ${parts.filter(Boolean).join(" · ")}`);
+    return wrapItems(`? ${parts.filter(Boolean).join(" · ")}`, columns - 1).map(output.style.yellow);
   }
-  function keysLine(keys: string, isFocused: boolean, columns: number): string {
+  function keyRows(keys: string, isFocused: boolean, columns: number): string[] {
     const { style, foreignLine } = output;
-    if (complaint !== "") return style.red(shorten(foreignLine(complaint), columns - 1));
-    if (sendingId !== undefined) return style.dim("sending …");
-    if (guard.msUntilReady > 0) return "";
-    return isFocused ? style.cyan(shorten(keys, columns - 1)) : style.yellow("Tab answers");
+    if (complaint !== "") return wrapWords(foreignLine(complaint), columns - 1).map(style.red);
+    if (sendingId !== undefined) return [style.dim("sending …")];
+    if (guard.msUntilReady > 0) return [""];
+    return isFocused ? wrapItems(keys, columns - 1).map(style.cyan) : [style.yellow("Tab answers")];
+  }
+  /** What is asked, in what the rows around it leave. */
+  function viewAround(dialog: Dialog, { columns, rows }: Room, isFocused: boolean): AskedView {
+    const head = headerRows(columns);
+    const viewIn = (left: number) => dialog.view({ columns, rows: Math.max(3, left) });
+    const first = viewIn(rows - head.length - 1);
+    const keys = keyRows(first.keys, isFocused, columns);
+    const { lines, cursorAfter } = keys.length === 1 ? first : viewIn(rows - head.length - keys.length);
+    return {
+      lines: [...head, ...lines, ...keys],
+      cursorAfter: cursorAfter === undefined ? undefined : [...head, cursorAfter].join("\n"),
+      hasFocus: isFocused,
+    };
   }
   function wakeWhenReady(): void {
     cancelTimer?.();
@@ -180,13 +201,7 @@ export function createDesk({ output, clock, show, edit, sessionId, refresh, send
         guard.asks();
       }
       wakeWhenReady();
-      const isFocused = hasFocus(typed);
-      const { lines, cursorAfter, keys } = shown.dialog.view({ columns, rows: Math.max(3, rows - 2) });
-      return {
-        lines: [header(), ...lines, keysLine(keys, isFocused, columns)],
-        cursorAfter: cursorAfter === undefined ? undefined : `${header()}\n${cursorAfter}`,
-        hasFocus: isFocused,
-      };
+      return viewAround(shown.dialog, { columns, rows }, hasFocus(typed));
     },
     close() {
       cancelTimer?.();

@@ -1,27 +1,35 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import { type Permission, PermissionDecision, Risk } from "../../client/client.ts";
+import { type Permission, PermissionDecision } from "../../client/client.ts";
 import type { Output } from "../output.ts";
-import { riskWord } from "../permissions/words.ts";
 import type { Key } from "../terminal/line-editor.ts";
-import { firstRowsOf, wrapLine } from "../terminal/wrap.ts";
-import { callHead, callRows, type ShownArguments } from "./call-lines.ts";
+import { firstRowsOf } from "../terminal/wrap.ts";
+import { wrapWords } from "../terminal/wrap-words.ts";
+import { callRows, type ShownArguments } from "./call-lines.ts";
 import type { Dialog } from "./dialog.ts";
 import { createEntryStep } from "./entry-step.ts";
 import { readJsonObject } from "./json-object.ts";
-import type { DialogHost } from "./reply.ts";
+import { headRows, HELP, riskRows } from "./permission-rows.ts";
+import type { DialogHost, Judgement } from "./reply.ts";
 import { createRuleStep } from "./rule-step.ts";
 import { charOf, type Room, type Step, type StepView } from "./step.ts";
+
+/** The call as a human changed it. */
+interface EditedCall {
+  readonly args: JsonObject;
+  /** Absent while it is being judged. */
+  readonly judged?: Judgement | { readonly problem: string };
+}
 
 /** Whether a tool call may run: what it would do, all of it, and the ways to answer. */
 export function createPermissionDialog(output: Output, permission: Permission, host: DialogHost): Dialog {
   const { tool, suggestedRules } = permission;
-  let edited: JsonObject | undefined;
+  let edited: EditedCall | undefined;
   let hasHelp = false;
   let step: Step | undefined;
 
   const call = (): ShownArguments => ({
     tool,
-    args: edited ?? permission.arguments ?? {},
+    args: edited?.args ?? permission.arguments ?? {},
     // It is of what was asked for.
     diff: edited === undefined ? permission.diff : "",
   });
@@ -30,8 +38,9 @@ export function createPermissionDialog(output: Output, permission: Permission, h
     host.reply({
       kind: "permission",
       decision: PermissionDecision.APPROVE,
-      ...(edited !== undefined && { args: edited }),
+      ...(edited !== undefined && { args: edited.args }),
     });
+  const isBeingJudged = (): boolean => edited !== undefined && edited.judged === undefined;
   const deny = (reason: string): void => host.reply({ kind: "permission", decision: PermissionDecision.DENY, reason });
 
   function always(): void {
@@ -56,10 +65,17 @@ export function createPermissionDialog(output: Output, permission: Permission, h
       onEnter: deny,
     });
   }
+  /** What is new in it is shown with its risk before it can be let run. */
   function takeEdited(args: JsonObject): void {
-    edited = args;
+    const mine: EditedCall = { args };
+    edited = mine;
     back();
     host.refresh();
+    const take = (judged: NonNullable<EditedCall["judged"]>): void => {
+      if (edited === mine) edited = { args, judged };
+      host.refresh();
+    };
+    host.judge(args).then(take, (error: unknown) => take({ problem: messageOf(error) }));
   }
   function editInLine(head: string, text: string, read: (text: string) => JsonObject | string): void {
     step = createEntryStep(output, {
@@ -89,15 +105,25 @@ export function createPermissionDialog(output: Output, permission: Permission, h
         if (typeof now === "string") host.complain(now);
         else takeEdited(now);
       },
-      (error: unknown) => host.complain(`the editor failed: ${error instanceof Error ? error.message : String(error)}`),
+      (error: unknown) => host.complain(`the editor failed: ${messageOf(error)}`),
     );
   }
   function showAll(): void {
-    host.show([...headRows(output, call(), edited !== undefined), ...callRows(output, call(), output.columns)]);
+    const { columns } = output;
+    const isEdited = edited !== undefined;
+    const why = judgedRows(columns, Number.MAX_SAFE_INTEGER);
+    host.show([...headRows(output, call(), isEdited, columns), ...callRows(output, call(), columns), ...why]);
+  }
+  function judgedRows(columns: number, maxRows?: number): string[] {
+    if (edited === undefined) return riskRows(output, permission, columns, maxRows);
+    if (edited.judged === undefined) return [output.style.dim("  it is being judged …")];
+    if (!("problem" in edited.judged)) return riskRows(output, edited.judged, columns, maxRows);
+    const told = `nobody could say how dangerous it is: ${output.foreignLine(edited.judged.problem)}`;
+    return wrapWords(told, columns - 3).map((row) => `  ${output.style.yellow(row)}`);
   }
 
   const KEYS: Readonly<Record<string, () => void>> = {
-    y: allow,
+    y: () => (isBeingJudged() ? host.complain("it is being judged, one moment") : allow()),
     n: () => deny(""),
     a: always,
     e: edit,
@@ -112,15 +138,15 @@ export function createPermissionDialog(output: Output, permission: Permission, h
   }
 
   function view({ columns, rows }: Room): StepView {
-    const head = headRows(output, call(), edited !== undefined);
-    const risk = edited === undefined ? riskRows(output, permission, columns) : ["  it is judged anew before it runs"];
-    const below = [...risk, ...(hasHelp ? HELP.map(output.style.dim) : [])];
+    const head = headRows(output, call(), edited !== undefined, columns);
+    const help = hasHelp ? HELP.flatMap((line) => wrapWords(line, columns - 1, { hang: 5 })) : [];
+    const below = [...judgedRows(columns), ...help.map(output.style.dim)];
     const { rows: shown, more } = firstRowsOf(callRows(output, call(), columns), rows - head.length - below.length);
     const left = more === 0 ? [] : [output.style.yellow(`  … ${more} more lines: v shows all of it`)];
     return {
       lines: [...head, ...shown, ...left, ...below],
       cursorAfter: undefined,
-      keys: "y once · n no · a always · e edit · r no, because … · ? help",
+      keys: isBeingJudged() ? "n no · e edit" : "y once · n no · a always · e edit · r no, because … · ? help",
     };
   }
 
@@ -135,29 +161,6 @@ export function createPermissionDialog(output: Output, permission: Permission, h
   };
 }
 
-const HELP = [
-  "  y  let this call run, once",
-  "  n  deny it; r denies it with a reason, which the model is told",
-  "  a  let calls like it run from now on: shows the rule first",
-  "  e  change what it does, then allow that",
-  "  v  write all of it above, to scroll through",
-  "  Tab or Esc goes to what you type and back; Ctrl-C answers nothing; /requests lists what is open",
-];
-
-function headRows(output: Output, call: ShownArguments, isEdited: boolean): string[] {
-  const { style } = output;
-  return [style.bold(callHead(output, call)) + (isEdited ? style.yellow(" (as you edited it)") : "")];
-}
-
-function riskRows(output: Output, { risk, reason }: Permission, columns: number): string[] {
-  const { style, foreignLine } = output;
-  const paint =
-    risk === Risk.DESTRUCTIVE
-      ? style.red
-      : risk === Risk.UNKNOWN || risk === Risk.UNSPECIFIED
-        ? style.yellow
-        : style.dim;
-  return wrapLine(`${riskWord(risk)}: ${foreignLine(reason)}`, columns - 2)
-    .slice(0, 3)
-    .map((row) => `  ${paint(row)}`);
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

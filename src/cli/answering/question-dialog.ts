@@ -1,6 +1,7 @@
 import { type Request, RequestKind } from "../../client/client.ts";
 import type { Output } from "../output.ts";
-import { firstRowsOf, wrapLine } from "../terminal/wrap.ts";
+import { firstRowsOf } from "../terminal/wrap.ts";
+import { wrapWords } from "../terminal/wrap-words.ts";
 import { createChoiceStep } from "./choice-step.ts";
 import type { Dialog } from "./dialog.ts";
 import { createEntryStep } from "./entry-step.ts";
@@ -66,11 +67,11 @@ function createTextDialog(
 
 function questionRows(output: Output, { title, body }: Request, columns: number): string[] {
   const { style, foreign, foreignLine } = output;
-  const heads = wrapLine(foreignLine(title), columns - 1).map(style.bold);
+  const heads = wrapWords(foreignLine(title), columns - 1).map(style.bold);
   if (body === "") return heads;
   const rows = foreign(body.replaceAll("\t", "    "))
     .split("\n")
-    .flatMap((line) => wrapLine(line, columns - 3));
+    .flatMap((line) => wrapWords(line, columns - 3));
   const { rows: shown, more } = firstRowsOf(rows, MAX_BODY_ROWS);
   const left = more === 0 ? [] : [style.yellow(`  … ${more} more lines: /requests show tells all of it`)];
   return [...heads, ...shown.map((row) => `  ${row}`), ...left];

@@ -1,5 +1,12 @@
 import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
-import type { AnswerSchema, PermissionDecision, PermissionScope, RuleDraftSchema } from "../../client/client.ts";
+import type {
+  AnswerSchema,
+  CheckDecision,
+  PermissionDecision,
+  PermissionScope,
+  Risk,
+  RuleDraftSchema,
+} from "../../client/client.ts";
 
 /** What a human answers. */
 export type Reply =
@@ -14,6 +21,14 @@ export type Reply =
     }
   | { readonly kind: "answer"; readonly answer: MessageInitShape<typeof AnswerSchema> };
 
+/** What the engine says of a call. */
+export interface Judgement {
+  readonly risk: Risk;
+  readonly reason: string;
+  /** Absent = a human is asked. */
+  readonly decision?: CheckDecision;
+}
+
 /** What a dialog can do beside drawing itself. */
 export interface DialogHost {
   /** Sends it; the dialog stays until the request has ended. */
@@ -22,6 +37,8 @@ export interface DialogHost {
   show(lines: readonly string[]): void;
   /** Has a text changed in the human's own editor. Resolves to the text as it was left; undefined where there is no editor. */
   edit(text: string, fileName: string): Promise<string> | undefined;
+  /** Has the request's call judged with other arguments. Rejects with what is to be told. */
+  judge(args: JsonObject): Promise<Judgement>;
   /** Says what is wrong, until the next key. */
   complain(text: string): void;
   refresh(): void;

@@ -8,6 +8,7 @@ import { say } from "./say.ts";
 import type { Chat } from "./state.ts";
 import { UsageError } from "../failure.ts";
 import type { Candidate } from "../terminal/prompt.ts";
+import { wrapWords } from "../terminal/wrap-words.ts";
 
 const COMMANDS: readonly ChatCommand[] = [
   ...QUEUE_COMMANDS,
@@ -43,9 +44,13 @@ export function mayOvertake(line: string): boolean {
 }
 
 function showHelp(chat: Chat): void {
-  const { dim } = chat.context.out.style;
+  const { style, isTerminal, columns } = chat.context.out;
+  const { dim } = style;
   const width = Math.max(...COMMANDS.map((command) => usage(command).length));
-  const lines = COMMANDS.map((command) => `${usage(command).padEnd(width)}  ${dim(command.hint)}`);
+  const lines = COMMANDS.flatMap((command) => {
+    const line = `${usage(command).padEnd(width)}  ${dim(command.hint)}`;
+    return isTerminal ? wrapWords(line, columns, { hang: width + 2 }) : [line];
+  });
   list(chat, [...lines, ...KEYS.split("\n").map(dim)]);
 }
 

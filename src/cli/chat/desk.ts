@@ -26,6 +26,15 @@ export function openDesk(chat: () => Chat, terminal: ChatTerminal): Desk {
       const editor = editorOf(chat().context.env);
       return editor === undefined ? undefined : editIn(editor, text, name);
     },
+    async judge({ sessionId, permission }, args) {
+      const { client, leaving } = chat();
+      const call = { sessionId, tool: permission?.tool ?? "", arguments: args };
+      try {
+        return await client.permissions.checkPermission(call, { signal: leaving.signal });
+      } catch (error) {
+        throw new Error(failureOf(error).text, { cause: error });
+      }
+    },
     async send(request, reply) {
       const { client, leaving } = chat();
       try {

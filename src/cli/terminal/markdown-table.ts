@@ -1,6 +1,7 @@
 import { inlineMarkdown, plainMarkdown } from "./markdown-inline.ts";
 import type { Style } from "./style.ts";
 import { shorten, widthOf } from "./width.ts";
+import { wrapWords } from "./wrap-words.ts";
 
 /** Rows of a table, kept until all of them are there. */
 export interface Table {
@@ -32,7 +33,10 @@ export function createTable(style: Style): Table {
     },
     render(columns) {
       const widths = fit(widthsOf(rows), columns - 1);
-      if (widths === undefined) return stacked(rows, isHeaded, style);
+      if (widths === undefined) {
+        const lines = stacked(rows, isHeaded, style);
+        return lines.flatMap((line) => wrapWords(line, columns - 1, { hang: 2, long: "whole" }));
+      }
       const line = (row: readonly string[], paint: (text: string) => string): string =>
         widths
           .map((width, column) => paint(padded(row[column] ?? "", width, style)))

@@ -34,7 +34,8 @@ comment */
 describe("Markdown on a terminal", () => {
   test("is legible without colours", () => {
     expect(rendered(ALL)).toBe(`Title
-Some bold text, code, snake_case_name, 2 * 3 * 4, a link (https://x.test/a_(b)).
+Some bold text, code, snake_case_name, 2 * 3 * 4, a link
+(https://x.test/a_(b)).
 
 • one
   ☑ two
@@ -78,6 +79,38 @@ longer │ 日本
     expect(rendered("<https://x.test> ![picture](p.png)")).toBe("https://x.test picture (p.png)");
   });
 
+  test("breaks between words, set in where they belong to a list or a quote; code does not break", () => {
+    const long = "words that take more room than there is";
+    const shown = rendered(`${long}\n\n- ${long}\n  10. ${long}\n> **${long}**\n\n\`\`\`\n${long}\n\`\`\``, {
+      columns: 20,
+    });
+    expect(shown).toBe(`words that take
+more room than
+there is
+
+• words that take
+  more room than
+  there is
+  10. words that
+      take more
+      room than
+      there is
+▌ words that take
+▌ more room than
+▌ there is
+
+───────────────────
+${long}
+───────────────────`);
+  });
+
+  test("the preview breaks as the line will, and an address stays whole for whoever copies it", () => {
+    const markdown = createMarkdown({ style: createStyle(false), columns: () => 20 });
+    markdown.push("see https://x.test/a/long/address and more");
+    expect(markdown.preview()).toBe("see\nhttps://x.test/a/long/address\nand more");
+    expect(markdown.push("\n")).toBe("see\nhttps://x.test/a/long/address\nand more\n");
+  });
+
   test("marks that are not closed stay as they are", () => {
     for (const text of [
       "a ** b",
@@ -110,7 +143,7 @@ longer │ 日本
     const lines = rendered(table, { columns: 26 }).split("\n");
     expect(Math.max(...lines.map(widthOf))).toBeLessThan(26);
     expect(lines[2]).toBe("a    │ some words that a…");
-    expect(rendered(table, { columns: 14 })).toBe("Name: a\nWhat: some words that are long");
+    expect(rendered(table, { columns: 14 })).toBe("Name: a\nWhat: some\n  words that\n  are long");
   });
 
   test("hostile text costs little", () => {

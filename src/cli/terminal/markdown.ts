@@ -3,6 +3,7 @@ import { inlineMarkdown, plainMarkdown } from "./markdown-inline.ts";
 import { createTable, isTableRow, type Table } from "./markdown-table.ts";
 import type { Style } from "./style.ts";
 import { shorten, widthOf } from "./width.ts";
+import { wrapWords } from "./wrap-words.ts";
 
 /** Markdown as it comes, made ready for a terminal line by line: a line that was given out is never changed. */
 export interface Markdown {
@@ -91,7 +92,9 @@ export function createMarkdown({ style, columns }: MarkdownOptions): Markdown {
   function previewLine(): string {
     // Colours of code have a memory, which the line gets when it is whole.
     if (fence !== undefined) return line.replace(new RegExp(`^ {0,${fence.indent}}`), "");
-    return FENCE.test(line) ? ruleOf("") : renderLine(line, style, columns());
+    if (FENCE.test(line)) return ruleOf("");
+    // It is looked at anew with each word that comes.
+    return line.length > MAX_LINE_CHARS ? line : renderLine(line, style, columns());
   }
 }
 
@@ -106,21 +109,27 @@ const MAX_LINE_CHARS = 4000;
 /** A longer table comes in pieces. */
 const MAX_TABLE_ROWS = 200;
 
+/** A line of text as rows of the terminal: they break between words, as no terminal does by itself. */
 function renderLine(text: string, style: Style, columns: number): string {
-  if (text.length > MAX_LINE_CHARS) return text;
+  const flow = (words: string, hang: number): string =>
+    wrapWords(words, columns - 1, { hang, long: "whole" }).join("\n");
+  if (text.length > MAX_LINE_CHARS) return flow(text, 0);
   if (RULE.test(text)) return style.dim("─".repeat(Math.min(40, columns - 1)));
   const heading = HEADING.exec(text)?.groups;
   if (heading !== undefined) {
     const words = style.bold(plainMarkdown(heading["text"] ?? ""));
-    return heading["level"]?.length === 1 ? style.underline(words) : words;
+    return flow(heading["level"]?.length === 1 ? style.underline(words) : words, 0);
   }
   const quote = QUOTE.exec(text)?.groups;
-  if (quote !== undefined) return `${style.dim("▌")} ${renderLine(quote["text"] ?? "", style, columns - 2)}`;
+  if (quote !== undefined) {
+    const rows = renderLine(quote["text"] ?? "", style, columns - 2).split("\n");
+    return rows.map((row) => `${style.dim("▌")} ${row}`).join("\n");
+  }
   const item = ITEM.exec(text)?.groups;
   if (item !== undefined) {
     const { indent = "", mark = "", box, text: words = "" } = item;
     const bullet = box === undefined ? (/\d/.test(mark) ? mark : "•") : box === " " ? "☐" : "☑";
-    return `${indent}${style.cyan(bullet)} ${inlineMarkdown(words, style)}`;
+    return flow(`${indent}${style.cyan(bullet)} ${inlineMarkdown(words, style)}`, widthOf(`${indent}${bullet} `));
   }
-  return inlineMarkdown(text, style);
+  return flow(inlineMarkdown(text, style), text.length - text.trimStart().length);
 }
