@@ -271,6 +271,8 @@ describe("questions in a chat", () => {
       { wait: "How many cups 3 of 3" },
       key("many\r"),
       { wait: "give a number" },
+      key("\u001510\r"),
+      { wait: "give 9 or less" },
       key("\u00152\r"),
       { wait: "Enter sends it" },
       key("\r"),

@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import type { Output } from "../output.ts";
 import { shorten } from "../terminal/width.ts";
+import { wrapWords } from "../terminal/wrap-words.ts";
 import { createChoiceStep } from "./choice-step.ts";
 import type { Dialog } from "./dialog.ts";
 import { createEntryStep } from "./entry-step.ts";
@@ -65,7 +66,7 @@ export function createFormDialog(
     const { choices, isRequired, name } = field;
     const headOf = (columns: number): string[] => [
       ...head(columns),
-      ...fieldHead(output, field, `${at + 1} of ${fields?.length}`),
+      ...fieldHead(output, field, `${at + 1} of ${fields?.length}`, columns),
     ];
     if (choices !== undefined) {
       const all = choices.map(({ label }) => ({ label, hint: "" }));
@@ -126,7 +127,9 @@ export function createFormDialog(
   };
 }
 
-function fieldHead({ style, foreignLine }: Output, { label, hint, isRequired }: FormField, place: string): string[] {
+function fieldHead(output: Output, field: FormField, place: string, columns: number): string[] {
+  const { style, foreignLine } = output;
+  const { label, hint, isRequired } = field;
   const more = [place, isRequired ? "" : "may be left out", foreignLine(hint)].filter(Boolean).join(" · ");
-  return [`  ${style.bold(foreignLine(label))} ${style.dim(more)}`];
+  return wrapWords(`  ${style.bold(foreignLine(label))} ${style.dim(more)}`, columns - 1, { hang: 2 });
 }

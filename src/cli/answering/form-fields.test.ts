@@ -1,4 +1,4 @@
-import type { JsonObject } from "@bufbuild/protobuf";
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { fieldsOf } from "./form-fields.ts";
 
@@ -50,6 +50,35 @@ test.for<[string, string, unknown]>([
   ["array", '["a"]', { value: ["a"] }],
 ])("as %s, %j is read", ([type, text, expected]) => {
   expect(field({ type }).read(text)).toEqual(expected);
+});
+
+test.for<[JsonObject, string, string]>([
+  [{ type: "integer", minimum: 1, maximum: 5 }, "0", "give 1 or more"],
+  [{ type: "integer", minimum: 1, maximum: 5 }, "6", "give 5 or less"],
+  [{ type: "number", exclusiveMinimum: 0 }, "0", "give more than 0"],
+  [{ type: "number", exclusiveMaximum: 1 }, "1", "give less than 1"],
+  [{ type: "integer", multipleOf: 5 }, "7", "give a multiple of 5"],
+  [{ type: "string", minLength: 2 }, "👩", "give at least 2 characters"],
+  [{ type: "string", maxLength: 1 }, "ab", "give at most 1 character"],
+  [{ type: "string", pattern: "^[a-z]+$" }, "A1", "it has to match ^[a-z]+$"],
+])("%j does not take %j: %s", ([schema, text, error]) => {
+  expect(field(schema).read(text)).toEqual({ error });
+});
+
+test.for<[JsonObject, string, JsonValue]>([
+  [{ type: "integer", minimum: 1, maximum: 5 }, "5", 5],
+  [{ type: "string", minLength: 1, maxLength: 2, pattern: "^\\p{L}+$" }, "äö", "äö"],
+  // What cannot be told here is the engine's to say: a pattern that is none, and one that takes for ever.
+  [{ type: "string", pattern: "(" }, "x", "x"],
+  [{ type: "string", pattern: "^(a+)+$" }, `${"a".repeat(60)}!`, `${"a".repeat(60)}!`],
+])("%j takes %j", ([schema, text, value]) => {
+  expect(field(schema).read(text)).toEqual({ value });
+});
+
+test("what a field takes stands beside its name", () => {
+  expect(field({ type: "integer", description: "of tea", minimum: 1, maximum: 5 }).hint).toBe("of tea · 1 to 5");
+  expect(field({ type: "string", maxLength: 3, pattern: "^a" }).hint).toBe("at most 3 characters · like ^a");
+  expect(field({ type: "string" }).hint).toBe("");
 });
 
 test("what is no JSON is refused with a word", () => {

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { limitHint, limitProblem } from "./field-limits.ts";
 
 /** One thing that a form asks for. */
 export interface FormField {
@@ -30,11 +31,15 @@ function fieldOf(name: string, schema: JsonObject, isRequired: boolean): FormFie
   return {
     name,
     label: typeof title === "string" ? title : name,
-    hint: typeof description === "string" ? description : "",
+    hint: [typeof description === "string" ? description : "", limitHint(schema)].filter(Boolean).join(" · "),
     isRequired,
     ...(choices !== undefined && { choices }),
     initial: initial === undefined ? "" : typeof initial === "string" ? initial : JSON.stringify(initial),
-    read: (text) => readValue(text, type),
+    read(text) {
+      const read = readValue(text, type);
+      const problem = "error" in read ? undefined : limitProblem(schema, read.value);
+      return problem === undefined ? read : { error: problem };
+    },
   };
 }
 
@@ -50,7 +55,7 @@ function choicesOf({ enum: values, oneOf, type }: JsonObject): FormField["choice
   }));
 }
 
-/** What else a value has to be is for the engine to say, which checks the whole form. */
+/** As a value of its type. */
 function readValue(text: string, type: JsonValue | undefined): ReturnType<FormField["read"]> {
   if (type === "string" || type === undefined) return { value: text };
   if (type === "number" || type === "integer") {
