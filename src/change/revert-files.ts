@@ -1,3 +1,4 @@
+import { auditEntry } from "../audit/audit-entry.ts";
 import type { Clock } from "../clock.ts";
 import { invalidField } from "../errors.ts";
 import type { EventLog } from "../event/event-log.ts";
@@ -133,7 +134,10 @@ async function record(
   await log.append(session.id, {
     actor,
     events: [{ kind: "files_reverted", turnId, paths }],
-    changes: (firstSeq) => changesAt(firstSeq),
+    changes: (firstSeq, timeMs) => [
+      ...changesAt(firstSeq),
+      auditEntry({ action: "FILES_REVERTED", timeMs, actor, sessionId: session.id, target: turnId, detail: { paths } }),
+    ],
   });
 }
 

@@ -9,6 +9,9 @@ import { HookFailed, type HookTarget } from "./hook.ts";
 /** With this code a program denies, and its standard error says why: the simplest way to write a hook in a shell. */
 const DENY_CODE = 2;
 
+/** What a program says that ends well and prints nothing. */
+const NO_OPINION: HookAnswer = { decision: "none", reason: "" };
+
 /** A reason is far shorter. */
 const MAX_ERROR_CHARS = 4096;
 
@@ -34,7 +37,7 @@ interface Ran extends ProcessExit {
 /** Asks a program. Throws `HookFailed`, and the signal's reason. */
 export async function askCommand(call: CommandCall): Promise<HookAnswer> {
   const { code, signal, stdout, stderr } = await runCommand(call);
-  if (code === 0) return parseAnswer(stdout);
+  if (code === 0) return stdout.trim() === "" ? NO_OPINION : parseAnswer(stdout);
   if (code === DENY_CODE) return { decision: "deny", reason: toReason(stderr) };
   throw new HookFailed(endedHow(code, signal));
 }

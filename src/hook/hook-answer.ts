@@ -17,7 +17,7 @@ const MAX_REASON_CHARS = 500;
 
 /** Reads `{"decision": ..., "reason": ...}`. Throws `HookFailed`. */
 export function parseAnswer(text: string): HookAnswer {
-  if (text.trim() === "") throw new HookFailed('it answered nothing; {"decision":"none"} says that it has no opinion');
+  if (text.trim() === "") throw new HookFailed("it answered nothing");
   const value = parseJson(text);
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new HookFailed("it answered no JSON object");

@@ -162,6 +162,8 @@ describe("a program that is asked", () => {
       { decision: "deny", reason: "the hook hook denies it: not on a Friday" },
     ],
     ["code 2 whatever it prints", `echo '{"decision":"allow"}'; exit 2`, { decision: "deny" }],
+    ["nothing at all", "true", { decision: "none" }],
+    ["blank lines", "echo; echo", { decision: "none" }],
     ["more fields than are known", `echo '{"decision":"deny","reason":"x","later":1}'`, { decision: "deny" }],
   ])("may answer: %s", async (_name, script, expected) => {
     const { hooks, failures } = before(script);
@@ -172,7 +174,6 @@ describe("a program that is asked", () => {
   test.each([
     ["that ends with another code", "exit 1", "it ended with code 1"],
     ["that is killed", "kill -KILL $$", "it was ended by SIGKILL"],
-    ["that prints nothing", "exit 0", "it answered nothing"],
     ["that prints no JSON", "echo sure", "it answered something that is no JSON"],
     ["that prints a list", "echo '[]'", "it answered no JSON object"],
     ["that decides something else", `echo '{"decision":"yes"}'`, "is not one of deny, ask, allow, none"],

@@ -1,3 +1,4 @@
+import { auditEntry } from "../audit/audit-entry.ts";
 import { deleteChangesOfGoneCalls, listRevertsSince, moveRevert } from "../change/change-store.ts";
 import type { Clock } from "../clock.ts";
 import type { EventLog } from "../event/event-log.ts";
@@ -70,7 +71,8 @@ export async function cutHistory(
       { kind: "session_changed", session: { ...session, model, updateTimeMs, lastSeq: firstSeq + before.length } },
     ],
     removed: (firstSeq) => rangesOf(fromSeq, firstSeq - 1, endSeq),
-    changes: (firstSeq) => [
+    changes: (firstSeq, timeMs) => [
+      auditEntry({ action: "HISTORY_CUT", timeMs, actor, sessionId: id, target: firstMessageId }),
       ...claim,
       claimQueue(key, steers.length, followUps.length),
       ...deleteHistoryFrom(key, fromSeq),

@@ -1,3 +1,4 @@
+import { auditEntry } from "../audit/audit-entry.ts";
 import type { Clock } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import type { EventLog } from "../event/event-log.ts";
@@ -40,6 +41,7 @@ export async function deleteSession(deps: DeleteSessionDeps, sessionId: string, 
       ...removeSession(session, nowMs),
       ...cancelOfRemoved(session.key, actor, nowMs),
       ...(above === undefined ? [] : setWaitingOn(above.key, nowMs)),
+      auditEntry({ action: "SESSION_DELETED", timeMs: nowMs, actor, sessionId }),
     ];
     await deps.db.transact(statements, { essential: true });
   } catch (error) {

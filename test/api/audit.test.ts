@@ -77,6 +77,37 @@ test("who made tokens, rules, modes and trust is written down, with what they ma
   expect(problemsOf(engine)).toEqual([]);
 });
 
+test("who cleared and rewound histories and deleted sessions is written down, once each", async () => {
+  const engine = await start();
+  const { token, secret } = await engine.engine.createToken({ name: "ci", scope: Access_Scope.OPERATE });
+  const ci = createClient({ url: engine.url, token: secret });
+  const { id: sessionId } = await createSession(engine, {});
+  const { id: other } = await createSession(engine, {});
+  await runTurn(engine, sessionId, "one");
+  const { messages } = await ci.sessions.listMessages({ sessionId });
+  await ci.sessions.rewindSession({ sessionId, messageId: messages[1]!.id });
+  await ci.sessions.clearHistory({ sessionId });
+  await ci.sessions.clearHistory({ sessionId });
+  await ci.sessions.batchDeleteSessions({ sessionIds: [sessionId, other, "ses_gone"] });
+  await refusalOf(ci.sessions.deleteSession({ sessionId }));
+  ci.close();
+
+  const entries = (await entriesOf(engine)).filter(({ actor }) => actor === token!.name);
+  expect(entries.map(({ action, sessionId: id, target }) => [action, id, target])).toEqual([
+    ["HISTORY_CUT", sessionId, messages[1]!.id],
+    ["HISTORY_CUT", sessionId, ""],
+    ["SESSION_DELETED", expect.any(String), ""],
+    ["SESSION_DELETED", expect.any(String), ""],
+  ]);
+  expect(
+    entries
+      .slice(2)
+      .map(({ sessionId: id }) => id)
+      .toSorted(),
+  ).toEqual([sessionId, other].toSorted());
+  expect(problemsOf(engine)).toEqual([]);
+});
+
 test("what is refused leaves no entry", async () => {
   const engine = await start();
   await refusalOf(engine.engine.revokeToken({ tokenId: "tok_none" }));
@@ -193,8 +224,8 @@ test("entries come page by page by session, action, actor and time, and outlive 
     seen.push(...page.entries.map(({ seq }) => seq));
     pageToken = page.nextPageToken;
   } while (pageToken !== "");
-  expect(seen).toEqual([6n, 5n, 4n, 3n, 2n]);
-  expect(await actionsOf(engine, { actor: "admin" })).toHaveLength(5);
+  expect(seen).toEqual([7n, 6n, 5n, 4n, 3n, 2n]);
+  expect(await actionsOf(engine, { actor: "admin" })).toHaveLength(6);
   expect(await actionsOf(engine, { actor: "nobody" })).toEqual([]);
   expect(await actionsOf(engine, { since: timestampFromMs(Date.now() + 60_000) })).toEqual([]);
   const first = await engine.engine.listAuditEntries({ pageSize: 1 });

@@ -214,6 +214,10 @@ it("of eight at once one takes the files back, and the others find nothing left 
   expect(answers.filter((files) => files.length > 0)).toEqual([["c: REVERTED", "b: REVERTED", "a: REVERTED"]]);
   const events = kindsOf(await replay(world.engine, world.sessionId));
   expect(events.filter((kind) => kind === "filesReverted")).toHaveLength(1);
+  const { entries } = await world.engine.engine.listAuditEntries({ action: "FILES_REVERTED" });
+  expect(entries.map(({ actor, sessionId, target, detail }) => [actor, sessionId, target, detail])).toEqual([
+    ["admin", world.sessionId, turn.id, '{"paths":["c","b","a"]}'],
+  ]);
 });
 
 it("the same key gets the first answer, also at once and after a restart", async () => {
