@@ -35,7 +35,10 @@ export function createRootTeller({ db, log, onBug }: RootTellerDeps): RootTeller
 
   async function tellAll(): Promise<void> {
     do {
+      // Who waits for the commit that rang goes first: for this nobody waits.
+      await new Promise((resolve) => setImmediate(resolve));
       isAskedAgain = false;
+      if (closing.signal.aborted) return;
       for (const row of await listUntold(db)) {
         if (closing.signal.aborted) return;
         await tell(row);

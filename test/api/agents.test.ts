@@ -119,6 +119,21 @@ test("a session keeps the definition it was made by: changes count for the next 
   });
 });
 
+test("the owner's folder and the files in it may be links, and what these lead to counts as it is now", async () => {
+  const elsewhere = join(folder, "definitions");
+  const write = (said: string): Promise<void> =>
+    writeFile(join(folder, "linked.txt"), `---\ndescription: ${said}\n---\n`);
+  await mkdir(elsewhere);
+  await write("one");
+  await symlink(join(folder, "linked.txt"), join(elsewhere, "linked.md"));
+  await symlink(join(folder, "nothing"), join(elsewhere, "gone.md"));
+  await rm(join(engine.dataDir, "agents"), { recursive: true, force: true });
+  await symlink(elsewhere, join(engine.dataDir, "agents"));
+  expect((await list()).map(({ name, description }) => [name, description])).toEqual([["linked", "one"]]);
+  await write("another");
+  expect((await list()).map(({ name, description }) => [name, description])).toEqual([["linked", "another"]]);
+});
+
 test("an update leaves it; forks, exports and imports carry it", async () => {
   await writeAgent(engine, "keeper", "profile: openai\ntools: [now]");
   const { id } = await make({ agent: "keeper" });
