@@ -10,7 +10,8 @@ const dayMs = 86_400_000;
 
 /**
  * An ES import of a built-in module loads it and reads each of its exports, and one of node:http's loads the whole of fetch:
- * a good part of a start. Here each export is a getter, so a built-in loads when something of it is first used. What CommonJS
+ * a good part of a start. Here each export is a getter, so a built-in loads when something of it is first used. The getters
+ * are inherited: each chunk that imports a module makes itself a copy of what the module has of its own. What CommonJS
  * requires, and modules that are functions, are taken as they are.
  */
 const lazyBuiltins = {
@@ -29,8 +30,10 @@ const lazyBuiltins = {
     onLoad({ filter: /./, namespace: "lazy-builtin" }, ({ path }) => ({
       contents: `let loaded;
 const load = () => (loaded ??= process.getBuiltinModule("node:${path}"));
+const inherited = {};
 for (const name of ${JSON.stringify(Object.keys(process.getBuiltinModule(path)))})
-  Object.defineProperty(exports, name, { enumerable: true, get: () => load()[name] });`,
+  Object.defineProperty(inherited, name, { enumerable: true, get: () => load()[name] });
+module.exports = Object.create(inherited);`,
       loader: "js",
     }));
   },
