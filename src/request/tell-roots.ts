@@ -94,6 +94,9 @@ function asOpened(request: Request): Request {
 }
 
 async function listUntold(db: Database): Promise<UntoldRow[]> {
+  // Asked after each change of anything: to see that there is none takes a fifth of the time of listing none.
+  const first = await db.get({ sql: "SELECT key FROM requests WHERE root_untold = 1 LIMIT 1", params: [] });
+  if (first === undefined) return [];
   return db.all<UntoldRow>({
     sql: "SELECT * FROM requests WHERE root_untold = 1 ORDER BY key LIMIT ?",
     params: [AT_ONCE],
