@@ -116,7 +116,12 @@ describe.each([
   ])("%s is refused in words", async (_what, method, name, status, reason) => {
     const refused = await get(name, {}, method);
     expect(refused.status).toBe(status);
-    expect(JSON.parse(refused.body)).toMatchObject({ reason, message: expect.any(String) as string });
+    expect(JSON.parse(refused.body)).toMatchObject({
+      code: expect.stringMatching(/^[a-z_]+$/) as string,
+      message: expect.any(String) as string,
+      reason,
+      details: [{ type: "google.rpc.ErrorInfo", debug: { reason, domain: "parley" } }],
+    });
     expect(refused.body).not.toContain(engine.dataDir);
   });
 

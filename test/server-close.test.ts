@@ -91,6 +91,30 @@ describe("readiness", () => {
     expect(await get("/readyz")).toEqual([200, "ok\n"]);
     expect((await get("/metrics"))[0]).toBe(404);
   });
+
+  test.each([
+    ["/nothing", "not_found", "NOT_FOUND"],
+    ["/parley.v1.SessionService/Nothing", "unimplemented", "UNIMPLEMENTED"],
+    ["/parley.v2.SessionService/GetSession?x", "unimplemented", "UNIMPLEMENTED"],
+  ])("what is not there, %s, is told of as any error is", async (path, code, reason) => {
+    const { url } = await start({});
+    const { status, body } = await fetchHttp1(url, { method: "POST", path });
+    expect([status, JSON.parse(body)]).toEqual([
+      404,
+      {
+        code,
+        message: expect.any(String) as string,
+        reason,
+        details: [
+          {
+            type: "google.rpc.ErrorInfo",
+            value: expect.any(String) as string,
+            debug: { reason, domain: "parley" },
+          },
+        ],
+      },
+    ]);
+  });
 });
 
 describe("listen", () => {

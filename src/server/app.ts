@@ -5,6 +5,7 @@ import { DomainError } from "../errors.ts";
 import type { ListenAddress } from "../listen.ts";
 import { toConnectError } from "../rpc/interceptors/errors.ts";
 import { createBlobHandler, type BlobHandlerDeps } from "./blob-handler.ts";
+import { refuseWith } from "./http-refusal.ts";
 import { createJudge, type GuardOptions, type Judge, type RequestHead, type Verdict } from "./guard.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { linger } from "./linger.ts";
@@ -144,11 +145,7 @@ function answer(reply: ServerReply, verdict: Exclude<Verdict, { kind: "pass" }>)
     reply.end();
     return;
   }
-  // In the shape of a Connect error, so that clients show the message; gRPC clients go by the status.
-  const body = JSON.stringify({ code: "permission_denied", message: verdict.message, reason: verdict.reason });
-  reply.statusCode = verdict.status;
-  setHeaders(reply, { "content-type": "application/json", "content-length": `${Buffer.byteLength(body)}` });
-  reply.end(body);
+  refuseWith(reply, verdict.status, new DomainError("denied", verdict.reason, verdict.message));
 }
 
 function setHeaders(reply: ServerReply, headers: Readonly<Record<string, string>>): void {

@@ -1,22 +1,25 @@
 import { randomUUID } from "node:crypto";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { errorToJson } from "@connectrpc/connect/protocol-connect";
 import { DomainError, type ErrorCode } from "../errors.ts";
+import { addFrameworkReason, toConnectError } from "../rpc/interceptors/errors.ts";
 import type { ServerReply } from "./listener.ts";
 
-/** As Connect has them, so that one client's way to look at errors does for all. */
-const CODES: Readonly<Record<ErrorCode, { readonly status: number; readonly code: string }>> = {
-  not_found: { status: 404, code: "not_found" },
-  already_exists: { status: 409, code: "already_exists" },
-  invalid: { status: 400, code: "invalid_argument" },
-  precondition: { status: 400, code: "failed_precondition" },
-  out_of_range: { status: 400, code: "out_of_range" },
-  unauthenticated: { status: 401, code: "unauthenticated" },
-  denied: { status: 403, code: "permission_denied" },
-  exhausted: { status: 429, code: "resource_exhausted" },
-  unavailable: { status: 503, code: "unavailable" },
+/** As Connect has them. */
+const STATUS_OF_CODE: Readonly<Record<ErrorCode, number>> = {
+  not_found: 404,
+  already_exists: 409,
+  invalid: 400,
+  precondition: 400,
+  out_of_range: 400,
+  unauthenticated: 401,
+  denied: 403,
+  exhausted: 429,
+  unavailable: 503,
 };
 
 /** Where HTTP has a word of its own for it. */
-const STATUSES: Readonly<Record<string, number>> = {
+const STATUS_OF_REASON: Readonly<Record<string, number>> = {
   BLOB_TOO_LARGE: 413,
   BODY_TIMEOUT: 408,
   METHOD_NOT_ALLOWED: 405,
@@ -29,14 +32,37 @@ export function refuse(reply: ServerReply, error: unknown, onBug: (error: unknow
   const told = error instanceof DomainError ? error : internal(error, onBug);
   // An answer that has begun cannot become another one: its end is missing, which its reader notices.
   if (reply.headersSent) return void reply.destroy();
-  const { status, code } = told === error ? CODES[told.code] : { status: 500, code: "internal" };
-  const { reason, message, metadata } = told;
-  const body = JSON.stringify({ code, message, reason, ...(Object.keys(metadata).length > 0 && { metadata }) });
-  reply.statusCode = STATUSES[reason] ?? status;
-  if (reply.statusCode === 401) reply.setHeader("www-authenticate", "Bearer");
+  const status = told === error ? (STATUS_OF_REASON[told.reason] ?? STATUS_OF_CODE[told.code]) : 500;
+  if (status === 401) reply.setHeader("www-authenticate", "Bearer");
+  for (const name of ["content-disposition", "cache-control", "etag"]) reply.removeHeader(name);
+  refuseWith(reply, status, told);
+}
+
+/** As `refuse`, with a status of HTTP's own. gRPC clients go by it. */
+export function refuseWith(reply: ServerReply, status: number, error: DomainError): void {
+  const { reason, metadata } = error;
+  const json = errorToJson(toConnectError(error), undefined);
+  const code = status === 500 ? { code: "internal" } : {};
+  reply.statusCode = status;
+  endWith(reply, { ...json, ...code, reason, ...(Object.keys(metadata).length > 0 && { metadata }) });
+}
+
+/** What a path is answered with that nothing is at; where it may be meant for a method, as Connect has it. */
+export function refusePath(reply: ServerReply, path: string): void {
+  const isMethod = /^\/[\w.]+\.\w+\/\w+(?:\?|$)/.test(path);
+  const error = isMethod
+    ? new ConnectError("there is no such method; the methods are /parley.v1.SERVICE/METHOD", Code.Unimplemented)
+    : new ConnectError("there is nothing at this path", Code.NotFound);
+  addFrameworkReason(error);
+  reply.statusCode = 404;
+  endWith(reply, { ...errorToJson(error, undefined), reason: isMethod ? "UNIMPLEMENTED" : "NOT_FOUND" });
+}
+
+/** As Connect writes errors, and with the reason beside, for who reads no details. */
+function endWith(reply: ServerReply, error: object): void {
+  const body = JSON.stringify(error);
   reply.setHeader("content-type", "application/json");
   reply.setHeader("content-length", Buffer.byteLength(body));
-  for (const name of ["content-disposition", "cache-control", "etag"]) reply.removeHeader(name);
   reply.end(body);
 }
 

@@ -1,4 +1,5 @@
 import { fastify } from "fastify";
+import { refusePath } from "./http-refusal.ts";
 import type { ServerReply, ServerRequest } from "./listener.ts";
 
 export type PlainHandler = (request: ServerRequest, reply: ServerReply) => void;
@@ -9,6 +10,10 @@ export type PlainHandler = (request: ServerRequest, reply: ServerReply) => void;
  */
 export async function createPlainHandler(deps: { readonly isReady: () => boolean }): Promise<PlainHandler> {
   const app = fastify({ logger: false });
+  app.setNotFoundHandler((request, reply) => {
+    reply.hijack();
+    refusePath(reply.raw, request.url);
+  });
   // Open to everyone, so they say nothing but this.
   app.get("/healthz", (_request, reply) => reply.type("text/plain").send("ok\n"));
   app.get("/readyz", (_request, reply) => {
