@@ -36,6 +36,8 @@ it("who asks gets what somebody else answers, alone on stdout; who watches sees 
   const shown = await run(["show", id.slice(-6)]);
   expect(shown.stdout).toContain("  yes  Do it\n  no\n");
   expect(shown.stdout).toContain(`requests answer ${id} OPTION`);
+  // While it is open, and when nothing is open any more.
+  expect(await run(["show", "last"])).toEqual(shown);
   expect(await run(["answer", id, "perhaps"])).toMatchObject({
     code: 2,
     stderr: expect.stringContaining("one of yes, no") as string,
@@ -46,6 +48,7 @@ it("who asks gets what somebody else answers, alone on stdout; who watches sees 
   });
   expect(await asking.ended).toMatchObject({ code: 0, stdout: "yes\n", stderr: "" });
   await watching.sees("✓ deploy?: answered by admin: Do it");
+  expect((await run(["show", "last"])).stdout).toContain("answered by admin: Do it");
   expect(await run(["answer", id, "no"])).toMatchObject({
     code: 4,
     stderr: expect.stringContaining("was answered by admin already") as string,

@@ -16,6 +16,7 @@ export interface Context {
   readonly env: Environment;
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
   readonly out: Output;
   readonly err: Output;
   readonly json: boolean;
@@ -39,6 +40,7 @@ export function createContext(globals: GlobalOptions): Context {
     env,
     stdin: process.stdin,
     stdout: process.stdout,
+    stderr: process.stderr,
     out: createOutput(process.stdout, options),
     err,
     json: globals.json === true,

@@ -20,4 +20,4 @@ export const EXIT_HELP = `Exit codes:
   4    refused by the engine
   5    run: a limit was reached
   6    run: the turn was cancelled by somebody; requests ask: nobody answered
-  130  interrupted with Ctrl-C`;
+  130  interrupted with Ctrl-C; of run: or with SIGTERM`;

@@ -3,9 +3,8 @@ import { join } from "node:path";
 import type { Client } from "../../client/client.ts";
 import { readDataDir } from "../../config.ts";
 import { delay, systemClock } from "../../clock.ts";
-import { parseCommand } from "./command.ts";
+import { list, parseCommand } from "./command.ts";
 import { completeLine, mayOvertake, takeLine } from "./commands.ts";
-import { openDesk } from "./desk.ts";
 import { interrupt } from "./interrupt.ts";
 import { findSession, nextSession, showNew } from "./open.ts";
 import { enterRoom, leaveRoom } from "./room.ts";
@@ -13,6 +12,7 @@ import type { Chat, ChatOptions } from "./state.ts";
 import { statusLine, waitingLines } from "./status.ts";
 import { openChatTerminal } from "./terminal.ts";
 import { createTypedLines } from "./typed-lines.ts";
+import { openDesk } from "../answering/open-desk.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { failureOf } from "../failure.ts";
@@ -59,7 +59,16 @@ export async function chatLive(plain: Context, client: Client, options: ChatOpti
   const label = createStatusLabel(screen.refresh);
   const page = createPage(screen.out, { spinner: label, onPreview: screen.preview });
   const { style, foreignLine } = plain.err;
-  const desk = openDesk(() => chat, terminal);
+  const desk = openDesk({
+    client,
+    env: plain.env,
+    screen,
+    signal: leaving.signal,
+    sessionId: () => chat.room?.sessionId,
+    show: (lines) => list(chat, lines),
+    note: (text) => context.note(text),
+    lend: terminal.lend,
+  });
   const context: Context = {
     ...plain,
     out: screen.out,

@@ -3,22 +3,14 @@ import packageFile from "../../../package.json" with { type: "json" };
 import { createContext, type GlobalOptions } from "../context.ts";
 import { EXIT, EXIT_HELP } from "../exit-code.ts";
 import { exitOnClosedPipe } from "../output.ts";
-import { addAgentCommands } from "./agents.ts";
-import { addAuditCommands } from "./audit.ts";
-import { addCompletion } from "./completion.ts";
-import { addEngineCommands } from "./engine.ts";
-import { addPermissionCommands } from "./permissions.ts";
-import { addRequestCommands } from "./requests.ts";
+import { groupsFor } from "./groups.ts";
 import type { Run } from "./run.ts";
-import { addSessionCommands } from "./sessions.ts";
-import { addTalkCommands } from "./talk.ts";
-import { addTokenCommands } from "./tokens.ts";
 
 /** Runs what was typed. Each command's file is loaded with its first use, so that `serve` and `--help` start fast. */
 export async function runProgram(args: readonly string[]): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) exitOnClosedPipe(stream, (code) => process.exit(code));
   let exitCode: number = EXIT.ok;
-  const program = createProgram((code) => (exitCode = code));
+  const program = createProgram(args, (code) => (exitCode = code));
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCode;
@@ -29,7 +21,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   }
 }
 
-function createProgram(setExitCode: (code: number) => void): Command {
+function createProgram(args: readonly string[], setExitCode: (code: number) => void): Command {
   const program = new Command("parley")
     .description("The engine for AI agent sessions, and a client of it.")
     .version(packageFile.version, "-V, --version", "print the version")
@@ -62,15 +54,7 @@ function createProgram(setExitCode: (code: number) => void): Command {
     }
   };
 
-  addEngineCommands(program, run);
-  addTalkCommands(program, run);
-  addSessionCommands(program, run);
-  addAgentCommands(program, run);
-  addPermissionCommands(program, run);
-  addRequestCommands(program, run);
-  addCompletion(program, run);
-  addTokenCommands(program, run);
-  addAuditCommands(program, run);
+  for (const { add } of groupsFor(args)) add(program, run);
   return program;
 }
 

@@ -13,7 +13,7 @@ Examples:
   parley requests answer 7m2q --approve --scope session
   parley requests answer 7m2q --deny --reason 'keep that file'`;
 
-const REF = "REQUEST is an id, or the beginning or the end of one that is open.";
+const REF = "REQUEST is an id, the beginning or the end of one that is open, or - or last for the newest.";
 
 /** The commands for what waits for a human. */
 export function addRequestCommands(program: Command, run: Run): void {

@@ -60,9 +60,12 @@ export function addTalkCommands(program: Command, run: Run): void {
     )
     .option("--image <file>", "a picture to go with the text; may be given several times", collect)
     .option("--file <file>", "a file to go with the text; may be given several times", collect)
-    .addHelpText("after", "\nExample: git diff | parley run --system 'review this' -")
+    .addHelpText(
+      "after",
+      "\nWhat it asks is asked at the terminal; without one, stderr says how to answer from elsewhere.\nCtrl-C or SIGTERM cancels the turn, a second one leaves at once.\nExample: git diff | parley run --system 'review this' -",
+    )
     .action(async (text: string | undefined, options: object, command: Command) =>
-      run(command, async (context) => (await import("../run.ts")).run(context, text, options)),
+      run(command, async (context) => (await import("../run/run.ts")).run(context, text, options)),
     );
   program
     .command("watch <session>")
