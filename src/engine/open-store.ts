@@ -107,7 +107,8 @@ async function openPlaces({ dataDir, workspaceRoots }: Config) {
 }
 
 function openAudit({ config, clock }: Base, db: Database, token: string): Promise<AuditLog> {
-  const secrets = [token, config.token, ...config.profiles.map(({ apiKey }) => apiKey)];
+  const keys = config.profiles.map(({ apiKey }) => apiKey);
+  const secrets = [token, config.token, ...keys, ...Object.values(config.hooks.env)];
   const scrub = createScrub(secrets.filter((secret) => secret !== undefined));
   return openAuditLog(db, { clock, scrub, keepMs: config.auditDays * DAY_MS });
 }

@@ -3,6 +3,7 @@ import packageFile from "../../package.json" with { type: "json" };
 import { createAgents, type Agents } from "../agent/definitions.ts";
 import type { Config } from "../config.ts";
 import { nameOfDataDir } from "../data-dir.ts";
+import { createScrub } from "../audit/scrub.ts";
 import { readEngineHooks } from "../hook/engine-hooks.ts";
 import { createHooks, type Hooks } from "../hook/hooks.ts";
 import { readWorkspaceHooks } from "../hook/workspace-hooks.ts";
@@ -74,6 +75,7 @@ function openHooks({ config, clock, logger, closers, onBug }: Base, { db, files,
     workspaceHooks: (workspace) =>
       readWorkspaceHooks({ files, env, isTrusted: (path) => isTrusted(db, path) }, workspace),
     clock,
+    scrub: createScrub(Object.values(settings.env)),
     owner: nameOfDataDir(config.dataDir),
     onFailure({ hook, call, problem }) {
       const { sessionId, callId, tool } = call;

@@ -3,7 +3,7 @@ import { endProcesses } from "../tool/end-processes.ts";
 import { createHunt } from "../tool/hunt.ts";
 import { type ProcessExit, startProcess } from "../tool/process.ts";
 import { MARK_NAME } from "../tool/process-table.ts";
-import { type HookAnswer, MAX_ANSWER_BYTES, parseAnswer, toReason } from "./hook-answer.ts";
+import { type HookAnswer, MAX_ANSWER_BYTES, parseAnswer } from "./hook-answer.ts";
 import { HookFailed, type HookTarget } from "./hook.ts";
 
 /** With this code a program denies, and its standard error says why: the simplest way to write a hook in a shell. */
@@ -38,7 +38,7 @@ interface Ran extends ProcessExit {
 export async function askCommand(call: CommandCall): Promise<HookAnswer> {
   const { code, signal, stdout, stderr } = await runCommand(call);
   if (code === 0) return stdout.trim() === "" ? NO_OPINION : parseAnswer(stdout);
-  if (code === DENY_CODE) return { decision: "deny", reason: toReason(stderr) };
+  if (code === DENY_CODE) return { decision: "deny", reason: stderr };
   throw new HookFailed(endedHow(code, signal));
 }
 

@@ -6,7 +6,7 @@ export type HookDecision = (typeof HOOK_DECISIONS)[number];
 
 export interface HookAnswer {
   readonly decision: HookDecision;
-  /** One line for the human who is asked and the model that is denied; empty = none was given. */
+  /** For the human who is asked and the model that is denied, as it was given; empty = none was. See `toReason`. */
   readonly reason: string;
 }
 
@@ -25,7 +25,7 @@ export function parseAnswer(text: string): HookAnswer {
   const known = HOOK_DECISIONS.find((name) => name === decision);
   if (known === undefined) throw new HookFailed(`its answer's decision is not one of ${HOOK_DECISIONS.join(", ")}`);
   if (typeof reason !== "string") throw new HookFailed("its answer's reason is no string");
-  return { decision: known, reason: toReason(reason) };
+  return { decision: known, reason };
 }
 
 function parseJson(text: string): unknown {

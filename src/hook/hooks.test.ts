@@ -13,7 +13,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { systemClock } from "../clock.ts";
+import { createScrub } from "../audit/scrub.ts";
+import { createFakeClock, type FakeClock } from "../../test/helpers/fake-clock.ts";
 import { createFiles } from "../workspace/files.ts";
 import { createPathGuard } from "../workspace/path-guard.ts";
 import { readEngineHooks } from "./engine-hooks.ts";
@@ -51,6 +52,8 @@ function program(script: string, folder = makeFolder(), name = "hook"): string {
 
 interface World {
   readonly hooks: Hooks;
+  /** Stands still: who answers may take as long as this machine does. */
+  readonly clock: FakeClock;
   readonly failures: HookFailure[];
   readonly failed: () => Promise<void>;
 }
@@ -61,13 +64,15 @@ function setUp(file: object, secrets: Readonly<Record<string, string>> = {}, tru
   writeFileSync(path, JSON.stringify(file));
   const failures: HookFailure[] = [];
   let ring: (() => void) | undefined;
+  const clock = createFakeClock();
   const hooks = createHooks({
     engineHooks: readEngineHooks({ file: path, before: [], after: [], env: secrets }, ENV),
     workspaceHooks: async (workspace) => {
       const files = createFiles(await createPathGuard(makeFolder(), () => true));
       return readWorkspaceHooks({ files, isTrusted: async (one) => trusted.includes(one), env: ENV }, workspace);
     },
-    clock: systemClock,
+    clock,
+    scrub: createScrub(Object.values(secrets)),
     owner: `test-${path}`,
     onFailure: (failure) => {
       failures.push(failure);
@@ -76,7 +81,7 @@ function setUp(file: object, secrets: Readonly<Record<string, string>> = {}, tru
     onBug: (what, error) => failures.push({ hook: what as never, call: CALL, problem: String(error) }),
   });
   closers.push(() => hooks.close());
-  return { hooks, failures, failed: () => new Promise((resolve) => (ring = resolve)) };
+  return { hooks, clock, failures, failed: () => new Promise((resolve) => (ring = resolve)) };
 }
 
 const before = (script: string, more: object = {}) => setUp({ before: [{ command: [program(script)], ...more }] });
@@ -112,9 +117,8 @@ function lives(pid: number): boolean {
   }
 }
 
-/** Looks again and again, in between everything else. */
 async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+  await expect.poll(isSo, { interval: 5 }).toBe(true);
 }
 
 /** The number that a program has written down. */
@@ -203,14 +207,16 @@ describe("a program that is asked", () => {
 
   test("that hangs is ended after its time with all that it started, and asks", async () => {
     const pids = join(makeFolder(), "pids");
-    const { hooks } = before(
+    const { hooks, clock } = before(
       `trap '' TERM; (setsid sleep 300 & echo $! >> ${pids}); sleep 300 & echo $! >> ${pids}; echo $$ >> ${pids}; sleep 300`,
       { timeoutMs: 500 },
     );
-    const ruling = await ask(hooks);
-    expect(ruling?.reason).toContain("it did not answer within 0.5 s");
-    const started = readFileSync(pids, "utf8").trim().split("\n").map(Number);
-    expect(started).toHaveLength(3);
+    const asked = ask(hooks);
+    const written = (): string[] => (existsSync(pids) ? readFileSync(pids, "utf8").split("\n") : []);
+    await until(() => written().length > 3);
+    await clock.advance(500);
+    expect((await asked)?.reason).toContain("it did not answer within 0.5 s");
+    const started = written().slice(0, 3).map(Number);
     expect(started.filter(lives)).toEqual([]);
   });
 
@@ -266,6 +272,17 @@ describe("a program that is asked", () => {
       .map((line) => line.split("=")[0]!)
       .filter((name) => !["SHLVL", "_", "PWD", "OLDPWD"].includes(name));
     expect(names.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(["/", "KEY", "LANG", "PARLEY_CALL", "PATH"]);
+  });
+
+  test("says nothing of what it is given to keep to itself, in whichever way it answers", async () => {
+    const key = `key-${"k".repeat(400)}"\n1`;
+    const scripts = ['echo "no: $KEY" >&2; exit 2', `printf '{"decision":"ask","reason":%s}' "$JSON"`];
+    for (const script of scripts) {
+      const { hooks } = setUp({ before: [{ command: [program(script)] }] }, { KEY: key, JSON: JSON.stringify(key) });
+      expect((await ask(hooks))?.reason).toMatch(/(no: )?\[redacted\]$/);
+    }
+    const { hooks } = setUp({ before: [{ command: [program(`echo "$PATH $KEY" >&2; exit 2`)] }] }, { KEY: "shorter" });
+    expect((await ask(hooks))?.reason).toContain("shorter");
   });
 
   test("is started without a shell: what its arguments say is theirs alone", async () => {
@@ -331,14 +348,19 @@ describe("a URL that is asked", () => {
   test("that nobody serves, that hangs, and that sends for ever asks", async () => {
     const refused = setUp({ before: [{ url: "http://127.0.0.1:1/" }] });
     expect((await ask(refused.hooks))?.reason).toContain("it cannot be reached");
-    const silent = setUp({ before: [{ url: await serve(() => {}), timeoutMs: 100 }] });
-    expect((await ask(silent.hooks))?.reason).toContain("it did not answer within 0.1 s");
-    const trickle = await serve((_request, response) => {
-      const timer = setInterval(() => response.write(" "), 20);
+    let writes = 0;
+    const trickle = (_request: IncomingMessage, response: ServerResponse): void => {
+      const timer = setInterval(() => response.write(" ", () => writes++), 20);
       response.on("close", () => clearInterval(timer));
-    });
-    const endless = setUp({ before: [{ url: trickle, timeoutMs: 200 }] });
-    expect((await ask(endless.hooks))?.reason).toContain("it did not answer within 0.2 s");
+    };
+    for (const [handle, least] of [[() => void writes++, 1] as const, [trickle, 3] as const]) {
+      writes = 0;
+      const { hooks, clock } = setUp({ before: [{ url: await serve(handle), timeoutMs: 100 }] });
+      const asked = ask(hooks);
+      await until(() => writes >= least);
+      await clock.advance(100);
+      expect((await asked)?.reason).toContain("it did not answer within 0.1 s");
+    }
   });
 });
 

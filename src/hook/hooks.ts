@@ -1,8 +1,9 @@
+import type { Scrub } from "../audit/scrub.ts";
 import type { Clock } from "../clock.ts";
 import { markOf } from "../tool/processes.ts";
 import { askCommand, tellCommand } from "./call-command.ts";
 import { callUrl } from "./call-url.ts";
-import { HOOK_DECISIONS, type HookAnswer, type HookDecision, parseAnswer } from "./hook-answer.ts";
+import { HOOK_DECISIONS, type HookAnswer, type HookDecision, parseAnswer, toReason } from "./hook-answer.ts";
 import { type Hook, type HookCall, HookFailed, type HookTime, isFor } from "./hook.ts";
 import { createSlots } from "./slots.ts";
 
@@ -50,6 +51,8 @@ export interface HooksDeps {
   readonly engineHooks: readonly Hook[];
   readonly workspaceHooks: (workspace: string) => Promise<readonly Hook[]>;
   readonly clock: Clock;
+  /** Takes what hooks are given to keep to themselves out of what they say. */
+  readonly scrub: Scrub;
   /** Names the engine in the marks of its processes. */
   readonly owner: string;
   readonly onFailure: (failure: HookFailure) => void;
@@ -108,7 +111,8 @@ export function createHooks(deps: HooksDeps): Hooks {
   async function rule(hook: Hook, call: AskedCall, signal: AbortSignal): Promise<HookRuling> {
     const { name } = hook;
     try {
-      const { decision, reason } = await asking.run(() => askOne(hook, call, signal), signal);
+      const { decision, reason: said } = await asking.run(() => askOne(hook, call, signal), signal);
+      const reason = toReason(deps.scrub(said));
       const isIgnored = hook.source === "workspace" && decision === "allow";
       return { decision: isIgnored ? "none" : decision, reason: wordsOf(name, decision, reason), hook: name };
     } catch (error) {
