@@ -1,5 +1,6 @@
 import type { Database, Row, SqlValue, Statement } from "../store/database.ts";
 import { parseTitleQuery, toMatch, type SearchTerm } from "../message/search-query.ts";
+import { pageByKey } from "./list-by-key.ts";
 import type { SessionState } from "./session.ts";
 import { sessionFromRow, type SessionRow, type StoredSession } from "./session-store.ts";
 
@@ -77,11 +78,12 @@ export async function listSessions(db: Database, request: ListSessions): Promise
 }
 
 /**
- * Without a filter the order's index is the list. With one: few matches are sorted; among many, the next that match are soon
- * met on the way along the order's index; and where they are not, all that match are put together once, to be met there.
+ * Without a filter the order's index is the list. With one: few matches are sorted; among many, by the time of making, those
+ * of the next keys mostly are the page; else the next that match are soon met on the way along the order's index; and where
+ * they are not, all that match are put together once, to be met there.
  */
 async function findPlaces(db: Database, request: ListSessions): Promise<readonly Place[]> {
-  const { filter, limit } = request;
+  const { filter, order, after, limit } = request;
   const match = matchOf(filter);
   const isActive = filter.states.length > 0 && !filter.states.includes("idle");
   if (match === "") return db.all(select(request, { from: sourceOf(filter, isActive) }));
@@ -97,6 +99,13 @@ async function findPlaces(db: Database, request: ListSessions): Promise<readonly
   };
   if (isActive) return db.all(select(request, { from: ACTIVE, ...inMatch }));
 
+  const { by, direction } = ORDERS[order];
+  if (by === "create_time_ms") {
+    const among = (keys: readonly { readonly key: number }[]) =>
+      db.all<Place>(select(request, { from: AMONG, params: [keysOf(keys)] }));
+    const page = await pageByKey(db, { match, direction, after, limit, keys: 2 * limit }, among);
+    if (page !== undefined) return page;
+  }
   const met = await db.all<Place>(selectAhead(request));
   return met.length === limit ? met : db.all(select(request, { from: SESSIONS, ...inMatch }));
 }
@@ -146,6 +155,10 @@ function select({ filter, order, after, limit }: ListSessions, source: Source): 
   };
 }
 
+function lookAhead(limit: number): number {
+  return Math.max(LOOK_AHEAD, 4 * limit);
+}
+
 /** Those that match among the next ones in order, asked each for itself. */
 function selectAhead({ filter, ...request }: ListSessions): Statement {
   const { limit } = request;
@@ -153,7 +166,7 @@ function selectAhead({ filter, ...request }: ListSessions): Statement {
     {
       ...request,
       filter: { ...filter, states: [], parentSessionId: undefined },
-      limit: Math.max(LOOK_AHEAD, 4 * limit),
+      limit: lookAhead(limit),
     },
     { from: SESSIONS },
   );
