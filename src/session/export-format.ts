@@ -11,7 +11,7 @@ export interface ExportEnd {
 
 /** Some lines of the file, and what they are. Bytes, not text: what is held back would make the heap grow for good. */
 export interface Lines {
-  readonly bytes: Buffer<ArrayBuffer>;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly sessions: number;
   readonly messages: number;
 }

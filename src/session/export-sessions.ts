@@ -46,7 +46,7 @@ export async function* exportSessions(
     essential: true,
   });
   const counts = { sessions: 0, messages: 0 };
-  let pieces = [Buffer.from(headLine())];
+  let pieces: Uint8Array[] = [Buffer.from(headLine())];
   let size = 0;
   for await (const lines of readAll(db, isAll ? await listAllIds(db) : sessionIds, isAll)) {
     counts.sessions += lines.sessions;
@@ -70,7 +70,7 @@ async function* readAll(db: Database, sessionIds: readonly string[], mayBeGone: 
     for (const id of ids) {
       const lines = small.get(id);
       if (lines === undefined) yield* readWhole(db, id, mayBeGone);
-      else yield lines;
+      else yield* lines;
     }
   }
 }

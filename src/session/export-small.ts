@@ -21,15 +21,17 @@ interface LinesRow extends Row {
  * The lines of those of these sessions that are small, each by its id, all of one moment. Large ones are left out, and those
  * that are gone.
  */
-export async function readSmallSessions(db: Database, ids: readonly string[]): Promise<Map<string, Lines>> {
+export async function readSmallSessions(db: Database, ids: readonly string[]): Promise<Map<string, readonly Lines[]>> {
   const small = await findSmall(db, ids);
   const [sessions = [], said = []] = await db.read([selectSessions(small), selectLines(small)]);
   const linesOf = new Map((said as LinesRow[]).map((row) => [row.key, row]));
   return new Map(
     (sessions as SessionRow[]).map((row) => {
+      const head = { bytes: Buffer.from(sessionLine(sessionFromRow(row))), sessions: 1, messages: 0 };
       const lines = linesOf.get(row.key);
-      const bytes = Buffer.concat([Buffer.from(sessionLine(sessionFromRow(row))), lines?.lines ?? Buffer.alloc(0)]);
-      return [row.id, { bytes, sessions: 1, messages: lines?.messages ?? 0 }];
+      // Not put together here: all that is exported would be copied once more.
+      if (lines === undefined) return [row.id, [head]];
+      return [row.id, [head, { bytes: lines.lines, sessions: 0, messages: lines.messages }]];
     }),
   );
 }
@@ -50,14 +52,20 @@ function selectSessions(ids: readonly string[]): Statement {
   return { sql: "SELECT * FROM sessions WHERE id IN (SELECT value FROM json_each(?))", params: [JSON.stringify(ids)] };
 }
 
-/** Their whole messages; one that is being made is no part of an export. */
+/**
+ * Their whole messages; one that is being made is no part of an export. They are put in order before they are put together,
+ * as the index has them: an order within the function would take each line to be sorted.
+ */
 function selectLines(ids: readonly string[]): Statement {
   return {
-    sql: `SELECT session_key AS key, count(*) AS messages, CAST(group_concat(${MESSAGE_LINE}, '' ORDER BY seq) AS BLOB) AS lines
-      FROM messages
-      WHERE session_key IN (SELECT key FROM sessions WHERE id IN (SELECT value FROM json_each(?)))
-        AND status <> 'streaming'
-      GROUP BY session_key`,
+    sql: `SELECT key, count(*) AS messages, CAST(group_concat(line, '') AS BLOB) AS lines
+      FROM (
+        SELECT session_key AS key, ${MESSAGE_LINE} AS line FROM messages
+        WHERE session_key IN (SELECT key FROM sessions WHERE id IN (SELECT value FROM json_each(?)))
+          AND status <> 'streaming'
+        ORDER BY session_key, seq
+      )
+      GROUP BY key`,
     params: [JSON.stringify(ids)],
   };
 }

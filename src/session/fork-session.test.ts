@@ -133,17 +133,28 @@ test("small sessions are read together, each as it is alone; what is being made 
     const named = { ...other, title: `größe ${i} 😀` };
     await db.transact(insertSession(`ses_${i}`, named, i));
     const { key } = await getSession(db, `ses_${i}`);
-    for (let seq = 1; seq < i; seq++) await db.transact([insertMessage(key, messageOf(`ses_${i}`, seq), seq)]);
+    // The last one first: the order is that of the places.
+    for (let seq = i - 1; seq > 0; seq--) await db.transact([insertMessage(key, messageOf(`ses_${i}`, seq), seq)]);
     const streaming = { ...messageOf(`ses_${i}`, 9), status: "streaming" as const };
     await db.transact([insertMessage(key, streaming, 9)]);
     ids.push(`ses_${i}`);
   }
   const small = await readSmallSessions(db, ids);
   expect([...small.keys()].toSorted()).toEqual([id, "ses_1", "ses_2", "ses_3"].toSorted());
-  expect(["ses_1", "ses_2", "ses_3"].map((name) => small.get(name)?.messages)).toEqual([0, 1, 2]);
-  const lines = small
-    .get("ses_3")
-    ?.bytes.toString()
+  const countsOf = (name: string) => (small.get(name) ?? []).map(({ sessions, messages }) => [sessions, messages]);
+  expect(["ses_1", "ses_2", "ses_3"].map(countsOf)).toEqual([
+    [[1, 0]],
+    [
+      [1, 0],
+      [0, 1],
+    ],
+    [
+      [1, 0],
+      [0, 2],
+    ],
+  ]);
+  const lines = Buffer.concat((small.get("ses_3") ?? []).map(({ bytes }) => bytes))
+    .toString()
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line) as object);
