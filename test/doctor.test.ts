@@ -1,4 +1,14 @@
-import { chmodSync, cpSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -10,6 +20,8 @@ import { createSession, runTurn, text } from "./api/observe.ts";
 import { startTestEngine, type TestEngine } from "./api/test-engine.ts";
 import { makeTempDir } from "./helpers/engine-process.ts";
 
+const FILE = new TextEncoder().encode("a file of a message");
+
 let engine: TestEngine;
 beforeAll(async () => {
   engine = await startTestEngine();
@@ -19,7 +31,9 @@ beforeAll(async () => {
     await runTurn(engine, id, "echo: again");
     await engine.sessions.updateSession({ sessionId: id, title: said });
   }
-  await engine.sessions.createSession({});
+  const { session } = await engine.sessions.createSession({});
+  const file = { case: "file" as const, value: { data: FILE, name: "a.txt", mediaType: "text/plain" } };
+  await engine.sessions.appendMessage({ sessionId: session!.id, role: Role.USER, parts: [{ content: file }] });
   await editHistories();
   await engine.stop();
 });
@@ -116,6 +130,8 @@ describe("what is wrong is found and named:", () => {
     ],
     ["an empty token", "token", /is empty; remove it/, (dir) => writeFileSync(join(dir, "token"), "")],
     ["an open data directory", "data directory", /chmod 700/, (dir) => chmodSync(dir, 0o755)],
+    ["a file that is gone", "blobs", /upload them again/, (dir) => rmSync(wantedBlob(dir))],
+    ["a file that was cut off", "blobs", /missing or cut off/, (dir) => truncateSync(wantedBlob(dir), 3)],
     [
       "a restore that was cut off",
       "restore",
@@ -136,6 +152,19 @@ describe("what is wrong is found and named:", () => {
     expect(failures(dataDir)).toEqual([]);
   });
 
+  test("files that nothing names: a warning where one is missing, and where one is too much", () => {
+    expect(blobsAfter(() => {})).toEqual({ name: "blobs", state: "ok", detail: "1, and all their files are there" });
+    expect(blobsAfter((dir) => writeFileSync(join(dir, "blobs", "upload-1-1"), "half"))).toMatchObject({
+      state: "warning",
+      detail: expect.stringMatching(/^1 files are of no upload that ended/) as string,
+    });
+    expect(blobsAfter(loseUnwanted)).toMatchObject({
+      state: "warning",
+      detail: expect.stringMatching(/^1 files that nothing names are missing/) as string,
+    });
+    expect(blobsAfter((dir) => rmSync(join(dir, "blobs"), { recursive: true }))).toMatchObject({ state: "failed" });
+  });
+
   test("what was killed: a warning, no failure", () => {
     const dataDir = copy();
     writeFileSync(join(dataDir, "engine.json"), JSON.stringify({ url: "http://127.0.0.1:1", pid: 1, version: "0" }));
@@ -144,6 +173,25 @@ describe("what is wrong is found and named:", () => {
     expect(states.map(({ name, state }) => `${name} ${state}`)).toEqual(["engine warning", "reserve warning"]);
   });
 });
+
+/** What is said of uploaded files after some harm. */
+function blobsAfter(harm: (dataDir: string) => void): Finding | undefined {
+  const dataDir = copy();
+  harm(dataDir);
+  return examine(dataDir, readEvent).find(({ name }) => name === "blobs");
+}
+
+function loseUnwanted(dataDir: string): void {
+  rmSync(wantedBlob(dataDir));
+  sql(dataDir, "DELETE FROM blob_references");
+}
+
+/** Where the one file is that is in a message. */
+function wantedBlob(dataDir: string): string {
+  const [name = "", ...others] = readdirSync(join(dataDir, "blobs"));
+  expect(others).toEqual([]);
+  return join(dataDir, "blobs", name);
+}
 
 function overwrite(dataDir: string, page: number): void {
   const file = join(dataDir, "parley.db");
