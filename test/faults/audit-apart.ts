@@ -4,7 +4,7 @@ import type { Database, Statement, Transaction } from "../../src/store/database.
 import { openSqlite } from "../../src/store/sqlite.ts";
 
 /** How much later an entry is written than what it tells of. */
-const LATER_MS = 200;
+const LATER_MS = 1000;
 
 /** The guard off: entries of the audit log are written in a transaction of their own, after that of what they tell of. */
 export function openAuditApart(path: string, clock: Clock): Database {

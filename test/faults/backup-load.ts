@@ -20,6 +20,9 @@ const ASKED = "write 400 words at 100 words a second";
 const FILLER_SESSIONS = 300;
 const FILLER_BYTES = 200_000;
 
+/** As many as the control takes to find one that is not whole. */
+const MAX_PLAIN_COPIES = 30;
+
 /** What a talker was shown, and when. */
 interface Shown {
   readonly sessionId: string;
@@ -44,6 +47,11 @@ export async function backupLoad(backups: number): Promise<Figure[]> {
       made.push(await makeOne(client, talkers));
       torn.push(copyPlainly(engine.dataDir));
       await pause(300);
+    }
+    // Between a checkpoint and the next change even such a copy is whole.
+    while (made.length > 0 && torn.length < MAX_PLAIN_COPIES && !torn.some(isStale)) {
+      await pause(Math.random() * 300);
+      torn.push(copyPlainly(engine.dataDir));
     }
     const duringGaps = made.flatMap(({ fromMs, toMs }) => gapsOf(talkers, fromMs, toMs));
     stop.abort();

@@ -41,6 +41,15 @@ export function control(what: string, found: number, of: string): Figure {
   return figure(`control: ${what}`, `${formatNumber(found)} ${of}`, "more than 0", found > 0);
 }
 
+/** Looks for the fault of a control, which may need some luck to be seen, until it is found. How much of it was. */
+export async function untilFound(most: number, look: () => Promise<number>): Promise<number> {
+  for (let i = 0; i < most; i++) {
+    const found = await look();
+    if (found > 0) return found;
+  }
+  return 0;
+}
+
 export function lineOf({ what, measured, required, ok }: Figure): string {
   return `${ok ? "ok    " : "FAILED"} ${what.padEnd(68)} ${measured.padEnd(28)} required: ${required}`;
 }

@@ -264,8 +264,8 @@ const STEPS_PER_RUN = 100;
 export async function queueModel(steps: number): Promise<Figure[]> {
   const right = await checkRuns(steps, {});
   if (right.report !== undefined) console.log(right.report);
-  const twice = await checkRuns(steps, { write: (sql) => !sql.startsWith("DELETE FROM queued_messages") });
-  const backwards = await checkRuns(steps, {
+  const twice = await checkRuns(CONTROL_STEPS, { write: (sql) => !sql.startsWith("DELETE FROM queued_messages") });
+  const backwards = await checkRuns(CONTROL_STEPS, {
     read: (sql) => sql.replace("ORDER BY position", "ORDER BY position DESC"),
   });
   return [
@@ -274,6 +274,9 @@ export async function queueModel(steps: number): Promise<Figure[]> {
     control("queue, read from its end", backwards.report === undefined ? 0 : 1, "difference"),
   ];
 }
+
+/** A control ends with what it finds; until then it has more steps, so that it is no matter of chance. */
+const CONTROL_STEPS = 100_000;
 
 /** Runs until so many steps are done or one of them fails; the report says how to repeat that. */
 async function checkRuns(
