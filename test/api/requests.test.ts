@@ -9,6 +9,9 @@ import {
   RequestState,
   type WatchEngineResponse,
 } from "../../src/client/client.ts";
+import type { Clock } from "../../src/clock.ts";
+import type { EngineParts } from "../../src/engine.ts";
+import { createFakeClock } from "../helpers/fake-clock.ts";
 import { createSession, noReaders, refusalOf, replay, runTurn, type Refusal } from "./observe.ts";
 import { startTestEngine, type TestEngine } from "./test-engine.ts";
 
@@ -17,8 +20,8 @@ afterEach(async () => {
   for (const engine of engines.splice(0)) await engine.dispose();
 });
 
-async function start(): Promise<TestEngine> {
-  const engine = await startTestEngine();
+async function start(parts: EngineParts = {}): Promise<TestEngine> {
+  const engine = await startTestEngine({ parts });
   engines.push(engine);
   return engine;
 }
@@ -136,10 +139,25 @@ it("an engine that stops ends the waits, and the next one has what is open", asy
 });
 
 it("a wait ends before its caller's deadline, with the request as it is", async () => {
+  const clock = createFakeClock();
+  const waits: number[] = [];
+  const after: Clock["after"] = (delayMs, callback) => {
+    waits.push(delayMs);
+    return clock.after(delayMs, callback);
+  };
+  const engine = await start({ clock: { ...clock, after } });
+  const { id: requestId } = await ask(engine);
+  const waiting = engine.requests.awaitRequest({ requestId, wait: { seconds: 120n } }, { timeoutMs: 100_000 });
+  // Half a second less than the caller, who has waited for a while when the engine hears of it.
+  const own = (): number[] => waits.filter((delayMs) => delayMs > 60_000 && delayMs <= 99_500);
+  await expect.poll(own).toHaveLength(1);
+  await clock.advance(own()[0]!);
+  expect((await waiting).request?.state).toBe(RequestState.OPEN);
+});
+
+it("a wait of no time is answered with the request as it is", async () => {
   const engine = await start();
   const { id: requestId } = await ask(engine);
-  const { request } = await engine.requests.awaitRequest({ requestId, wait: { seconds: 60n } }, { timeoutMs: 1000 });
-  expect(request?.state).toBe(RequestState.OPEN);
   expect((await engine.requests.awaitRequest({ requestId, wait: {} })).request?.state).toBe(RequestState.OPEN);
 });
 
