@@ -28,7 +28,8 @@ function isName(text: string): boolean {
 /** Whether one name is one of a glob without slashes. */
 export function matchesName(wanted: string, name: string): boolean {
   // Most names are plain, and most paths are told apart by their first ones.
-  if (!/[*?]/.test(wanted)) return wanted === name;
+  if (wanted === name) return true;
+  if (!wanted.includes("*") && !wanted.includes("?")) return false;
   return matchesList(
     Array.from(wanted),
     Array.from(name),

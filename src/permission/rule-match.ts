@@ -2,6 +2,7 @@ import { isAbsolute, join } from "node:path";
 import type { Subject } from "../tool/tool.ts";
 import { mayMatch, mustMatch, parseCommandPattern } from "./command-pattern.ts";
 import { matchesGlob, matchesNames, namesOfGlob, namesOfPath } from "./glob.ts";
+import { isAscii } from "../workspace/path-names.ts";
 import { invalidRule, type Rule, type RuleDraft } from "./rule.ts";
 
 /** Whether a rule's tool is this one. */
@@ -63,6 +64,7 @@ export function createCatcher({ pattern }: Rule, workspace: string): (part: Part
 
 /** As file systems that know no case, and several spellings of one letter, take it. */
 function foldName(name: string): string {
+  if (isAscii(name)) return name.toLowerCase();
   return name.normalize("NFC").toLowerCase().toUpperCase().toLowerCase();
 }
 
