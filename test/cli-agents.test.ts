@@ -12,7 +12,7 @@ beforeAll(async () => {
   const write = (name: string, text: string) => writeFile(join(engine.dataDir, "agents", `${name}.md`), text);
   await write("counter", "---\ndescription: Counts\nprofile: demo\ntools: []\n---\nYou count.\n");
   await write("bold", "---\ndescription: Does all\nprofile: demo\nmode: trust_all\n---\nYou do.\n");
-  await write("broken", "---\ndescription: d\ntool: []\n---\n");
+  await write("broken", "---\ndescription: d\ntool: []\nmode: yolo\n---\n");
 });
 
 afterAll(async () => {
@@ -23,10 +23,12 @@ const run = (args: readonly string[], stdin = "") => parley(args, stdin, { PARLE
 
 it("lists the definitions, and what is wrong in those that cannot be used", async () => {
   const { stdout, code } = await run(["agents"]);
-  expect(code).toBe(0);
-  expect(stdout).toMatch(
-    /^bold +own +Does all\nbroken +own +\S+broken\.md: line 3: tool: is not known; known are name.*\ncounter +own +Counts\n$/,
-  );
+  expect(code).toBe(1);
+  const lines = stdout.trimEnd().split("\n");
+  expect(lines.slice(0, 2)).toEqual(["bold     own  Does all", "counter  own  Counts"]);
+  expect(lines[2]).toMatch(/^broken {2}own {2}cannot be used: \S+broken\.md$/);
+  expect(lines[3]).toMatch(/^ {2}line 3: tool: is not known; known are name/);
+  expect(lines[4]).toMatch(/^ {2}line 4: mode: must be one of confirm_all/);
   const json = (await run(["agents", "--json"])).stdout.trim().split("\n");
   expect(JSON.parse(json[2]!)).toMatchObject({ name: "counter", description: "Counts", instructions: "You count." });
 });
@@ -45,8 +47,10 @@ it.each([
   [["run", "--agent", "nobody", "hi"], 4, "there is no agent definition nobody; `parley agents` shows which there are"],
   [["run", "--agent", "bold", "hi"], 4, "this engine's default; `parley run --approve none|edits|all` says itself"],
   [["run", "--agent", "bold", "--approve", "none", "hi"], 0, ""],
+  [["run", "--agent", "bold", "--mode", "restricted", "hi"], 0, ""],
+  [["chat", "--agent", "bold", "--mode", "restricted"], 0, ""],
   [["run", "--agent", "counter", "--session", "last", "hi"], 2, "cannot be used with option"],
-  [["agents", "--workspace", "/nowhere"], 0, ""],
+  [["agents", "--workspace", "/nowhere"], 1, ""],
 ])("%j ends with %i and says %j", async (args, code, said) => {
   const ended = await run(args);
   expect(ended).toMatchObject({ code });

@@ -173,6 +173,13 @@ describe("watch", () => {
     await lived.kill();
   });
 
+  test("refuses to begin after an event that there is not, and says what to do", async () => {
+    await parley(["run", "echo: hi", ...here()]);
+    const ended = await parley(["watch", "last", "--after-seq", "9999", ...here()]);
+    expect(ended).toMatchObject({ code: 2, stdout: "" });
+    expect(ended.stderr).toMatch(/the last event of this log is \d+; give \d+ to see what comes, or 0 for all of it/);
+  });
+
   test("says that the engine is away, and that it is back", async () => {
     const first = await startEngineProcess();
     const where = ["--data-dir", first.dataDir];

@@ -135,3 +135,10 @@ test("a name of an object's own is no setting", () => {
   expect(errorOf("description: d", "constructor: x")).toContain("line 3: constructor: is not known");
   expect(errorOf("description: d", "__proto__: x")).toContain("line 3: __proto__: is not known");
 });
+
+test("all that is wrong is told at once, each with its line", () => {
+  const settings = ["descripton: d", "mode: yolo", "limits:", "  max_steps: 0", "  max_wait: 1h", "tools: [nothing]"];
+  expect(errorOf(...settings).replaceAll(/(?<=is not known); known are [^;]*|(?<=be one of)[^;]*/g, "")).toBe(
+    'line 2: descripton: is not known; line 3: mode: must be one of; line 5: max_steps: must be a whole number from 1 to 10000; line 6: max_wait: is not known; line 7: tools: there is no tool "nothing"; line 1: description: is missing; say in a line what the agent is for',
+  );
+});

@@ -30,6 +30,8 @@ export interface Known {
 interface Scope {
   readonly fileName: string;
   readonly known: Known;
+  /** What is wrong is put here, so that a human is told all of it at once. */
+  readonly mistakes: DefinitionError[];
 }
 
 /** How each setting that there is is read. */
@@ -67,29 +69,42 @@ const LIMITS: Readonly<Record<string, (field: Field) => Partial<Limits>>> = {
   max_silence_before_first: (field) => ({ maxSilenceBeforeFirstMs: spanMsOf(field, HOUR_MS) }),
 };
 
-/** What a definition's file says, or what is wrong in it. */
+/** What a definition's file says, or everything that is wrong in it. */
 export function parseDefinition(
   text: string,
   fileName: string,
   known: Known,
 ): AgentSettings & { readonly error: string } {
+  const mistakes: DefinitionError[] = [];
+  const settings = collect(mistakes, () => parseSettings(text, { fileName, known, mistakes }));
+  if (settings !== undefined && mistakes.length === 0) return { ...settings, error: "" };
+  return { ...NO_SETTINGS, error: mistakes.map(({ message }) => message).join("; ") };
+}
+
+/** Undefined where it is wrong. */
+function collect<T>(mistakes: DefinitionError[], read: () => T): T | undefined {
   try {
-    return { ...parseSettings(text, { fileName, known }), error: "" };
+    return read();
   } catch (error) {
-    if (error instanceof DefinitionError) return { ...NO_SETTINGS, error: error.message };
-    throw error;
+    if (!(error instanceof DefinitionError)) throw error;
+    mistakes.push(error);
+    return undefined;
   }
 }
 
-/** Throws `DefinitionError`. */
+/** Throws `DefinitionError` where no settings can be told from the rest. */
 function parseSettings(text: string, scope: Scope): AgentSettings {
   const { yaml, body } = splitFile(text);
+  const { mistakes } = scope;
   if (Buffer.byteLength(body) > MAX_INSTRUCTIONS_BYTES) {
-    throw new DefinitionError(1, `the instructions must have at most ${MAX_INSTRUCTIONS_BYTES / 1024} KiB`);
+    mistakes.push(new DefinitionError(1, `the instructions must have at most ${MAX_INSTRUCTIONS_BYTES / 1024} KiB`));
   }
-  const settings = readAll(SETTINGS, readFields(yaml), { ...NO_SETTINGS, instructions: body }, scope);
-  if (settings.description !== "") return settings;
-  throw new DefinitionError(1, "description: is missing; say in a line what the agent is for");
+  const fields = readFields(yaml);
+  const settings = readAll(SETTINGS, fields, { ...NO_SETTINGS, instructions: body }, scope);
+  if (!fields.some(({ name }) => name === "description")) {
+    mistakes.push(new DefinitionError(1, "description: is missing; say in a line what the agent is for"));
+  }
+  return settings;
 }
 
 /** What is not known is refused, by its name: to leave it out would lose it without a word. */
@@ -101,8 +116,11 @@ function readAll<T extends object>(
 ): T {
   return fields.reduce((said, field) => {
     const read = Object.hasOwn(known, field.name) ? known[field.name] : undefined;
-    if (read !== undefined) return { ...said, ...read(field, scope) };
-    throw wrong(field, `is not known; known are ${Object.keys(known).join(", ")}`);
+    const setting = collect(scope.mistakes, () => {
+      if (read !== undefined) return read(field, scope);
+      throw wrong(field, `is not known; known are ${Object.keys(known).join(", ")}`);
+    });
+    return { ...said, ...setting };
   }, begin);
 }
 

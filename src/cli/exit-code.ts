@@ -14,7 +14,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export const EXIT_HELP = `Exit codes:
   0    ok; of run: the turn completed
-  1    failed; of run: the turn failed or was cut off
+  1    failed; of run: the turn failed or was cut off; of agents: one cannot be used
   2    wrong usage
   3    no engine reachable
   4    refused by the engine

@@ -45,6 +45,21 @@ test("the mode is that of the session, then the last that was told", () => {
   expect(found.mode).toBe(ApprovalMode.TRUST_ALL);
 });
 
+test("after another log began its old events change nothing, until the session as it is now is taken over", () => {
+  const { found, see } = facts();
+  found.forget();
+  expect(found.isReplaying).toBe(true);
+  see({ case: "sessionChanged", value: { session: { approvalMode: ApprovalMode.TRUST_ALL, title: "past" } } });
+  see({ case: "modelChanged", value: { model: "past", profile: "past" } });
+  see({ case: "usageReported", value: { usage: { inputTokens: 1n, outputTokens: 1n } } });
+  expect(found).toMatchObject({ mode: ApprovalMode.DEFAULT, tokens: 2n });
+  expect([found.title, found.model]).toEqual(["old", "m1"]);
+  found.take(create(SessionSchema, { approvalMode: ApprovalMode.PLAN, title: "now", model: "m" }));
+  expect(found).toMatchObject({ mode: ApprovalMode.PLAN, title: "now", isReplaying: false });
+  see({ case: "sessionChanged", value: { session: { approvalMode: ApprovalMode.TRUST_ALL } } });
+  expect(found.mode).toBe(ApprovalMode.TRUST_ALL);
+});
+
 test("what waits is in the order in which it will be taken up", () => {
   const { found, see } = facts();
   const queued = [

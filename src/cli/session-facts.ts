@@ -25,8 +25,12 @@ export interface SessionFacts {
   see(event: Event): void;
   /** Takes over what waits. */
   takeQueue(queue: readonly QueuedMessage[]): void;
-  /** What is counted comes again, from the first event. */
+  /** Takes over all but what is counted, and what waits. */
+  take(session: Session): void;
+  /** What is counted comes again, from the first event; how the session is now is not told by it. */
   forget(): void;
+  /** Whether what is told is long past, from `forget` to `take`. */
+  readonly isReplaying: boolean;
 }
 
 export function createSessionFacts(session: Session, nowMs: () => number): SessionFacts {
@@ -35,8 +39,9 @@ export function createSessionFacts(session: Session, nowMs: () => number): Sessi
   let tokens = tokensOf(session.usage);
   let runningTurnId = session.runningTurnId || undefined;
   let runningSinceMs = nowMs();
+  let isReplaying = false;
 
-  function take(now: Session): void {
+  function takeSettings(now: Session): void {
     ({ title, model, profile, starred, approvalMode: mode } = now);
   }
   return {
@@ -77,9 +82,9 @@ export function createSessionFacts(session: Session, nowMs: () => number): Sessi
       } else if (payload.case === "usageReported") {
         tokens += tokensOf(payload.value.usage);
       } else if (payload.case === "modelChanged") {
-        ({ model, profile } = payload.value);
+        if (!isReplaying) ({ model, profile } = payload.value);
       } else if (payload.case === "sessionChanged") {
-        if (payload.value.session !== undefined) take(payload.value.session);
+        if (payload.value.session !== undefined && !isReplaying) takeSettings(payload.value.session);
       } else if (payload.case === "queueChanged") {
         for (const id of payload.value.removedIds) queue.delete(id);
         for (const message of payload.value.queued) queue.set(message.id, message);
@@ -89,7 +94,15 @@ export function createSessionFacts(session: Session, nowMs: () => number): Sessi
       queue.clear();
       for (const message of waiting) queue.set(message.id, message);
     },
+    take(now) {
+      isReplaying = false;
+      takeSettings(now);
+    },
+    get isReplaying() {
+      return isReplaying;
+    },
     forget() {
+      isReplaying = true;
       queue.clear();
       tokens = 0n;
       runningTurnId = undefined;

@@ -8,6 +8,7 @@ import {
 } from "../client/client.ts";
 import type { Context } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
+import { UsageError } from "./failure.ts";
 import { tellState } from "./follow-state.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { createLiveView } from "./live-view.ts";
@@ -42,6 +43,7 @@ export async function watch(plainContext: Context, given: string, options: Watch
     const { snapshot, from } = await loadPicture(client, { sessionId, pageSize: SHOWN, signal });
     // Events are asked for by their number, and JSON is all of them.
     const isWhole = json || afterSeq !== undefined;
+    if (afterSeq !== undefined && afterSeq > from.afterSeq) throw beyondEnd(afterSeq, from.afterSeq);
     if (!isWhole) showSoFar(context, view, snapshot);
     const start = isWhole ? { sessionId, afterSeq } : from;
     for await (const item of followSession(client, { ...start, signal, onState })) show(context, view, item);
@@ -54,6 +56,13 @@ export async function watch(plainContext: Context, given: string, options: Watch
     if (!json) view.page.endLine();
     live?.close();
   }
+}
+
+/** What was read is of another log, or was never there: to wait for it would be to wait for ever. */
+function beyondEnd(afterSeq: bigint, lastSeq: bigint): UsageError {
+  return new UsageError(
+    `--after-seq ${afterSeq} is beyond the end: the last event of this log is ${lastSeq}; give ${lastSeq} to see what comes, or 0 for all of it`,
+  );
 }
 
 function showSoFar(context: Context, view: SessionView, snapshot: GetSnapshotResponse): void {

@@ -1,12 +1,20 @@
 import { toJsonString } from "@bufbuild/protobuf";
-import { EventSchema, type FollowItem, followSession, loadPicture, type Session } from "../../client/client.ts";
+import {
+  type ApprovalMode,
+  EventSchema,
+  type FollowItem,
+  followSession,
+  loadPicture,
+  type Session,
+} from "../../client/client.ts";
 import { RETRY_HINT, showOld } from "./open.ts";
 import type { Chat, Room } from "./state.ts";
 import { createChatTurns } from "./turns.ts";
 import { tellAsked } from "../requests/tell-asked.ts";
 import { modeText } from "../permissions/words.ts";
 import { tellState } from "../follow-state.ts";
-import { createSessionFacts } from "../session-facts.ts";
+import { createSessionFacts, type SessionFacts } from "../session-facts.ts";
+import { tryAgain } from "../try-again.ts";
 import { createSessionView } from "../session-view.ts";
 
 /** How much of what was said before is shown again. */
@@ -86,14 +94,33 @@ function follow(chat: Chat, room: Room, from: FollowFrom): void {
   const { signal } = room.leaving;
   const work = async (): Promise<void> => {
     try {
-      for await (const item of followSession(client, { sessionId, ...from, signal, onState })) show(chat, room, item);
+      for await (const item of followSession(client, { sessionId, ...from, signal, onState })) {
+        show(chat, room, item);
+        if (item.kind === "caught_up" && room.facts.isReplaying) await takeSession(chat, room);
+      }
     } catch (error) {
+      if (signal.aborted) return;
       chat.failure = error as Error;
       chat.leaving.abort();
       chat.stop();
     }
   };
   room.following = work();
+}
+
+/** What a log tells of its session may be older than the session is: a backup brings one back, and a cut shortens it. */
+async function takeSession(chat: Chat, { sessionId, facts, leaving }: Room): Promise<void> {
+  const { signal } = leaving;
+  const { session } = await tryAgain(() => chat.client.sessions.getSession({ sessionId }, { signal }), signal);
+  const modeBefore = facts.mode;
+  if (session !== undefined) facts.take(session);
+  tellMode(chat, facts, modeBefore);
+  chat.refresh();
+}
+
+/** How much it may do unasked is never changed in silence, least of all by somebody else. */
+function tellMode({ context }: Chat, { mode }: SessionFacts, before: ApprovalMode): void {
+  if (mode !== before) context.note(`the mode is now ${modeText(mode)}`);
 }
 
 function show(chat: Chat, room: Room, item: FollowItem): void {
@@ -114,8 +141,7 @@ function show(chat: Chat, room: Room, item: FollowItem): void {
   if (!chat.isInteractive) tellAsked(context, item.event);
   if (context.json) context.out.write(`${toJsonString(EventSchema, item.event)}\n`);
   else room.view.show(item.event);
-  // How much it may do unasked is never changed in silence, least of all by somebody else.
-  if (room.facts.mode !== modeBefore) context.note(`the mode is now ${modeText(room.facts.mode)}`);
+  tellMode(chat, room.facts, modeBefore);
   room.turns.see(item.event);
   if (item.event.payload.case === "turnEnded") chat.hasInterrupted = false;
   chat.refresh();
