@@ -4,7 +4,7 @@ import { setUp } from "../../test/helpers/turn-engine.ts";
 import { batchDelete } from "./batch-delete.ts";
 import { createSession } from "./create-session.ts";
 import { createRemovedSessions } from "./removed-sessions.ts";
-import { getSession } from "./session-store.ts";
+import { getSession, insertSession } from "./session-store.ts";
 
 test("each of many goes or is told with why, in the order asked, however many wait", async () => {
   const engine = await setUp([]);
@@ -47,5 +47,32 @@ test("each of many goes or is told with why, in the order asked, however many wa
   expect(bugs).toHaveLength(1);
   expect(most).toBeGreaterThan(1);
   expect(most).toBeLessThanOrEqual(64);
+  await removed.close();
+});
+
+test("a session that goes with the one that started it is told gone, in whichever order they are named", async () => {
+  const engine = await setUp([]);
+  const settings = await getSession(engine.db, engine.id);
+  const removed = createRemovedSessions(engine.db, engine.onBug);
+  const deps = {
+    ...engine,
+    removed,
+    stopTurn: async () => {},
+    endProcesses: async () => {},
+    titles: { drop: () => {} },
+    bells: { ring: () => {} },
+  };
+  for (const isParentFirst of [true, false]) {
+    const { id: above } = await createSession(engine, { idempotencyKey: "", settings });
+    const children = ["a", "b"].map((name) => `ses_${name}${isParentFirst}`);
+    for (const id of children) {
+      const parent = { sessionId: above, turnId: "turn_x", callId: `call_${id}`, rootSessionId: above };
+      await engine.db.transact(insertSession(id, settings, 1, { parent }));
+    }
+    const asked = isParentFirst ? [above, ...children] : [...children, above];
+    expect(await batchDelete(deps, asked, "")).toEqual({ deletedIds: asked, failures: [] });
+    const again = await batchDelete(deps, asked, "");
+    expect(again).toMatchObject({ deletedIds: [], failures: asked.map((sessionId) => ({ sessionId })) });
+  }
   await removed.close();
 });
