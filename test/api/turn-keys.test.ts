@@ -57,7 +57,7 @@ describe("idempotency_key of a turn", () => {
     const { id: sessionId } = await createSession(turns.engine);
     const request = { sessionId, idempotencyKey: "k", parts: text("go") };
     const turn = await endOf(turns.engine, (await turns.engine.messages.startTurn(request)).turn);
-    await turns.clock.advance(24 * 60 * 60_000 - 60_000);
+    await turns.clock.leap(24 * 60 * 60_000 - 60_000);
     expect((await turns.engine.messages.startTurn(request)).turn?.id).toBe(turn.id);
     await turns.clock.advance(120_000);
     const another = await endOf(turns.engine, (await turns.engine.messages.startTurn(request)).turn);
