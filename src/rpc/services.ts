@@ -1,5 +1,5 @@
 import type { DescService } from "@bufbuild/protobuf";
-import type { ConnectRouter } from "@connectrpc/connect";
+import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
 import { AgentService } from "../../gen/ts/parley/v1/agent_service_pb.ts";
 import { EngineService } from "../../gen/ts/parley/v1/engine_service_pb.ts";
 import { MessageService } from "../../gen/ts/parley/v1/message_service_pb.ts";
@@ -41,15 +41,21 @@ export type ServiceDeps = Parameters<typeof createSessionService>[0] &
   Parameters<typeof createWorkspaceService>[0] &
   Parameters<typeof createEngineService>[0] & { readonly health: HealthService };
 
+/**
+ * What JSON names and the engine does not know is refused: a misspelt `approvalMode`, or a mode that there is not, would else be
+ * left out without a word, and the session be freer than was asked for.
+ */
+const STRICT: Partial<ConnectRouterOptions> = { jsonOptions: { ignoreUnknownFields: false } };
+
 export function registerServices(router: ConnectRouter, deps: ServiceDeps): void {
-  router.service(SessionService, createSessionService(deps));
-  router.service(MessageService, createMessageService(deps));
-  router.service(PermissionService, createPermissionService(deps));
-  router.service(RequestService, createRequestService(deps));
-  router.service(ProfileService, createProfileService(deps));
-  router.service(AgentService, createAgentService(deps));
-  router.service(WorkspaceService, createWorkspaceService(deps));
-  router.service(EngineService, createEngineService(deps));
+  router.service(SessionService, createSessionService(deps), STRICT);
+  router.service(MessageService, createMessageService(deps), STRICT);
+  router.service(PermissionService, createPermissionService(deps), STRICT);
+  router.service(RequestService, createRequestService(deps), STRICT);
+  router.service(ProfileService, createProfileService(deps), STRICT);
+  router.service(AgentService, createAgentService(deps), STRICT);
+  router.service(WorkspaceService, createWorkspaceService(deps), STRICT);
+  router.service(EngineService, createEngineService(deps), STRICT);
   router.service(Health, deps.health.service);
   reflectionRoutes([...SERVICES, Health])(router);
 }

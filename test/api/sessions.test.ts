@@ -468,6 +468,19 @@ describe("text of all kinds", () => {
     expect(await listSessions(engine)).toEqual(before);
   });
 
+  it.each([
+    ["a field", { titel: "x" }, "titel"],
+    ["a field of a field", { limits: { maxSeconds: 1 } }, "maxSeconds"],
+    ["a value of an enum", { approvalMode: "plan" }, "ApprovalMode"],
+  ])("refuses %s that it does not know in JSON, by its name, and does nothing", async (_what, request, name) => {
+    const before = await listSessions(engine);
+    const { status, text: said } = await engine.post("parley.v1.SessionService/CreateSession", JSON.stringify(request));
+    expect(status).toBe(400);
+    expect(said).toContain("MALFORMED_REQUEST");
+    expect(said).toContain(name);
+    expect(await listSessions(engine)).toEqual(before);
+  });
+
   it("shows bytes that are no UTF-8 the same way wherever they are read", async () => {
     const half = "a\ud83db";
     const shown = "a\ufffdb";

@@ -4,6 +4,7 @@ import type { ValidationResult, Validator, Violation } from "@bufbuild/protovali
 import type { Interceptor } from "@connectrpc/connect";
 import { DomainError } from "../../errors.ts";
 import { toConnectError } from "./errors.ts";
+import { fieldWords } from "./field-words.ts";
 
 export interface Validation {
   readonly interceptor: Interceptor;
@@ -62,7 +63,7 @@ function check<Desc extends DescMessage>(validator: Validator, schema: Desc, mes
 function refusal(violations: readonly Violation[]): Error {
   const fields = violations.map((violation) => ({
     field: pathToString(violation.field),
-    description: violation.message,
+    description: fieldWords(violation),
   }));
   const text = fields
     .map(({ field, description }) => (field === "" ? description : `${field}: ${description}`))
