@@ -32,3 +32,8 @@ export function delay(clock: Clock, delayMs: number, signal: AbortSignal): Promi
     signal.addEventListener("abort", onAbort, { once: true });
   });
 }
+
+/** Resolves when the event loop has come round: what came meanwhile, and what waits to be sent, goes first. */
+export function othersFirst(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

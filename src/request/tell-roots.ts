@@ -1,3 +1,4 @@
+import { othersFirst } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import type { EventLog } from "../event/event-log.ts";
 import type { EventPayload } from "../event/event.ts";
@@ -36,7 +37,7 @@ export function createRootTeller({ db, log, onBug }: RootTellerDeps): RootTeller
   async function tellAll(): Promise<void> {
     do {
       // Who waits for the commit that rang goes first: for this nobody waits.
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersFirst();
       isAskedAgain = false;
       if (closing.signal.aborted) return;
       for (const row of await listUntold(db)) {

@@ -1,5 +1,5 @@
 import { auditEntry } from "../audit/audit-entry.ts";
-import type { Clock } from "../clock.ts";
+import { type Clock, othersFirst } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
 import { endLine, headLine, MESSAGE_LINE, sessionLine, type Lines } from "./export-format.ts";
@@ -57,6 +57,7 @@ export async function* exportSessions(
     yield* cut(Buffer.concat(pieces));
     pieces = [];
     size = 0;
+    // Reading is quick and a fast client never makes it wait: turns must not.
     await othersFirst();
   }
   yield* cut(Buffer.concat([...pieces, Buffer.from(endLine(counts))]));
@@ -124,9 +125,4 @@ function* cut(bytes: Buffer<ArrayBuffer>): Generator<Uint8Array> {
   for (let start = 0; start < bytes.length; start += MAX_PIECE_BYTES) {
     yield bytes.subarray(start, start + MAX_PIECE_BYTES);
   }
-}
-
-/** Reading is quick and a fast client never makes it wait: turns must not. */
-function othersFirst(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

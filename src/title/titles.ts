@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, othersFirst } from "../clock.ts";
 import { DomainError } from "../errors.ts";
 import type { EventLog } from "../event/event-log.ts";
 import { findFirstSaid } from "../message/message-store.ts";
@@ -53,6 +53,8 @@ export function createTitles(deps: TitleDeps, mode: "model" | "off"): Titles {
   let isClosed = false;
 
   async function make(sessionId: string, modelOverride: string, signal: AbortSignal): Promise<void> {
+    // Of the answer, whose first piece is about to be sent: nobody waits for a title.
+    await othersFirst();
     const session = await findSession(deps.db, sessionId);
     if (session === undefined || session.title !== "") return;
     const said = await findFirstSaid(deps.db, session.key);

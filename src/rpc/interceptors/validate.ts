@@ -2,6 +2,7 @@ import { create, type DescMessage, type DescService, type MessageShape } from "@
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import type { ValidationResult, Validator, Violation } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
+import { othersFirst } from "../../clock.ts";
 import { DomainError } from "../../errors.ts";
 import { toConnectError } from "./errors.ts";
 import { fieldWords } from "./field-words.ts";
@@ -40,11 +41,6 @@ export function createValidation(): Validation {
       }
     },
   };
-}
-
-/** Resolves when the event loop has come round. */
-function othersFirst(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function check<Desc extends DescMessage>(validator: Validator, schema: Desc, message: MessageShape<Desc>): void {
