@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { type Message, reasonOf, RevertOutcome, Role } from "../../client/client.ts";
+import { type Message, Role } from "../../client/client.ts";
 import { wholeMessage } from "../../client/transcript.ts";
 import { attachedLines } from "./attached.ts";
 import { type ChatCommand, list, roomOf, toNumber } from "./command.ts";
 import { enterRoom } from "./room.ts";
+import { REVERT_COMMAND } from "./command-revert.ts";
 import { retry } from "./say.ts";
-import { askRevert, lastTurn, revertLines } from "../sessions/revert.ts";
 import type { Chat, Room } from "./state.ts";
 import { attachedTo } from "../attach-file.ts";
 import { UsageError } from "../failure.ts";
@@ -75,29 +75,6 @@ async function fork(chat: Chat, argument: string): Promise<void> {
   if (before !== undefined && isSaid(before)) sayAgain(chat, before);
 }
 
-/** What a human has to do with the turn that runs, before what it did can be taken back. */
-function turnFirst({ desk }: Chat, cause: unknown): UsageError {
-  const isAsked = (desk?.open.length ?? 0) > 0;
-  const what = isAsked ? "the turn waits for you; answer what is asked" : "the turn goes on; wait for its end";
-  return new UsageError(`${what}, or stop it with Ctrl-C first`, { cause });
-}
-
-/** What the last turn did to files: shown, and with a yes taken back. */
-async function revert(chat: Chat, argument: string): Promise<void> {
-  const { sessionId } = roomOf(chat);
-  if (!["", "yes"].includes(argument)) throw new UsageError("/revert shows what would be done, /revert yes does it");
-  const { signal } = chat.leaving;
-  const turnId = await lastTurn(chat.client, sessionId, signal);
-  const asking = askRevert(chat.client, { sessionId, turnId, isDone: argument === "yes" }, signal);
-  const answer = await asking.catch((error: unknown) => {
-    throw chat.isInteractive && reasonOf(error)?.reason === "SESSION_BUSY" ? turnFirst(chat, error) : error;
-  });
-  list(chat, revertLines(chat.context.out, answer, argument === "yes"));
-  if (argument === "" && answer.files.some(({ outcome }) => outcome === RevertOutcome.REVERTED)) {
-    chat.context.note("nothing is done yet; /revert yes does it");
-  }
-}
-
 async function clear(chat: Chat, argument: string): Promise<void> {
   const { sessionId } = roomOf(chat);
   if (argument !== "yes")
@@ -115,12 +92,7 @@ export const HISTORY_COMMANDS: readonly ChatCommand[] = [
     hint: "take back what was said last, or N before, and all after it",
     run: rewind,
   },
-  {
-    name: "/revert",
-    argument: "[yes]",
-    hint: "show what would take back the last turn's changes of files; with yes, take them back",
-    run: revert,
-  },
+  REVERT_COMMAND,
   {
     name: "/fork",
     argument: "[N|MESSAGE]",

@@ -6,6 +6,7 @@ import type { Context } from "../context.ts";
 import type { Page } from "../page.ts";
 import type { ModeWord } from "../permissions/names.ts";
 import type { SessionFacts } from "../session-facts.ts";
+import type { ChangedTurn } from "../sessions/changed-turns.ts";
 import type { SessionView } from "../session-view.ts";
 
 export interface ChatOptions {
@@ -64,6 +65,8 @@ export interface Chat {
   isEngineAway: boolean;
   hasInterrupted: boolean;
   failure: Error | undefined;
+  /** The turns that /revert showed last, by number; absent = none were. */
+  changedTurns?: { readonly sessionId: string; readonly turns: readonly ChangedTurn[] } | undefined;
   /** What goes with what is said next; absent = nothing. */
   attached?: readonly AttachedFile[];
   /** Puts a text where a human types, to be changed and sent. */

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Run } from "./run.ts";
 
 const load = async () => import("../sessions/change.ts");
@@ -67,9 +67,10 @@ function addHistoryChanges(sessions: Command, run: Run): void {
     .command("revert <session> [turn]")
     .description("take back what the last turn, or another, did to files")
     .option("--yes", "do it; without it you are shown what would be done")
+    .addOption(new Option("--list", "the newest turns that changed files, with their files").conflicts("yes"))
     .addHelpText(
       "after",
-      "\nFiles that were changed since stay as they are. What commands did is not known, and stays.\nExample: parley sessions revert last --yes",
+      "\nTURN is an id, or a number of --list.\nFiles that were changed since stay as they are. What commands did is not known, and stays.\nExample: parley sessions revert last --yes",
     )
     .action(async (session: string, turn: string | undefined, options: object, command: Command) =>
       run(command, async (context) =>

@@ -1,34 +1,32 @@
-import { randomUUID } from "node:crypto";
-import { toJsonString } from "@bufbuild/protobuf";
-import {
-  type Client,
-  type RevertedFile,
-  type RevertFilesResponse,
-  RevertFilesResponseSchema,
-  RevertOutcome,
-} from "../../client/client.ts";
+import { toJson, toJsonString } from "@bufbuild/protobuf";
+import { RevertedFileSchema, RevertFilesResponseSchema } from "../../client/client.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { NotThereError } from "../failure.ts";
-import type { Output } from "../output.ts";
 import { resolveSession } from "../session-ref.ts";
-import { diffLines } from "../terminal/diff-lines.ts";
+import { changedTurnLines, chosenTurn, listChangedTurns } from "./changed-turns.ts";
+import { askRevert, isReverted, lastTurn, revertLines } from "./revert-files.ts";
 
 export interface RevertOptions {
   /** True: does it. Else it is said what would be done. */
   readonly yes?: boolean;
+  /** True: says which turns changed files. */
+  readonly list?: boolean;
 }
 
-/** Takes back what a turn did to files; `turn` is its id, or the last one's where it is left out. */
+/** Takes back what a turn did to files: the last turn, or one by its id or its number in the list. */
 export async function revertSession(
   context: Context,
   given: string,
   turn: string | undefined,
-  { yes = false }: RevertOptions,
+  { yes = false, list = false }: RevertOptions,
 ): Promise<ExitCode> {
   const client = await context.client();
   const sessionId = await resolveSession(client, given);
-  const turnId = turn ?? (await lastTurn(client, sessionId));
+  if (list) return showChanged(context, sessionId);
+  const turnId =
+    turn === undefined
+      ? await lastTurn(client, sessionId)
+      : await chosenTurn(turn, () => listChangedTurns(client, sessionId));
   let hasMore = true;
   while (hasMore) {
     const answer = await askRevert(client, { sessionId, turnId, isDone: yes });
@@ -41,57 +39,13 @@ export async function revertSession(
   return EXIT.ok;
 }
 
-/** The last turn's id. Throws where there is none. */
-export async function lastTurn(client: Client, sessionId: string, signal?: AbortSignal): Promise<string> {
-  const options = signal === undefined ? {} : { signal };
-  const [turn] = (await client.messages.listTurns({ sessionId, pageSize: 1 }, options)).turns;
-  if (turn === undefined) throw new NotThereError("no turn has run in this session yet");
-  return turn.id;
-}
-
-/** One try may be repeated by the client, so what is done has a key. */
-export function askRevert(
-  client: Client,
-  { sessionId, turnId, isDone }: { readonly sessionId: string; readonly turnId: string; readonly isDone: boolean },
-  signal?: AbortSignal,
-): Promise<RevertFilesResponse> {
-  const request = { sessionId, turnId, preview: !isDone, idempotencyKey: isDone ? randomUUID() : "" };
-  return client.sessions.revertFiles(request, signal === undefined ? {} : { signal });
-}
-
-const isReverted = ({ outcome }: RevertedFile): boolean => outcome === RevertOutcome.REVERTED;
-
-/** What became of the files, or what would; the diffs only of what would. */
-export function revertLines(output: Output, { files, hasMore }: RevertFilesResponse, isDone: boolean): string[] {
-  const { style } = output;
-  if (files.length === 0)
-    return [style.dim("there is nothing to take back: no tool of that turn changed a file, or it was done before")];
-  const lines = files.flatMap((file) => {
-    const head = `${isReverted(file) ? style.green("⟲") : style.dim("·")} ${output.foreignLine(file.path)}: ${wordsOf(output, file, isDone)}`;
-    return isDone || file.diff === "" ? [head] : [head, ...diffLines(output, file.diff, { hidesNames: true })];
-  });
-  return hasMore && !isDone ? [...lines, style.dim("and more files")] : lines;
-}
-
-function wordsOf(output: Output, file: RevertedFile, isDone: boolean): string {
-  switch (file.outcome) {
-    case RevertOutcome.REVERTED: {
-      const counts = `+${file.addedLines} −${file.removedLines}`;
-      return isDone ? `is as before the turn (${counts})` : `would be as before the turn (${counts})`;
-    }
-    case RevertOutcome.NOT_AS_LEFT:
-      return output.style.yellow("somebody changed it since; it stays as it is");
-    case RevertOutcome.GONE:
-      return output.style.yellow("somebody removed it since; it stays so");
-    case RevertOutcome.AS_BEFORE:
-      return "is as before the turn already";
-    case RevertOutcome.CHANGED_BETWEEN:
-      return output.style.yellow("something else changed it while the turn did; it stays as it is");
-    case RevertOutcome.REFUSED:
-      return output.style.red(output.foreignLine(file.message));
-    case RevertOutcome.UNSPECIFIED:
-      break;
-  }
-  // A newer engine's.
-  return "something else became of it";
+async function showChanged({ out, json, client: open }: Context, sessionId: string): Promise<ExitCode> {
+  const turns = await listChangedTurns(await open(), sessionId);
+  const lines = json
+    ? turns.map(({ turnId, files }) =>
+        JSON.stringify({ turnId, files: files.map((file) => toJson(RevertedFileSchema, file)) }),
+      )
+    : changedTurnLines(out, turns, Date.now());
+  if (lines.length > 0) out.write(`${lines.join("\n")}\n`);
+  return EXIT.ok;
 }
