@@ -104,7 +104,7 @@ function processesWhere(isMeant: (line: string) => boolean): number[] {
 }
 
 /** Resolves when so many of them run. Throws where that takes too long. */
-export async function untilThere(command: string, count: number, limitMs = 60_000): Promise<void> {
+export async function untilThere(command: string, count: number, limitMs = 120_000): Promise<void> {
   const startedAt = performance.now();
   for (let found = -1; found < count; found = processesOf(command).length) {
     if (performance.now() - startedAt > limitMs) throw new Error(`${found} of ${count} processes "${command}"`);

@@ -24,8 +24,8 @@ export interface ExactStreamOptions {
   readonly drops: number;
 }
 
-/** How many turns the controls may take at most. */
-const MAX_TURNS = 20;
+/** How many turns the controls may take at most; they end with what they find. */
+const MAX_TURNS = 200;
 
 /** Where a dropped watcher goes on: after the last event it saw, unless it does that wrong. */
 type Resume = (lastSeq: bigint, checkpointSeq: bigint) => bigint;

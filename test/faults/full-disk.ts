@@ -15,8 +15,8 @@ import { checkReplay, createWitness } from "./witness.ts";
 const DISK_BYTES = 40 * 1024 * 1024;
 const BALLAST_BYTES = 16 * 1024 * 1024;
 
-/** A turn that has not ended by then is not going to. */
-const END_LIMIT_MS = 15_000;
+/** A turn that has not ended by then is not going to, on whatever machine. */
+const END_LIMIT_MS = 120_000;
 
 /** A folder on a disk of its own. */
 interface SmallDisk {
@@ -71,7 +71,7 @@ export async function fullDisk(): Promise<Figure[]> {
 async function withBallast(disk: SmallDisk): Promise<Figure[]> {
   const { engine, client } = await start(disk);
   await untilBallast(disk);
-  const streaming = await newTurn(client, "write 100000 words at 4000 words a second");
+  const streaming = await newTurn(client, "write 100000 words at 1000 words a second");
   const stalled = await newStalledTurn(client);
   const late = await newStalledTurn(client);
   const witness = createWitness();

@@ -148,7 +148,7 @@ function momentToKill(): number {
 }
 
 /** Long enough for the slowest machine, far less than a turn that hangs. */
-const USABLE_LIMIT_MS = 20_000;
+const USABLE_LIMIT_MS = 120_000;
 
 async function isUsable(talkers: readonly Talker[]): Promise<boolean> {
   return within(USABLE_LIMIT_MS, Promise.any(talkers.map((talker) => talker.nextCompleted())));

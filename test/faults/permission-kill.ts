@@ -41,7 +41,7 @@ export interface PermissionKillResult {
 const CALLS = 3;
 const TURNS = 4;
 /** More than any turn takes to go on. */
-const END_LIMIT_MS = 30_000;
+const END_LIMIT_MS = 120_000;
 
 const NOTHING = {
   kills: 0,

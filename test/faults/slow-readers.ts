@@ -20,7 +20,7 @@ const TEXT_KB = 600;
 const BOUND_MB = 12;
 
 /** How long what has gone may be noticed after it went. */
-const NOTICED_MS = 10_000;
+const NOTICED_MS = 120_000;
 
 /** So many readers share a connection, as those of one program do. */
 const PER_CONNECTION = 50;

@@ -50,8 +50,8 @@ export interface Talker {
   close(): void;
 }
 
-/** Two turns take a few seconds at most. */
-const FINISH_LIMIT_MS = 30_000;
+/** Two turns take a few seconds where the machine does nothing else. */
+const FINISH_LIMIT_MS = 120_000;
 
 export async function startTalker(lives: Lives, client: () => Client, habit: Habit): Promise<Talker> {
   const key = randomUUID();

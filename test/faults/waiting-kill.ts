@@ -47,7 +47,8 @@ const KINDS = {
 } as const;
 type Kind = keyof typeof KINDS;
 
-const END_LIMIT_MS = 60_000;
+/** More than any turn takes to go on, or to be at rest. */
+const END_LIMIT_MS = 120_000;
 
 /** What each does first; then it is done. */
 const CALLS: Readonly<Record<string, readonly [tool: string, args: object]>> = {
@@ -221,7 +222,7 @@ async function countLeft(client: Client): Promise<number> {
     const { sessions } = await client.sessions.listSessions({ states, pageSize: 500 });
     const { requests } = await client.requests.listRequests({ pageSize: 500 });
     const left = sessions.length + requests.length;
-    if (left === 0 || performance.now() - startedAt > 10_000) return left;
+    if (left === 0 || performance.now() - startedAt > END_LIMIT_MS) return left;
     await pause(50);
   }
 }

@@ -10,8 +10,8 @@ const LAUNCHER = join(ROOT, "bin/parley");
 const PINNED_NODE = join(ROOT, "node_modules/node/bin/node");
 const NODE = existsSync(PINNED_NODE) ? PINNED_NODE : process.execPath;
 
-/** An engine that has not said READY by then never will. */
-const START_LIMIT_MS = 30_000;
+/** An engine that has not said READY by then never will, on whatever machine. */
+const START_LIMIT_MS = 120_000;
 
 /** How much of the log is kept for the message of a test that fails. */
 const MAX_LOG_CHARS = 64 * 1024;
