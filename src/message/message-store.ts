@@ -43,8 +43,12 @@ export interface PlacedMessage {
   readonly sessionKey: number;
   readonly seq: number;
   readonly message: Message;
-  /** Its JSON, where it comes from a row: thousands are copied at once. */
-  readonly stored?: Pick<MessageRow, "parts" | "usage">;
+}
+
+/** A message that is what another row says, but for its id, session and place. */
+export interface CopiedMessage extends PlacedMessage {
+  /** The key of that row. */
+  readonly rowKey: number;
 }
 
 export function insertMessage(sessionKey: number, message: Message, seq: number): Statement {
@@ -59,7 +63,19 @@ export function insertMessages(messages: readonly PlacedMessage[]): Statement[] 
   return insertRows(MESSAGES, messages.map(rowOf));
 }
 
-function rowOf({ sessionKey, message, seq, stored }: PlacedMessage): SqlValue[] {
+/** Copies rows within the store, in order, into one session where their places follow each other: half the work of inserting them. */
+export function copyMessages(sessionKey: number, messages: readonly CopiedMessage[]): Statement {
+  const [first] = messages;
+  const ids = messages.map(({ rowKey, message }) => [rowKey, message.id]);
+  return {
+    sql: `INSERT INTO ${MESSAGES}
+      SELECT copy.value ->> 1, ?, ?, m.turn_id, ? + copy.key, m.role, m.status, m.parts, m.model, m.usage, m.create_time_ms
+      FROM json_each(?) AS copy CROSS JOIN messages AS m ON m.key = copy.value ->> 0`,
+    params: [sessionKey, first?.message.sessionId ?? "", first?.seq ?? 0, JSON.stringify(ids)],
+  };
+}
+
+function rowOf({ sessionKey, message, seq }: PlacedMessage): SqlValue[] {
   return [
     message.id,
     sessionKey,
@@ -68,9 +84,9 @@ function rowOf({ sessionKey, message, seq, stored }: PlacedMessage): SqlValue[] 
     seq,
     message.role,
     message.status,
-    stored?.parts ?? JSON.stringify(message.parts),
+    JSON.stringify(message.parts),
     message.model,
-    stored?.usage ?? (message.usage === undefined ? "" : JSON.stringify(message.usage)),
+    message.usage === undefined ? "" : JSON.stringify(message.usage),
     message.createTimeMs,
   ];
 }

@@ -45,6 +45,20 @@ export function setDraftEnd(key: number, lastSeq: number): Statement {
   return { sql: "UPDATE draft_sessions SET last_seq = ? WHERE key = ?", params: [lastSeq, key], claim: "draft" };
 }
 
+/** Moves the end, too. Its claim is lost where the history that is copied is no more what it was, or is gone. */
+export function setCopiedEnd(
+  key: number,
+  lastSeq: number,
+  from: { readonly key: number; readonly historyEdits: number },
+): Statement {
+  return {
+    sql: `UPDATE draft_sessions SET last_seq = ? WHERE key = ?
+      AND EXISTS (SELECT 1 FROM sessions WHERE key = ? AND history_edits = ?)`,
+    params: [lastSeq, key, from.key, from.historyEdits],
+    claim: "history",
+  };
+}
+
 /** Makes all of a draft's sessions appear. */
 export function publishDraft(draft: string, sessions: number): readonly Statement[] {
   return [
@@ -74,6 +88,7 @@ export function dropDraft(draft: string): readonly Statement[] {
 export function dropAllDrafts(): readonly Statement[] {
   return [
     { sql: "INSERT INTO removed_sessions (session_key) SELECT key FROM draft_sessions", params: [] },
-    { sql: "DELETE FROM draft_sessions", params: [] },
+    // With no condition SQLite writes the pages of a table that is empty already: at each start, for nothing.
+    { sql: "DELETE FROM draft_sessions WHERE true", params: [] },
   ];
 }

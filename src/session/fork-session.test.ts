@@ -17,8 +17,11 @@ const MANY = 1200;
 /** So long that all of them together are read piece by piece. */
 const TEXT = "x".repeat(200);
 
-/** A session of many messages, and what forks it; `beforePiece` runs before each read of a piece of a history. */
-async function setUpFork(beforePiece: (piece: number) => Promise<void> = async () => {}) {
+/** A session of many messages, and what forks it; the two run before and after each read of a piece of a history. */
+async function setUpFork(
+  beforePiece: (piece: number) => Promise<void> = async () => {},
+  afterPiece: (piece: number) => Promise<void> = async () => {},
+) {
   const db = openSqlite(":memory:");
   const engine = await setUp([], {}, db);
   const { id, clock, onBug } = engine;
@@ -29,8 +32,11 @@ async function setUpFork(beforePiece: (piece: number) => Promise<void> = async (
   const slow: Database = {
     ...db,
     read: async <T>(queries: readonly Query[], take?: (rows: Row[][]) => T) => {
-      if (queries.some(({ sql }) => sql.includes("history_edits"))) await beforePiece(++pieces);
-      return db.read(queries, take);
+      if (!queries.some(({ sql }) => sql.includes("history_edits"))) return db.read(queries, take);
+      await beforePiece(++pieces);
+      const read = await db.read(queries, take);
+      await afterPiece(pieces);
+      return read;
     },
   };
   const removed = createRemovedSessions(db, onBug);
@@ -51,6 +57,8 @@ function messageOf(sessionId: string, seq: number): Message {
   const said = { id: newId("msg"), sessionId, turnId: "", role, status: "complete" } as const;
   return { ...said, parts: [{ kind: "text", text: `${seq} ${TEXT}` }], model: "", usage: undefined, createTimeMs: seq };
 }
+
+const saidBy = ({ id, role, parts, createTimeMs }: Message) => ({ id, role, parts, createTimeMs });
 
 async function read(db: Database, ids: readonly string[]): Promise<string> {
   let file = "";
@@ -82,6 +90,38 @@ test("control: one that does not look for edits would mix two moments", async ()
   const { key } = await setup.fork();
   const copied = await listConversation(setup.db, key);
   expect([copied[0]?.parts, copied.at(-1)?.parts]).toEqual([[{ kind: "text", text: `1 ${TEXT}` }], []]);
+});
+
+test("a piece that is edited after it was read, before it is copied, is read again: its rows and its events say the same", async () => {
+  const setup = await setUpFork(undefined, async (piece) => {
+    if (piece === 2) await setup.edit(600);
+  });
+  const { key } = await setup.fork();
+  const copied = await listConversation(setup.db, key);
+  const events = await setup.db.all<{ payload: Uint8Array }>({
+    sql: "SELECT payload FROM events WHERE session_key = ? ORDER BY seq",
+    params: [key],
+  });
+  const told = events.map(({ payload }) => JSON.parse(Buffer.from(payload).toString()) as { message: Message });
+  expect([copied.length, copied[599]?.parts]).toEqual([MANY, []]);
+  expect(copied.map(saidBy)).toEqual(told.map(({ message }) => saidBy(message)));
+  expect(copied.map(({ seq }) => seq)).toEqual(copied.map((_, i) => i + 1));
+});
+
+test("control: without its claim a copy would take rows that its events do not tell of", async () => {
+  const setup = await setUpFork(undefined, async (piece) => {
+    if (piece !== 2) return;
+    await setup.edit(600);
+    await setup.db.transact([{ sql: "UPDATE sessions SET history_edits = 0", params: [] }]);
+  });
+  const { key } = await setup.fork();
+  const copied = await listConversation(setup.db, key);
+  const event = await setup.db.get<{ payload: Uint8Array }>({
+    sql: "SELECT payload FROM events WHERE session_key = ? AND seq = 600",
+    params: [key],
+  });
+  expect(copied[599]?.parts).toEqual([]);
+  expect(Buffer.from(event?.payload ?? []).toString()).toContain(`600 ${TEXT}`);
 });
 
 test("a history that never rests is refused, and nothing of the copies stays", async () => {

@@ -37,7 +37,9 @@ export interface ForkSession {
   readonly actor: string;
 }
 
-const MESSAGE = { columns: "*", bytesOf: (row: MessageRow) => row.parts.length };
+type KeyedRow = MessageRow & { readonly key: number };
+
+const MESSAGE = { columns: "*", bytesOf: (row: KeyedRow) => row.parts.length };
 
 /**
  * Makes a new session of another's settings and messages, as they are at one moment. Throws DomainError
@@ -84,12 +86,12 @@ async function copy(
   const settings = { ...session, title: title ?? session.title, starred: false };
   const [sessionKey = 0] = await draft.addSessions([{ id, settings, origin: { forkedFrom: session.id } }]);
   let seq = 0;
-  for await (const rows of readHistory<MessageRow>(db, history, MESSAGE)) {
-    const messages = rows.map((stored) => {
-      const message = { ...messageFromRow(stored), id: newId("msg"), sessionId: id };
-      return { sessionKey, seq: ++seq, message, stored };
+  for await (const rows of readHistory<KeyedRow>(db, history, MESSAGE)) {
+    const messages = rows.map((row) => {
+      const message = { ...messageFromRow(row), id: newId("msg"), sessionId: id };
+      return { sessionKey, seq: ++seq, message, rowKey: row.key };
     });
-    await draft.addMessages(messages);
+    if (messages.length > 0) await draft.copyMessages(history, sessionKey, messages);
   }
   const items = await listTodos(db, session.key, history.endSeq);
   if (items.length > 0) {

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import type { EncodePayload, EventPayload } from "../event/event.ts";
 import { insertEvents } from "../event/event-store.ts";
-import { insertMessages, type PlacedMessage } from "../message/message-store.ts";
-import type { Database, Statement } from "../store/database.ts";
+import { copyMessages, insertMessages, type CopiedMessage, type PlacedMessage } from "../message/message-store.ts";
+import { ClaimLost, type Database, type Statement } from "../store/database.ts";
 import {
   dropAllDrafts,
   dropDraft,
@@ -11,9 +11,11 @@ import {
   insertDraft,
   listDraftKeys,
   publishDraft,
+  setCopiedEnd,
   setDraftEnd,
 } from "./draft-store.ts";
 import type { NewSession } from "./draft-store.ts";
+import { HistoryChanged, type History } from "./history.ts";
 import type { RemovedSessions } from "./removed-sessions.ts";
 
 export interface SessionDraftsDeps {
@@ -35,6 +37,8 @@ export interface SessionDraft {
    * notices.
    */
   addMessages(messages: readonly PlacedMessage[]): Promise<void>;
+  /** Adds messages of a history to one session, in the same way. Throws `HistoryChanged` where it is no more what was read. */
+  copyMessages(history: History, sessionKey: number, messages: readonly CopiedMessage[]): Promise<void>;
   /** Adds what else the log of a session tells at its end, with what that changes. */
   addEvent(sessionKey: number, seq: number, payload: EventPayload, changes: readonly Statement[]): Promise<void>;
   /** Those of these ids that messages of the draft have. */
@@ -118,6 +122,16 @@ function createDraft(
       const ends = new Map(messages.map(({ sessionKey, seq }) => [sessionKey, seq]));
       const moved = [...ends].map(([key, lastSeq]) => setDraftEnd(key, lastSeq));
       await db.transact([...insertMessages(messages), ...insertEvents(messages.map(completed)), ...moved]);
+    },
+    copyMessages: async ({ session }, sessionKey, messages) => {
+      checkRunning();
+      const moved = setCopiedEnd(sessionKey, messages.at(-1)?.seq ?? 0, session);
+      const events = insertEvents(messages.map(completed));
+      try {
+        await db.transact([moved, copyMessages(sessionKey, messages), ...events]);
+      } catch (error) {
+        throw error instanceof ClaimLost && error.claim === moved.claim ? new HistoryChanged() : error;
+      }
     },
     addEvent: async (sessionKey, seq, payload, changes) => {
       checkRunning();

@@ -6,12 +6,14 @@ const ROWS = 25;
 /** Inserts many rows with few statements: half the work of one for each. `into` names the table and its columns. */
 export function insertRows(into: string, rows: readonly (readonly SqlValue[])[]): Statement[] {
   const statements: Statement[] = [];
+  const row = `(${(rows[0] ?? []).map(() => "?").join(", ")})`;
+  const insertOne = `INSERT INTO ${into} VALUES ${row}`;
+  const insertMany = `INSERT INTO ${into} VALUES ${Array.from({ length: ROWS }, () => row).join(", ")}`;
   for (let start = 0; start < rows.length;) {
-    const size = rows.length - start >= ROWS ? ROWS : 1;
-    const taken = rows.slice(start, start + size);
-    const marks = taken.map((row) => `(${row.map(() => "?").join(", ")})`);
-    statements.push({ sql: `INSERT INTO ${into} VALUES ${marks.join(", ")}`, params: taken.flat() });
-    start += size;
+    const isMany = rows.length - start >= ROWS;
+    const end = start + (isMany ? ROWS : 1);
+    statements.push({ sql: isMany ? insertMany : insertOne, params: rows.slice(start, end).flat() });
+    start = end;
   }
   return statements;
 }
