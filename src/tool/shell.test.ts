@@ -3,8 +3,10 @@ import { mkdtemp, realpath } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createFakeClock } from "../../test/helpers/fake-clock.ts";
 import type { JsonObject } from "../message/message.ts";
 import { UNKEPT } from "../workspace/file-change.ts";
+import { listProcesses, readCommand } from "./process-table.ts";
 import { createProcesses, type Processes } from "./processes.ts";
 import { createShellJobs } from "./shell-jobs.ts";
 import { createShellJobsTool } from "./shell-jobs-tool.ts";
@@ -27,9 +29,11 @@ function setUp(path = process.env["PATH"] ?? "") {
   const controller = new AbortController();
   const shown: string[] = [];
   const bugs: unknown[] = [];
-  const jobs = createShellJobs((_what, error) => bugs.push(error));
-  const shell = createShellTool({ processes, jobs, assess, allowsWorkspace: () => true, env: { PATH: path } });
-  const jobsTool = createShellJobsTool(jobs);
+  // Stands still: a command may take as long as this machine does.
+  const clock = createFakeClock();
+  const jobs = createShellJobs((_what, error) => bugs.push(error), clock);
+  const shell = createShellTool({ processes, jobs, assess, allowsWorkspace: () => true, env: { PATH: path }, clock });
+  const jobsTool = createShellJobsTool(jobs, clock);
   let calls = 0;
   const context = () => ({
     sessionId: "ses_1",
@@ -41,6 +45,7 @@ function setUp(path = process.env["PATH"] ?? "") {
     output: async (stream: string, text: string) => void shown.push(`${stream}: ${text}`),
   });
   return {
+    clock,
     shown,
     bugs,
     cancel: () => controller.abort(new Error("cancelled")),
@@ -86,8 +91,12 @@ test("the head and the tail of what is long are kept, and little of it is in mem
 
 test("a command that takes too long is ended with what it started, and what it had printed is told", async () => {
   const it = setUp();
-  const failure = it.shell({ command: "echo begun; (setsid sleep 400 &); sleep 401", timeout_ms: 300 });
-  await expect(failure).rejects.toThrow(/^ended after 0\.3 s, its time limit; give a larger timeout_ms[^]*\nbegun\n$/);
+  const failure = expect(
+    it.shell({ command: "echo begun; (setsid sleep 400 &); sleep 401", timeout_ms: 300 }),
+  ).rejects.toThrow(/^ended after 0\.3 s, its time limit; give a larger timeout_ms[^]*\nbegun\n$/);
+  await expect.poll(() => it.shown.join("")).toContain("begun");
+  await it.clock.advance(300);
+  await failure;
   expect(await processes.endTurn("turn_1")).toEqual([]);
 });
 
@@ -98,8 +107,11 @@ test("what a command leaves running is ended with it, and the model is told what
 
 test("a stopped turn ends its command, and the run rejects only when nothing is left", async () => {
   const it = setUp();
-  const running = it.shell({ command: "echo up; (setsid sleep 420 &); sleep 421; true" });
-  await expect.poll(() => it.shown.join("")).toContain("up");
+  const sleeps = [420, 421].map((seconds) => `sleep ${seconds}.${process.pid}`);
+  const running = it.shell({ command: `(setsid ${sleeps[0]} &); ${sleeps[1]}; true` });
+  await expect
+    .poll(async () => (await listProcesses()).map(({ pid }) => readCommand(pid)))
+    .toEqual(expect.arrayContaining(sleeps));
   const ended = processes.endTurn("turn_1");
   it.cancel();
   await expect(running).rejects.toThrow("cancelled");
@@ -108,7 +120,7 @@ test("a stopped turn ends its command, and the run rejects only when nothing is 
       .map(({ command }) => command)
       .toSorted()
       .slice(-2),
-  ).toEqual(["sleep 420", "sleep 421"]);
+  ).toEqual(sleeps);
   await expect(it.shell({ command: "echo later" })).rejects.toThrow("cancelled");
 });
 
@@ -200,8 +212,10 @@ test("a job with a time limit is ended when it is over, and of what it printed t
   const it = setUp();
   const command = "seq 1 200000; echo end; sleep 450";
   await it.shell({ command, background: true, timeout_ms: 1000 });
+  await expect.poll(() => it.jobs({ action: "read", job: 1, all: true })).toMatch(/\nend\n$/);
+  await it.clock.advance(1000);
   await expect.poll(() => it.jobs({ action: "list" })).toContain("ended by the signal SIGTERM");
-  const text = await it.jobs({ action: "read", job: 1 });
+  const text = await it.jobs({ action: "read", job: 1, all: true });
   expect(text).toMatch(/characters before this are not kept\][^]*200000\nend\n$/);
   expect(text.length).toBeLessThan(270_000);
   expect(it.bugs).toEqual([]);
