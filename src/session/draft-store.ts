@@ -45,6 +45,20 @@ export function setDraftEnd(key: number, lastSeq: number): Statement {
   return { sql: "UPDATE draft_sessions SET last_seq = ? WHERE key = ?", params: [lastSeq, key], claim: "draft" };
 }
 
+/** Moves the end, too. Its claim is lost where the history that is copied is no more what it was, or is gone. */
+export function setCopiedEnd(
+  key: number,
+  lastSeq: number,
+  from: { readonly key: number; readonly historyEdits: number },
+): Statement {
+  return {
+    sql: `UPDATE draft_sessions SET last_seq = ? WHERE key = ?
+      AND EXISTS (SELECT 1 FROM sessions WHERE key = ? AND history_edits = ?)`,
+    params: [lastSeq, key, from.key, from.historyEdits],
+    claim: "history",
+  };
+}
+
 /** Makes all of a draft's sessions appear. */
 export function publishDraft(draft: string, sessions: number): readonly Statement[] {
   return [
