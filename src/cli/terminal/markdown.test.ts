@@ -148,6 +148,6 @@ ${long}
 
   test("hostile text is written to its end: what looked at all of it for each piece would never come there", () => {
     for (const text of ["**a", "`", "[](", "* ", "|", "# ", "_a "]) rendered(text.repeat(50_000), { pieces: 100_000 });
-    rendered("| a | b |\n".repeat(5000), { pieces: 1000 });
+    expect(rendered("| a | b |\n".repeat(5000), { pieces: 1000 })).toContain("a");
   });
 });
