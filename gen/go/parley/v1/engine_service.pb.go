@@ -1471,7 +1471,8 @@ type GetStatusResponse struct {
 	Version string `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
 	// How many sessions there are in each state.
 	SessionCounts []*SessionCount `protobuf:"bytes,2,rep,name=session_counts,json=sessionCounts,proto3" json:"session_counts,omitempty"`
-	// How many turns run.
+	// How many turns are at work. Those that wait for a human, or for their agents, are not: they take no memory, and their
+	// sessions are counted as WAITING.
 	RunningTurns int32 `protobuf:"varint,3,opt,name=running_turns,json=runningTurns,proto3" json:"running_turns,omitempty"`
 	// Its profiles, each with whether its key is there.
 	Profiles []*Profile `protobuf:"bytes,4,rep,name=profiles,proto3" json:"profiles,omitempty"`

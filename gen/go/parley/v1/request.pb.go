@@ -234,7 +234,8 @@ type Request struct {
 	Priority Priority `protobuf:"varint,10,opt,name=priority,proto3,enum=parley.v1.Priority" json:"priority,omitempty"`
 	// Free tags.
 	Tags []string `protobuf:"bytes,11,rep,name=tags,proto3" json:"tags,omitempty"`
-	// When it expires; absent = never.
+	// When it expires; absent = never. What a turn asks for (permissions, questions of `ask_human`, limits) has none: it waits,
+	// over restarts of the engine too, until it is ended or the turn is cancelled.
 	Deadline *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	// The answer it gets when it expires; absent = none.
 	DefaultAnswer *Answer `protobuf:"bytes,13,opt,name=default_answer,json=defaultAnswer,proto3" json:"default_answer,omitempty"`

@@ -756,7 +756,8 @@ export type GetStatusResponse = Message<"parley.v1.GetStatusResponse"> & {
   sessionCounts: SessionCount[];
 
   /**
-   * How many turns run.
+   * How many turns are at work. Those that wait for a human, or for their agents, are not: they take no memory, and their
+   * sessions are counted as WAITING.
    *
    * @generated from field: int32 running_turns = 3;
    */

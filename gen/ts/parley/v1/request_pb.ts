@@ -101,7 +101,8 @@ export type Request = Message<"parley.v1.Request"> & {
   tags: string[];
 
   /**
-   * When it expires; absent = never.
+   * When it expires; absent = never. What a turn asks for (permissions, questions of `ask_human`, limits) has none: it waits,
+   * over restarts of the engine too, until it is ended or the turn is cancelled.
    *
    * @generated from field: google.protobuf.Timestamp deadline = 12;
    */

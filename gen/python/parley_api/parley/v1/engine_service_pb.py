@@ -959,7 +959,8 @@ class GetStatusResponse(Message[_GetStatusResponseFields]):
             repeated parley.v1.SessionCount session_counts = 2;
             ```
         running_turns:
-            How many turns run.
+            How many turns are at work. Those that wait for a human, or for their agents, are not: they take no memory, and their
+            sessions are counted as WAITING.
 
             ```proto
             int32 running_turns = 3;

@@ -104,7 +104,8 @@ class Request(Message[_RequestFields]):
             repeated string tags = 11;
             ```
         deadline:
-            When it expires; absent = never.
+            When it expires; absent = never. What a turn asks for (permissions, questions of `ask_human`, limits) has none: it waits,
+            over restarts of the engine too, until it is ended or the turn is cancelled.
 
             ```proto
             optional google.protobuf.Timestamp deadline = 12;
