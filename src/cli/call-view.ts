@@ -29,7 +29,9 @@ export function callLines(output: Output, call: ShownCall | undefined, result: T
   const { style, foreign, foreignLine } = output;
   const text = result.text.replace(EDITED, "");
   const name = foreignLine(call?.name ?? "tool");
-  const rest = shorten(foreignLine(call === undefined ? "" : restOf(call)), MAX_ARGS);
+  // In a narrow window both are cut, and stay on one row.
+  const most = output.isTerminal ? Math.min(MAX_ARGS, Math.max(10, output.columns - widthOf(name) - 26)) : MAX_ARGS;
+  const rest = shorten(foreignLine(call === undefined ? "" : restOf(call)), most);
   const mark = (MARKS[result.state] ?? plainMark)(output);
   const change = text === result.text ? "" : style.yellow(" (as edited)");
   const head = `${mark} ${style.bold(name)}${style.dim(rest)}${change}`;

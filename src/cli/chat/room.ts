@@ -7,6 +7,7 @@ import {
   loadPicture,
   type Session,
 } from "../../client/client.ts";
+import { createAgents } from "./agents.ts";
 import { RETRY_HINT, showOld } from "./open.ts";
 import type { Chat, Room } from "./state.ts";
 import { createChatTurns } from "./turns.ts";
@@ -32,6 +33,7 @@ export async function enterRoom(chat: Chat, sessionId: string): Promise<Room> {
   chat.desk?.take(requests);
   chat.room = room;
   if (!chat.context.json) await showOld(chat, room, picture);
+  if (picture.snapshot.toolCalls.length > 0) room.agents?.resume();
   follow(chat, room, picture.from);
   return room;
 }
@@ -51,6 +53,7 @@ export async function leaveRoom(chat: Chat): Promise<void> {
   chat.desk?.take([]);
   room?.leaving.abort();
   await room?.following;
+  await room?.agents?.whenDone();
 }
 
 function createRoom(chat: Chat, session: Session): Room {
@@ -64,9 +67,12 @@ function createRoom(chat: Chat, session: Session): Room {
   });
   const leaving = new AbortController();
   chat.leaving.signal.addEventListener("abort", () => leaving.abort(), { once: true, signal: leaving.signal });
+  const { signal } = leaving;
+  const place = { client: chat.client, sessionId: session.id, page, output: context.out, signal, note: context.note };
   return {
     sessionId: session.id,
     view,
+    ...(isInteractive && { agents: createAgents(place) }),
     facts: createSessionFacts(session, Date.now),
     turns: createChatTurns(session.runningTurnId),
     leaving,
@@ -143,6 +149,7 @@ function show(chat: Chat, room: Room, item: FollowItem): void {
   else room.view.show(item.event);
   tellMode(chat, room.facts, modeBefore);
   room.turns.see(item.event);
+  if (!room.facts.isReplaying) room.agents?.see(item.event);
   if (item.event.payload.case === "turnEnded") chat.hasInterrupted = false;
   chat.refresh();
 }

@@ -1,4 +1,5 @@
 import type { ApprovalMode, Client, Session } from "../../client/client.ts";
+import type { Agents } from "./agents.ts";
 import type { ChatTurns } from "./turns.ts";
 import type { AttachedFile } from "../attach-file.ts";
 import type { Desk } from "../answering/desk.ts";
@@ -39,6 +40,8 @@ export interface Room {
   readonly view: SessionView;
   readonly facts: SessionFacts;
   readonly turns: ChatTurns;
+  /** What agents do that its turns start; absent = nobody looks on. */
+  readonly agents?: Agents;
   /** Aborted when the room is left. */
   readonly leaving: AbortController;
   following: Promise<void>;

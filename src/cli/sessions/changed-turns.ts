@@ -55,7 +55,7 @@ export function changedTurnLines(output: Output, turns: readonly ChangedTurn[], 
   const room = isTerminal ? Math.max(20, columns - 1) : Number.MAX_SAFE_INTEGER;
   return turns.flatMap(({ said, beganMs, files }, index) => {
     const head = `${String(index + 1).padStart(3)}  ${formatSpan(nowMs - beganMs)} ago  ${foreignLine(said)}`;
-    return [shorten(head.trimEnd(), room), ...[style.dim(shorten(`     ${filesText(output, files)}`, room))]];
+    return [shorten(head.trimEnd(), room), style.dim(shorten(`     ${filesText(output, files)}`, room))];
   });
 }
 
