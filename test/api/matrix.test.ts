@@ -512,8 +512,11 @@ async function callInPlace(caller: Transport, method: DescMethod): Promise<unkno
   try {
     return await call(caller, method, validRequest(method, where));
   } finally {
-    const running = await accepting.sessions.getSession({ sessionId: where.sessionId }).catch(() => undefined);
-    if (running?.session?.runningTurnId) await accepting.messages.cancelTurn({ sessionId: where.sessionId });
+    const { sessionId } = where;
+    const running = await accepting.sessions.getSession({ sessionId }).catch(() => undefined);
+    const turnId = running?.session?.runningTurnId;
+    // By its name: it may end by itself before it is cancelled.
+    if (turnId) await accepting.messages.cancelTurn({ sessionId, turnId });
   }
 }
 
