@@ -44,6 +44,7 @@ describe("close", () => {
     await kept.until((received) => received.includes("ok"));
     const silent = await openRaw(started.port);
     await started.close(GRACE_MS);
+    expect(started.app.connections()).toBe(0);
     await Promise.all([
       kept.closed(),
       silent.closed(),
