@@ -2,11 +2,21 @@
 import { createClient, type Client as ServiceClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 // Outside this repository: "parley/api".
-import { EngineService, isTransient, MessageService, type Session, SessionService } from "../../src/client/api.ts";
+import {
+  EngineService,
+  isTransient,
+  MessageService,
+  PermissionService,
+  RequestService,
+  type Session,
+  SessionService,
+} from "../../src/client/api.ts";
 
 export interface Engine {
   readonly sessions: ServiceClient<typeof SessionService>;
   readonly messages: ServiceClient<typeof MessageService>;
+  readonly permissions: ServiceClient<typeof PermissionService>;
+  readonly requests: ServiceClient<typeof RequestService>;
   readonly engine: ServiceClient<typeof EngineService>;
 }
 
@@ -23,6 +33,8 @@ export function openEngine(url: string, token: string): Engine {
   return {
     sessions: createClient(SessionService, transport),
     messages: createClient(MessageService, transport),
+    permissions: createClient(PermissionService, transport),
+    requests: createClient(RequestService, transport),
     engine: createClient(EngineService, transport),
   };
 }

@@ -10,6 +10,7 @@ import {
   type Transcript,
 } from "../../src/client/api.ts";
 import { type Engine, openEngine, watchSessions } from "./engine.ts";
+import { applyToRequests, showRequest } from "./requests.ts";
 
 const connectForm = document.querySelector<HTMLFormElement>("#connect")!;
 const url = document.querySelector<HTMLInputElement>("#url")!;
@@ -18,6 +19,7 @@ const stateView = document.querySelector<HTMLElement>("#state")!;
 const newButton = document.querySelector<HTMLButtonElement>("#new")!;
 const list = document.querySelector<HTMLElement>("#sessions")!;
 const transcriptView = document.querySelector<HTMLElement>("#transcript")!;
+const requestsView = document.querySelector<HTMLElement>("#requests")!;
 const sayForm = document.querySelector<HTMLFormElement>("#say")!;
 const text = document.querySelector<HTMLTextAreaElement>("#text")!;
 
@@ -98,11 +100,21 @@ async function follow(from: Engine, sessionId: string, signal: AbortSignal): Pro
   const snapshot = await from.sessions.getSnapshot({ sessionId, pageSize: 1000 }, { signal });
   const { lastSeq: afterSeq, logEpoch } = snapshot;
   let transcript = createTranscript(snapshot);
+  const requests = new Map(snapshot.requests.map((request) => [request.id, request]));
+  const showRequests = (): void =>
+    requestsView.replaceChildren(...[...requests.values()].map((request) => showRequest(from, request, run)));
   transcriptView.replaceChildren();
+  showRequests();
   for await (const item of followSession(from, { sessionId, afterSeq, logEpoch, signal })) {
     // Another log than before, such as a backup's: it is read from its beginning.
-    if (item.kind === "reset") transcript = createTranscript();
-    if (item.kind === "event") applyEvent(transcript, item.event);
+    if (item.kind === "reset") {
+      transcript = createTranscript();
+      requests.clear();
+      showRequests();
+    } else if (item.kind === "event") {
+      applyEvent(transcript, item.event);
+      if (applyToRequests(requests, item.event)) showRequests();
+    }
     showTranscript(transcript);
   }
 }

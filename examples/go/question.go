@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -108,5 +109,9 @@ func (q *question) print(event *parleyv1.Event) {
 		} else {
 			fmt.Println("\n" + whole)
 		}
+	case *parleyv1.Event_RequestOpened:
+		// The turn goes on when somebody has answered, here or elsewhere.
+		request := payload.RequestOpened.Request
+		fmt.Fprintf(os.Stderr, "ask: waiting for a human: %s (parley requests answer %s)\n", request.Title, request.Id)
 	}
 }

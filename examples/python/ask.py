@@ -104,6 +104,10 @@ class Question:
                 whole = "".join(p.content.value for p in completed.message.parts if p.content.field == "text")
                 if whole:
                     print(whole.removeprefix(self.shown) if whole.startswith(self.shown) else f"\n{whole}", flush=True)
+            case Oneof("request_opened", opened):
+                # The turn goes on when somebody has answered, here or elsewhere.
+                waiting = f"{opened.request.title} (parley requests answer {opened.request.id})"
+                print(f"ask: waiting for a human: {waiting}", file=sys.stderr, flush=True)
 
 
 def ask(question: Question) -> TurnEnded:

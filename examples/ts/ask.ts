@@ -17,6 +17,7 @@ import {
   type FollowState,
   isTransient,
   type Message,
+  type Request,
   Role,
   type Turn,
   type TurnEnded,
@@ -69,6 +70,7 @@ async function ask(client: Client, sessionId: string, text: string): Promise<Tur
     } else if (item.kind === "event" && item.event.turnId === turn.id) {
       const { payload } = item.event;
       if (payload.case === "turnEnded") return payload.value;
+      if (payload.case === "requestOpened") sayWhatWaits(payload.value.request!);
       printer.print(item.event);
     }
   }
@@ -77,6 +79,11 @@ async function ask(client: Client, sessionId: string, text: string): Promise<Tur
 
 function sayWhenAway({ kind }: FollowState): void {
   if (kind === "waiting") console.error("ask: the engine is away, trying again");
+}
+
+/** The turn goes on when somebody has answered, here or elsewhere. */
+function sayWhatWaits({ id, title }: Request): void {
+  console.error(`ask: waiting for a human: ${title} (parley requests answer ${id})`);
 }
 
 /** Prints deltas as they come, and of a message that comes whole what is not on the screen yet. */

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createClient, Role } from "../../src/client/client.ts";
+import { createClient, EngineTopic, PermissionDecision, Role } from "../../src/client/client.ts";
 import { parley } from "../cli-process.ts";
 import { type EngineProcess, makeTempDir, startEngineProcess } from "../helpers/engine-process.ts";
 import { ROOT } from "../third-party/place.ts";
@@ -44,6 +44,21 @@ async function answers(): Promise<string[]> {
   return messages
     .filter(({ role }) => role === Role.ASSISTANT)
     .map(({ parts }) => parts.map(({ content }) => (content.case === "text" ? content.value : "")).join(""));
+}
+
+/** Answers as somebody else would, at a client of their own. */
+async function approveNext(): Promise<void> {
+  const client = createClient({ dataDir: engine.dataDir, env: {} });
+  const leaving = new AbortController();
+  const stream = client.engine.watchEngine({ topics: [EngineTopic.REQUESTS] }, { signal: leaving.signal });
+  for await (const { payload } of stream) {
+    if (payload.case !== "request") continue;
+    const { id: requestId } = payload.value;
+    await client.permissions.resolvePermission({ requestId, decision: PermissionDecision.APPROVE });
+    break;
+  }
+  leaving.abort();
+  client.close();
 }
 
 /** Kills the engine once some of the answer is shown, and starts it again, on another port. */
@@ -111,6 +126,15 @@ for (const language of LANGUAGES) {
       const [gone = "", ...rest] = stdout.toString().split(/(?<=\n)(?=I am no AI)/);
       expect(gone).toMatch(/^I am no AI[^]+1\. quick/);
       expect(rest).toEqual([`${answer}\n`]);
+    });
+
+    it("says what waits for a human, and goes on when it is answered", async () => {
+      const asking = ask(command, ["write a file named hello.txt that says hi"]);
+      await approveNext();
+      const { status, stdout, stderr } = await asking;
+      expect(status).toBe(0);
+      expect(stderr).toMatch(/^ask: waiting for a human: write_file: change hello\.txt \(parley requests answer req_\w+\)\n$/);
+      expect(stdout.toString()).toContain("I will write hello.txt.\n");
     });
 
     it("ends with the outcome of the turn, and says what the engine refuses", async () => {

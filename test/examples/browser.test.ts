@@ -85,6 +85,21 @@ describe.skipIf(executablePath === undefined)("the page of another origin, in Ch
     expect(await page.locator("#transcript b").count()).toBe(0);
   });
 
+  it("shows what waits for a human, and answers it", async () => {
+    await openPage(["--allow-origin", served.origin]);
+    await state("live");
+    await page.click("#new");
+    await page.waitForSelector("nav li button[aria-current=true]");
+    await say("write a file named hello.txt that says <b>hi</b>");
+    await page.locator("#requests pre").getByText("+<b>hi</b>").waitFor();
+    await page.click("#requests button:text('Allow once')");
+    await page.locator("#transcript").getByText("made hello.txt").first().waitFor();
+    await say("ask me to choose between tea and coffee");
+    await page.click("#requests button:text('coffee')");
+    await page.locator("#transcript").getByText("You answered: coffee").waitFor();
+    expect(await page.locator(".request").count()).toBe(0);
+  });
+
   it("does not reach an engine that did not allow its origin", async () => {
     await openPage([]);
     await state("away");
