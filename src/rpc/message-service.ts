@@ -25,6 +25,7 @@ import { saidFromProto } from "./message-proto.ts";
 import { MAX_PAGE_BYTES, readPage } from "./page.ts";
 import { framingFromProto, wholeQueuedToProto } from "./queue-proto.ts";
 import { turnToProto } from "./turn-proto.ts";
+import { readyFramesOf } from "./ready-frames.ts";
 import { createResponder, watch, type WatchDeps } from "./watch.ts";
 
 const DEFAULT_CANCEL_WAIT_MS = 10_000;
@@ -47,6 +48,7 @@ export function createMessageService(
         sessionId: turn.sessionId,
         afterSeq: turn.firstSeq - 1,
         signal: context.signal,
+        ready: readyFramesOf(context),
         toResponse: createResponder(() => create(SendMessageResponseSchema), typeOf(context)),
         isLast: (entry) => isTurnOver(entry, turn.id),
       });
@@ -63,6 +65,7 @@ export function createMessageService(
         sessionId,
         afterSeq: Number(afterSeq),
         signal: context.signal,
+        ready: readyFramesOf(context),
         toResponse: createResponder(() => create(WatchSessionResponseSchema), typeOf(context)),
       });
     },

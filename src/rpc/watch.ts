@@ -12,6 +12,7 @@ import type { LogEntry } from "../event/event.ts";
 import type { EventLog } from "../event/event-log.ts";
 import { follow } from "../event/follow.ts";
 import { encodeEntry, entryToProto } from "./event-codec.ts";
+import type { ReadyFrames } from "./ready-frames.ts";
 
 export interface WatchDeps {
   readonly log: EventLog;
@@ -26,6 +27,8 @@ export interface WatchOptions<T> {
   readonly sessionId: string;
   readonly afterSeq: number;
   readonly signal: AbortSignal;
+  /** Sends what it can without the framework; absent = all is returned. */
+  readonly ready?: ReadyFrames | undefined;
   /** Makes a response of the stream. */
   readonly toResponse: (watched: Watched) => T;
   /** Whether the stream ends with this entry; absent = it never ends by itself. */
@@ -37,7 +40,7 @@ export interface WatchOptions<T> {
  * of a hundred entries is one wait, not a hundred through three generators.
  */
 export function watch<T>(deps: WatchDeps, options: WatchOptions<T>): AsyncIterable<T> {
-  const { sessionId, afterSeq, signal, toResponse, isLast = () => false } = options;
+  const { sessionId, afterSeq, signal, ready, toResponse, isLast = () => false } = options;
   const pages = follow(deps.log, { sessionId, afterSeq, signal, clock: deps.clock });
   let entries: readonly LogEntry[] = [];
   let position = 0;
@@ -49,25 +52,32 @@ export function watch<T>(deps: WatchDeps, options: WatchOptions<T>): AsyncIterab
     return { done: true, value: undefined };
   }
 
-  async function nextPage(): Promise<IteratorResult<T>> {
-    const { value: followed } = await pages.next();
-    if (followed === undefined) return end();
-    if ("checkpoint" in followed) {
-      const { lastSeq, caughtUp } = followed.checkpoint;
-      const values = { lastSeq: BigInt(lastSeq), caughtUp, logEpoch: deps.logEpoch };
-      return { done: false, value: toResponse({ checkpoint: create(CheckpointSchema, values) }) };
+  /** What is sent in the framework's way next; all before it is sent by then. */
+  async function next(): Promise<IteratorResult<T>> {
+    while (!isOver) {
+      if (ready !== undefined && position < entries.length) {
+        position += await ready.write(entries.slice(position), isLast);
+        const sent = entries[position - 1];
+        if (sent !== undefined && isLast(sent)) break;
+      }
+      const entry = entries[position++];
+      if (entry !== undefined) {
+        isOver = isLast(entry);
+        return { done: false, value: toResponse({ entry }) };
+      }
+      // A reader that waits holds nothing of what it was sent.
+      entries = [];
+      position = 0;
+      const { value: followed } = await pages.next();
+      if (followed === undefined) break;
+      if ("checkpoint" in followed) {
+        const { lastSeq, caughtUp } = followed.checkpoint;
+        const values = { lastSeq: BigInt(lastSeq), caughtUp, logEpoch: deps.logEpoch };
+        return { done: false, value: toResponse({ checkpoint: create(CheckpointSchema, values) }) };
+      }
+      ({ entries } = followed);
     }
-    entries = followed.entries;
-    position = 0;
-    return next();
-  }
-
-  function next(): Promise<IteratorResult<T>> {
-    if (isOver) return end();
-    const entry = entries[position++];
-    if (entry === undefined) return nextPage();
-    isOver = isLast(entry);
-    return Promise.resolve({ done: false, value: toResponse({ entry }) });
+    return end();
   }
 
   return { [Symbol.asyncIterator]: () => ({ next, return: end }) };

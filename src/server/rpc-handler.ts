@@ -9,8 +9,10 @@ import {
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Clock } from "../clock.ts";
+import { frameWriterKey } from "../rpc/frame-writer.ts";
 import { peerKey } from "../rpc/interceptors/principal.ts";
 import { isPeerGone } from "../rpc/interceptors/peer-gone.ts";
+import { createFrameWriter } from "./frame-writer.ts";
 import type { Limits } from "./limits.ts";
 import { cutLater, linger, onAnswered } from "./linger.ts";
 import type { ServerReply, ServerRequest } from "./listener.ts";
@@ -63,6 +65,7 @@ async function serve(
     ? boundWait(body, request, { ...deps, tooLate })
     : { [Symbol.asyncIterator]: () => body };
   const values = createContextValues().set(peerKey, request.socket.remoteAddress ?? "");
+  if (handler.method.methodKind === "server_streaming") values.set(frameWriterKey, createFrameWriter(reply));
   // The adapter's type calls its third argument parsed JSON; any byte stream is taken as the body.
   const answer = await handler(universalRequestFromNodeRequest(request, reply, bounded as never, values));
   // The one message has been read or refused; a stream of messages may go on until the answer ends.
