@@ -43,7 +43,7 @@ function bodyOf({ tool, arguments: args, workspace, decision: { reason, risk }, 
   const { command, ...others } = args;
   const isCommand = tool === SHELL && typeof command === "string";
   const rest = isCommand ? others : args;
-  const why = reason === risk.reason ? reason : `${reason}; ${risk.reason}`;
+  const why = reason.startsWith(risk.reason) ? reason : `${reason}; ${risk.reason}`;
   const lines = [
     `The agent wants to call \`${tool}\`. Why you are asked: ${showHidden(why)}.`,
     ...(isCommand ? [fenced(command, "sh")] : []),

@@ -158,3 +158,14 @@ test("a mode is as strict as another where it lets nothing happen that the other
   // It reads unasked, which CONFIRM_ALL does not.
   expect(strict("plan")).toEqual(["default", "auto_approve_edits", "trust_all", "plan", "restricted"]);
 });
+
+const reasonOf = (level: RiskLevel, mode: ApprovalMode) => ask({ risk: risk(level), subjects: [] }, { mode }).reason;
+
+test("what is harmless and asked about says which mode asks; what is not says what it can do", () => {
+  expect(reasonOf("read", "confirm_all")).toBe("it is read; the mode confirm_all asks about that");
+  expect(reasonOf("safe", "auto_approve_edits")).toBe("it is safe; the mode auto_approve_edits asks about that");
+  expect(reasonOf("edit", "auto_approve_edits")).toBe("it is edit");
+  expect(reasonOf("destructive", "confirm_all")).toBe("it is destructive");
+  expect(reasonOf("unknown", "default")).toBe("it is unknown");
+  expect(reasonOf("edit", "plan")).toBe("this mode looks and does not touch: it is edit");
+});

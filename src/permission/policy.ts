@@ -93,8 +93,13 @@ function ruleOnUnclear(question: Question, rules: readonly Rule[]): Ruling {
   return byMode(question);
 }
 
+/** Of what is harmless nobody would guess why it is asked about. */
+const HARMLESS: ReadonlySet<RiskLevel> = new Set(["none", "read", "edit", "safe"]);
+
 function byMode({ mode, assessment: { risk } }: Question): Ruling {
-  return { verdict: TABLE[mode][risk.level], reason: risk.reason };
+  const verdict = TABLE[mode][risk.level];
+  const isStrict = verdict === "ask" && HARMLESS.has(risk.level);
+  return { verdict, reason: isStrict ? `${risk.reason}; the mode ${mode} asks about that` : risk.reason };
 }
 
 function byRule(verdict: Verdict, rule: Rule): Ruling {

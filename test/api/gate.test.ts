@@ -52,7 +52,7 @@ it("a human is shown all of a call, nothing runs before the answer, and it runs 
       arguments: { path: "/x/notes.md", diff: "-a\n+b\n" },
       diff: "-a\n+b\n",
       risk: Risk.EDIT,
-      reason: "it is edit",
+      reason: "it is edit; the mode default asks about that",
       suggestedRules: [
         { effect: RuleEffect.ALLOW, scope: PermissionScope.SESSION, tool: "edit", pattern: "/x/notes.md" },
       ],

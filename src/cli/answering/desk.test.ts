@@ -166,6 +166,14 @@ test("a command of many lines stays within the screen, with a word how to see th
   expect(lines.at(-1)).toContain("y once");
 });
 
+test("what a hook says stands apart from a reason that is long", async () => {
+  const reason = `${"it writes here and there and everywhere ".repeat(20)}; the hook guard could not be asked: it ended with code 3`;
+  const request = call("r1", "one");
+  desk.take([{ ...request, permission: { ...request.permission!, reason } }]);
+  const shown = await settle();
+  expect(shown).toContain("… v shows all of it\n  ! the hook guard could not be asked: it ended with code 3\n");
+});
+
 test("what a session below this one asks says whose it is", async () => {
   desk.take([call("r1", "one", { sessionId: "ses_2" })]);
   expect(await settle()).toContain("asked by a sub-agent, ses_2");

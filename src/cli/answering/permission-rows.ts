@@ -31,9 +31,14 @@ export function riskRows(
       : risk === Risk.UNKNOWN || risk === Risk.UNSPECIFIED
         ? style.yellow
         : style.dim;
-  const told = `${riskWord(risk)}: ${isDenied ? "it would be denied: " : ""}${foreignLine(reason)}`;
-  const { rows, more } = firstRowsOf(wrapWords(told, columns - 3), maxRows);
-  return [...rows, ...(more === 0 ? [] : ["… v shows all of it"])].map((row) => `  ${paint(row)}`);
+  const rowsOf = (text: string, color: (row: string) => string): string[] => {
+    const { rows, more } = firstRowsOf(wrapWords(text, columns - 3), maxRows);
+    return [...rows, ...(more === 0 ? [] : ["… v shows all of it"])].map((row) => `  ${color(row)}`);
+  };
+  // What hooks say stands apart, where the rest cannot hide it: that one failed is news, and maybe a fault to be mended.
+  const [why = "", ...hooks] = foreignLine(reason).split(/; (?=the hook )/);
+  const told = `${riskWord(risk)}: ${isDenied ? "it would be denied: " : ""}${why}`;
+  return [...rowsOf(told, paint), ...hooks.flatMap((hook) => rowsOf(`! ${hook}`, style.yellow))];
 }
 
 export const HELP = [
