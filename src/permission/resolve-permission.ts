@@ -116,7 +116,7 @@ async function checkAllowed(
   const objection =
     (await findObjection(deps, session, tool, args ?? permission.arguments)) ??
     (args && (await findHookObjection(deps, session, { turnId, callId, tool, arguments: args })));
-  if (objection === undefined) return;
+  if (objection === undefined) return checkFits(deps, session, tool, args ?? permission.arguments);
   throw new DomainError(
     "denied",
     "CALL_NOT_ALLOWED",
@@ -125,6 +125,21 @@ async function checkAllowed(
       tool,
     },
   );
+}
+
+/** What could not be done when it ran is told to who lets it run; they may deny it, or change it. */
+async function checkFits(
+  { tools }: ResolveDeps,
+  { id: sessionId, workspace }: StoredSession,
+  name: string,
+  args: JsonObject,
+): Promise<void> {
+  try {
+    await tools.find((tool) => tool.name === name)?.preview?.(args, { sessionId, workspace });
+  } catch (error) {
+    const message = `arguments: ${error instanceof Error ? error.message : String(error)}`;
+    throw new DomainError("invalid", "INVALID_TOOL_ARGUMENTS", message, { tool: name }, { cause: error });
+  }
 }
 
 /** A hook that wants a human to be asked has what it wants. */

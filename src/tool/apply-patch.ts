@@ -29,9 +29,8 @@ export function createApplyPatchTool(files: Files): Tool {
       const paths = [...new Set(patches.flatMap(({ from, to }) => [from, to]).filter((path) => path !== undefined))];
       const removes = patches.some(({ from, to }) => from !== undefined && from !== to);
       const reason = removes ? "changes files in the workspace, and removes some" : "changes files in the workspace";
-      const assessment = await assessWrite(files, place, paths, reason);
-      await plan(files, place.workspace, patches);
-      return assessment;
+      // What is in the files is not looked at before it is decided: words about it would be told to the model.
+      return assessWrite(files, place, paths, reason);
     },
     preview: async (args, { workspace }) => {
       const changes = await plan(files, workspace, await readArguments(args));

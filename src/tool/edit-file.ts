@@ -41,11 +41,8 @@ export function createEditFileTool(files: Files): Tool {
     parameters: { type: "object", properties, required: ["path"], additionalProperties: false },
     isAwaited: true,
     assess: async (args, place) => {
-      const { path, edits } = readArguments(args);
-      const assessment = await assessWrite(files, place, [path], "edits a file in the workspace");
-      const { bytes } = await files.read(place.workspace, path);
-      applyEdits(path, requireText(bytes, path), edits);
-      return assessment;
+      // What is in the file is not looked at before it is decided: words about it would be told to the model.
+      return assessWrite(files, place, [readArguments(args).path], "edits a file in the workspace");
     },
     preview: async (args, { workspace }) => {
       const { path, edits } = readArguments(args);

@@ -157,7 +157,7 @@ describe("edit_file", () => {
   test("refuses what is there twice, and names the lines; replaces all where told", async () => {
     const args = { path: "a.ts", old_text: "return 1", new_text: "return 2" };
     await expect(run("edit_file", args)).rejects.toThrow("2 times (lines 2, 5)");
-    await expect(tool("edit_file").assess(args, it.context)).rejects.toThrow("2 times");
+    await expect(tool("edit_file").preview?.(args, it.context)).rejects.toThrow("2 times");
     expect(await textOf("edit_file", { ...args, replace_all: true })).toBe("edited a.ts (2 places)");
   });
 
@@ -250,7 +250,7 @@ describe("apply_patch", () => {
   test("changes nothing where a part does not fit", async () => {
     await it.put("gone.txt", "other\n");
     await expect(run("apply_patch", { patch })).rejects.toThrow("gone.txt: the patch does not fit this file");
-    await expect(tool("apply_patch").assess({ patch }, it.context)).rejects.toThrow("does not fit");
+    await expect(tool("apply_patch").preview?.({ patch }, it.context)).rejects.toThrow("does not fit");
     expect(await it.get("a.txt")).toBe("one\ntwo\nthree\n");
     await expect(it.get("new/b.txt")).rejects.toThrow("ENOENT");
   });

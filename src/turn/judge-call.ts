@@ -3,6 +3,7 @@ import { DomainError } from "../errors.ts";
 import type { CallDecision } from "../permission/call-decision.ts";
 import { hashOfCall } from "../permission/call-hash.ts";
 import { decide, type Decision } from "../permission/decision.ts";
+import { mayRead, READER } from "../permission/may-read.ts";
 import { applyRuling } from "../hook/apply-ruling.ts";
 import { findObjection } from "../permission/objection.ts";
 import type { StoredSession } from "../session/session-store.ts";
@@ -14,6 +15,8 @@ import { setCallAllowed, setCallStarted, type ToolCall } from "./tool-call-store
 import type { CallResult } from "./call-end.ts";
 import type { CallScope } from "./run-call.ts";
 import type { TurnDeps } from "./turn-deps.ts";
+
+const FAILS_NOW = "as its files are now it cannot be done, so it can only be changed or denied";
 
 /** What becomes of a call: it runs, a human is asked, or it is over before it began. */
 export type Fate =
@@ -46,11 +49,20 @@ async function judgeNew(scope: CallScope, call: ToolCall, tool: OfferedTool): Pr
   const decision = await askHooks(scope, call, await decide(deps, session, call.name, call.arguments));
   if (decision.verdict === "ask") {
     const diff = await previewOf(tool, session, call);
-    return diff instanceof Error ? failed(diff.message) : { kind: "ask", decision, diff };
+    if (!(diff instanceof Error)) return { kind: "ask", decision, diff };
+    if (await mayHear(deps, session, decision)) return failed(diff.message);
+    return { kind: "ask", decision: { ...decision, reason: `${decision.reason}; ${FAILS_NOW}` }, diff: "" };
   }
   const decided = { ...toCallDecision(decision), decideTimeMs: deps.clock.now() };
   if (decision.verdict === "allow") return goingOn(call, tool, decided, () => setCallAllowed(call, decided));
   return { kind: "end", result: deniedResult(decision.reason), decision: decided };
+}
+
+/** Why something cannot be done can tell what is in a file: so only who may read it hears that before a human was asked. */
+async function mayHear(deps: TurnDeps, session: StoredSession, decision: Decision): Promise<boolean> {
+  const { workspace } = session;
+  const hooks = await deps.hooks.list("before", { tool: READER, workspace });
+  return hooks.length === 0 && (await mayRead(deps, session, decision));
 }
 
 /** What was denied is not theirs to decide. */

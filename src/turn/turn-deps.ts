@@ -31,7 +31,7 @@ export interface TurnDeps {
   /** Of those who wait for requests that a turn ends. */
   readonly bells: Pick<RequestBells, "ring">;
   /** Asked before calls, and told after them. */
-  readonly hooks: Pick<Hooks, "ask" | "tell">;
+  readonly hooks: Pick<Hooks, "ask" | "list" | "tell">;
   readonly titles: Pick<Titles, "begin">;
   /** For jitter; between 0 and 1. */
   readonly random: () => number;

@@ -1,7 +1,15 @@
 import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { ApprovalMode, PermissionDecision, type Request, ToolCallState, TurnState } from "../../src/client/client.ts";
+import {
+  ApprovalMode,
+  PermissionDecision,
+  PermissionScope,
+  type Request,
+  RuleEffect,
+  ToolCallState,
+  TurnState,
+} from "../../src/client/client.ts";
 import { type AskedCall, useFiles } from "./file-world.ts";
 import { createSession, endOf, listMessages, refusalOf, text, watchUntil } from "./observe.ts";
 import { says } from "./scripted-upstream.ts";
@@ -69,6 +77,42 @@ it("an edit that does not fit any more when a human approves it is told to the h
   await endOf(world.engine, turn);
   expect(await world.get("a.txt")).toBe("mine\n");
   expect(await results()).toMatchObject([{ state: ToolCallState.DENIED }]);
+});
+
+it.each([
+  ["edit_file", { path: "a.txt", old_text: "const KEY = 'guess'", new_text: "x" }],
+  ["edit_file", { path: "none.txt", old_text: "x", new_text: "y" }],
+  ["apply_patch", { patch: "--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-guess\n+x\n" }],
+] as const)("nothing of a file is told before somebody let it be looked at: %s %j", async (name, args) => {
+  await world.put("a.txt", "const KEY = 'secret'\n");
+  const { permissions, sessions } = world.engine;
+  const { sessionId } = world;
+  await withMode(ApprovalMode.CONFIRM_ALL);
+  const turn = await world.start([name, args]);
+  const { id: requestId, body, permission } = await asked();
+  expect(permission?.diff).toBe("");
+  expect(body).toContain("it can only be changed or denied");
+  expect(body).not.toContain("secret");
+  const approved = permissions.resolvePermission({ requestId, decision: PermissionDecision.APPROVE });
+  expect(await refusalOf(approved)).toMatchObject({ reason: "INVALID_TOOL_ARGUMENTS" });
+  await permissions.resolvePermission({ requestId, decision: PermissionDecision.DENY });
+  await endOf(world.engine, turn);
+  // A rule for the file says no in every mode, and no more than that.
+  const rule = { effect: RuleEffect.DENY, scope: PermissionScope.SESSION, tool: "*", pattern: "*.txt" };
+  await permissions.createRule({ sessionId, rule });
+  for (const mode of [ApprovalMode.DEFAULT, ApprovalMode.TRUST_ALL]) {
+    await withMode(mode);
+    await world.run([name, args]);
+  }
+  const told = await results();
+  expect(told.map(({ state }) => state)).toEqual([ToolCallState.DENIED, ToolCallState.DENIED, ToolCallState.DENIED]);
+  expect(told.filter(({ text: words }) => /secret|no such file|not in the file|fit/.test(words))).toEqual([]);
+  // Control: who may read it is told what is nearest, without a human.
+  await permissions.replaceRules({ scope: PermissionScope.SESSION, sessionId, rules: [] });
+  await withMode(ApprovalMode.DEFAULT);
+  await world.run([name, args]);
+  expect((await results()).at(-1)).toMatchObject({ state: ToolCallState.FAILED });
+  expect((await sessions.getSession({ sessionId })).session?.waitingOn).toBeUndefined();
 });
 
 it("what would change other lines than a human was shown is not done, though it was approved", async () => {
