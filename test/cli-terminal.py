@@ -27,7 +27,8 @@ def read(timeout):
     return chunk != b""
 
 
-def wait_for(text, is_there, limit=15):
+# What is not seen by then never will be, on whatever machine.
+def wait_for(text, is_there, limit=120):
     end = time.monotonic() + limit
     while (text in screen.text()) != is_there:
         if time.monotonic() > end or not read(0.1):
@@ -53,7 +54,7 @@ for step in steps:
         screen.resize(*step["size"])
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *step["size"], 0, 0))
         os.kill(pid, signal.SIGWINCH)
-end = time.monotonic() + 10
+end = time.monotonic() + 60
 while time.monotonic() < end and read(0.2):
     pass
 try:
