@@ -6,8 +6,8 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     // No test asserts how fast the machine is: these are only there so that a hang ends, and is one after minutes, too.
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     teardownTimeout: 60_000,
     // Shorter than a test, so that a wait that fails says what it waited for.
     expect: { poll: { timeout: 120_000 } },
