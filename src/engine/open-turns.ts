@@ -105,6 +105,7 @@ function openCommands({ config, logger, onBug }: Base, { workspaces, sandbox }: 
     assess: assessCommand,
     allowsWorkspace: workspaces.allows,
     wrap: sandbox.wrap,
+    forget: sandbox.forget,
     onLeft: (callId, count) => logger.error({ callId, count }, "processes of a call could not be ended"),
     onBug,
   });

@@ -10,6 +10,8 @@ export interface CommandsDeps extends Pick<ShellDeps, "assess" | "allowsWorkspac
   readonly owner: string;
   /** Absent = commands are not put into a sandbox. */
   readonly wrap?: SandboxWrap;
+  /** Takes away what a session's commands have left outside of its workspace. */
+  readonly forget?: (sessionId: string) => Promise<void>;
   /** Told where processes of a call could not be ended. */
   readonly onLeft: (callId: string, count: number) => void;
   readonly onBug: (what: string, error: unknown) => void;
@@ -32,6 +34,8 @@ export function createCommands(deps: CommandsDeps): Commands {
     async endProcesses(sessionId) {
       await processes.endSession(sessionId);
       jobs.forget(sessionId);
+      // A session is not kept for a folder that cannot be removed; the next start tries again.
+      await deps.forget?.(sessionId).catch((error: unknown) => deps.onBug("removing a temporary folder", error));
     },
   };
 }

@@ -185,6 +185,19 @@ describe("a sandbox", () => {
     rmSync(`${workspace}-moved`, { recursive: true, force: true });
   });
 
+  it(
+    "what a session leaves in its temporary folder goes with it, and no other's",
+    walled(async () => {
+      const sandbox = make();
+      await run(sandbox, "echo one > $TMPDIR/one");
+      await run(sandbox, "echo two > $TMPDIR/two", { sessionId: "ses_2" });
+      await sandbox.forget("ses_1");
+      await sandbox.forget("ses_1");
+      expect((await run(sandbox, "ls -A $TMPDIR")).output).toBe("");
+      expect((await run(sandbox, "ls -A $TMPDIR", { sessionId: "ses_2" })).output).toBe("two\n");
+    }),
+  );
+
   it.each(attempts)(
     "does not let a command that $name",
     walled(async ({ command, happened }) => {

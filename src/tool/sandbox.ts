@@ -48,6 +48,8 @@ export interface Sandbox {
   readonly wrapReader: ReaderWrap;
   /** Takes away what an engine that was killed has left in workspaces. Its commands have ended. */
   removeLeft(): Promise<void>;
+  /** A session is gone, and its commands have ended: so goes what they have left in its temporary folder. */
+  forget(sessionId: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -144,6 +146,7 @@ export function createSandbox(config: SandboxConfig, parts: SandboxParts = {}): 
     wrap,
     wrapReader,
     removeLeft: placeholders.removeLeft,
+    forget: (sessionId) => rm(join(temporary, sessionId), { recursive: true, force: true }),
     async state() {
       const found = await (probed ??= prepare());
       if (found.works) return { mode, isActive: true, kind: found.programs.kind, reason: "" };

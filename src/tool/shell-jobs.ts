@@ -11,8 +11,9 @@ const MAX_JOBS = 16;
 /** Of what a job prints, so many characters are kept, the newest. */
 const MAX_KEPT_CHARS = 256 * 1024;
 
-/** Jobs that are over and can still be read, in the whole engine. */
+/** Jobs that are over and can still be read: of one session, and in the whole engine, where the session with most of them gives way. */
 const MAX_ENDED = 64;
+const MAX_ENDED_IN_ALL = 128;
 
 /** Starts a shell whose output is told. */
 export type StartShell = (
@@ -60,7 +61,6 @@ export interface ShellJobs {
 export function createShellJobs(onBug: (what: string, error: unknown) => void, clock: Clock = systemClock): ShellJobs {
   const jobsBySession = new Map<string, Map<number, Job>>();
   const starting = new Map<string, number>();
-  const over: { readonly sessionId: string; readonly number: number }[] = [];
 
   /** A job of which nothing lives is let go of by who keeps processes. */
   async function countLiving({ exit, process }: Job): Promise<number> {
@@ -73,10 +73,17 @@ export function createShellJobs(onBug: (what: string, error: unknown) => void, c
     job.exit = exit;
     job.endedAtMs = clock.monotonic();
     for (const tell of job.listeners) tell();
-    over.push({ sessionId, number: job.number });
-    if (over.length <= MAX_ENDED) return;
-    const oldest = over.shift();
-    if (oldest !== undefined) jobsBySession.get(oldest.sessionId)?.delete(oldest.number);
+    dropOldest(sessionId, MAX_ENDED);
+    const counts = [...jobsBySession].map(([id, jobs]) => ({ id, count: endedOf(jobs).length }));
+    if (counts.reduce((sum, { count }) => sum + count, 0) <= MAX_ENDED_IN_ALL) return;
+    const { id, count } = counts.reduce((most, one) => (one.count > most.count ? one : most));
+    dropOldest(id, count - 1);
+  }
+
+  function dropOldest(sessionId: string, most: number): void {
+    const jobs = jobsBySession.get(sessionId);
+    if (jobs === undefined) return;
+    for (const { number } of endedOf(jobs).slice(0, -most)) jobs.delete(number);
   }
 
   /** Those that are being started count, too: an answer may ask for many at once. */
@@ -145,9 +152,17 @@ export function createShellJobs(onBug: (what: string, error: unknown) => void, c
       const job = jobsBySession.get(sessionId)?.get(number);
       if (job !== undefined) return job;
       const known = [...(jobsBySession.get(sessionId)?.keys() ?? [])].join(", ");
-      throw new Error(`there is no job ${number}; there ${known === "" ? "are none" : `is ${known}`}`);
+      const kept = `of those that are over the newest ${MAX_ENDED} are kept`;
+      throw new Error(`there is no job ${number}; there ${known === "" ? "are none" : `is ${known}`} (${kept})`);
     },
     countLiving,
     forget: (sessionId) => void jobsBySession.delete(sessionId),
   };
+}
+
+/** The one that ended first stands first. */
+function endedOf(jobs: ReadonlyMap<number, Job>): readonly Job[] {
+  return [...jobs.values()]
+    .filter(({ exit }) => exit !== undefined)
+    .toSorted((one, other) => one.endedAtMs - other.endedAtMs);
 }
