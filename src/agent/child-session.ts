@@ -2,10 +2,9 @@ import { isAsStrict } from "../permission/policy.ts";
 import type { Profiles } from "../profile/profile.ts";
 import type { SessionSettings } from "../session/session.ts";
 import type { StoredSession } from "../session/session-store.ts";
+import { firstWords } from "../title/title.ts";
 import { DEFAULT_LIMITS } from "../turn/turn.ts";
 import { agentUnusable, keptOf, type AgentDefinition } from "./agent.ts";
-
-const MAX_TITLE_CHARS = 80;
 
 /**
  * What the session of an agent is made with that another one starts: what its definition says, then what the other has. Its mode
@@ -25,7 +24,7 @@ export function childSettings(
   const { maxSilenceMs, maxSilenceBeforeFirstMs } = above.limits;
   const mode = definition.approvalMode ?? above.approvalMode;
   return {
-    title: titleOf(task),
+    title: firstWords(task.trimStart().split("\n", 1)[0] ?? ""),
     profile,
     model,
     systemPrompt: "",
@@ -38,12 +37,4 @@ export function childSettings(
     approvalMode: isAsStrict(mode, above.approvalMode) ? mode : above.approvalMode,
     agent: keptOf(definition),
   };
-}
-
-/** The task's first line, as much of it as a list shows. */
-function titleOf(task: string): string {
-  const [line = ""] = task.split("\n", 1);
-  return line.length <= MAX_TITLE_CHARS
-    ? line
-    : `${line.slice(0, MAX_TITLE_CHARS - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
 }

@@ -26,8 +26,8 @@ export async function setWorkspaceTrust(
   deps: WorkspaceDeps,
   { path, trusted, actor }: { readonly path: string; readonly trusted: boolean; readonly actor: string },
 ): Promise<Workspace> {
-  const isKnown = !trusted && (await findWorkspace(deps.db, await canonicalWorkspace(path, "path"))) !== undefined;
-  const canonical = isKnown ? await canonicalWorkspace(path, "path") : await resolveWorkspace(path, "path");
+  const known = trusted ? undefined : await findWorkspace(deps.db, await canonicalWorkspace(path, "path"));
+  const canonical = known?.path ?? (await resolveWorkspace(path, "path"));
   const timeMs = deps.clock.now();
   const detail = { trusted };
   const entry = auditEntry({ action: "WORKSPACE_TRUST_SET", timeMs, actor, target: canonical, detail });

@@ -82,7 +82,7 @@ const completed = async (turn: Turn) =>
 
 it("another agent does the task in a session of its own, and what it says last is the result", async () => {
   const { sessionId, turn } = await begin(
-    { root: [[run("helper", "Count the files.\nAll of them.")]], helper: [[["none", {}]], "There are 3."] },
+    { root: [[run("helper", "Count \u202Ethe files.\nAll of them.")]], helper: [[["none", {}]], "There are 3."] },
     { helper: "tools: [none]\nmode: plan" },
   );
   await completed(turn);
@@ -98,7 +98,7 @@ it("another agent does the task in a session of its own, and what it says last i
     state: SessionState.IDLE,
   });
   const asked = turns.upstream.requests.find((request) => speaker(request) === "helper")!;
-  expect(asked.messages.at(-1)).toMatchObject({ role: "user", content: "Count the files.\nAll of them." });
+  expect(asked.messages.at(-1)).toMatchObject({ role: "user", content: "Count \u202Ethe files.\nAll of them." });
   expectClosed(await replay(turns.engine, sessionId));
   expectClosed(await replay(turns.engine, child!.id));
 });
