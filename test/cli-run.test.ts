@@ -4,9 +4,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { beside, inTerminal, parley, shellInTerminal, startParley } from "./cli-process.ts";
 import { type EngineProcess, makeTempDir, startEngineProcess } from "./helpers/engine-process.ts";
 
-/** Each test starts several programs, one after the other. */
-const LIMIT_MS = 120_000;
-
 let engine: EngineProcess;
 let workspace: string;
 beforeAll(async () => {
@@ -30,7 +27,7 @@ async function newest(): Promise<{ readonly id?: string; readonly state?: string
   return stdout === "" ? {} : (JSON.parse(stdout) as { id: string });
 }
 
-describe("a run at a terminal", { timeout: LIMIT_MS }, () => {
+describe("a run at a terminal", () => {
   test("asks on the spot, as a chat does, and goes on with the answer", async () => {
     const steps = [{ wait: "Run this command?" }, READY, key("y"), { wait: "exit code 0" }];
     const { seen, code } = await inTerminal(["run", "run `touch a.txt`", ...inFolder()], steps);
@@ -82,7 +79,7 @@ describe("a run at a terminal", { timeout: LIMIT_MS }, () => {
   });
 });
 
-describe("a run that is ended from outside", { timeout: LIMIT_MS }, () => {
+describe("a run that is ended from outside", () => {
   test.for(["SIGINT", "SIGTERM"] as const)("%s cancels its turn, says so, and ends with 130", async (signal) => {
     const running = startParley(["run", "talk without end", ...here()]);
     await running.sees("1. quick");
