@@ -76,5 +76,7 @@ async function loadAjv(schema: JsonObject) {
   // Words that it does not know are for who shows the form. Without a logger: they are no news for the engine's.
   const ajv = new Ajv({ strict: false, allErrors: false, logger: false });
   formats.default(ajv);
+  // Compiles what schemas themselves are held to, which takes longer than most of them and is no fault of theirs.
+  await ajv.validateSchema({});
   return ajv;
 }
