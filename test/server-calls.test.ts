@@ -297,3 +297,21 @@ describe("access", () => {
     expect(info.version).toBe("someone");
   });
 });
+
+test.each([
+  [
+    "a stream that is asked for in plain JSON",
+    "POST",
+    "application/json",
+    "MessageService/WatchSession",
+    415,
+    "connect+json",
+  ],
+  ["a call in another type", "POST", "text/plain", "EngineService/GetInfo", 415, "application/json"],
+  ["another verb", "PUT", "application/json", "EngineService/GetInfo", 405, "POST"],
+])("%s is refused with what to do", async (_name, method, type, path, status, told) => {
+  const { url } = await start();
+  const answer = await fetch(`${url}/parley.v1.${path}`, { method, headers: { "content-type": type }, body: "{}" });
+  expect(answer.status).toBe(status);
+  expect(await answer.text()).toContain(told);
+});

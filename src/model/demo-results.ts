@@ -1,4 +1,5 @@
-import type { JsonObject, Message, ToolCallPart, ToolResultPart } from "../message/message.ts";
+import type { JsonObject, ToolCallPart, ToolResultPart } from "../message/message.ts";
+import type { ModelMessage } from "./model.ts";
 
 /** Of what a tool said, so much is repeated. */
 const MAX_LINES = 20;
@@ -11,7 +12,7 @@ export interface EndedCall {
 }
 
 /** The calls of the newest message that made any, among these. */
-export function lastCalls(messages: readonly Message[]): readonly EndedCall[] {
+export function lastCalls(messages: readonly ModelMessage[]): readonly EndedCall[] {
   const asked = messages.findLast(({ parts }) => parts.some(({ kind }) => kind === "tool_call"));
   const results = new Map(
     messages

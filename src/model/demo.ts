@@ -1,10 +1,10 @@
 import { type Clock, delay } from "../clock.ts";
-import type { Message, ToolCallPart } from "../message/message.ts";
+import type { ToolCallPart } from "../message/message.ts";
 import type { Order } from "./demo-order.ts";
 import { type EndedCall, lastCalls, tellResult } from "./demo-results.ts";
 import { readScript, type Script, splitWords } from "./demo-script.ts";
 import { demoTitle } from "./demo-title.ts";
-import { ModelError, type Model, type ModelEvent, type ModelRequest } from "./model.ts";
+import { ModelError, type Model, type ModelEvent, type ModelMessage, type ModelRequest } from "./model.ts";
 import { isTitleRequest } from "./title-request.ts";
 
 const INTRO = "I am no AI: I am Parley's built-in demo, and I follow a script.";
@@ -73,7 +73,7 @@ function prepare({ systemPrompt, messages, tools }: ModelRequest): Script {
 }
 
 /** Leaves the one step that is next in the script, and says what came of the one before it. */
-function followSteps(script: Script, messages: readonly Message[], offered: ReadonlySet<string>): void {
+function followSteps(script: Script, messages: readonly ModelMessage[], offered: ReadonlySet<string>): void {
   const sinceUser = messages.slice(messages.findLastIndex((message) => message.role === "user") + 1);
   const done = sinceUser.filter((message) => callsOf(message).length > 0).length;
   const steps = script.steps
@@ -163,17 +163,19 @@ function* chain(first: Iterable<string>, second: Iterable<string>): Generator<st
   yield* second;
 }
 
-function textOf({ parts }: Message): string {
+function textOf({ parts }: Pick<ModelMessage, "parts">): string {
   return parts.map((part) => (part.kind === "text" ? part.text : "")).join("");
 }
 
-function lastUserText(messages: readonly Message[]): string {
+/** What the user typed: no order is taken from a file that came with it. */
+
+function lastUserText(messages: readonly ModelMessage[]): string {
   const last = messages.findLast((message) => message.role === "user");
-  return last === undefined ? "" : textOf(last);
+  return last === undefined ? "" : textOf({ parts: last.parts.filter((part) => !("isAttached" in part)) });
 }
 
 /** That a message shows pictures, which is all that a script can tell of them. */
-function tellImages(message: Message | undefined): string {
+function tellImages(message: ModelMessage | undefined): string {
   const images = (message?.parts ?? []).flatMap((part) => {
     if (part.kind === "image") return [part];
     return part.kind === "tool_result" ? (part.images ?? []) : [];
@@ -183,12 +185,12 @@ function tellImages(message: Message | undefined): string {
   return `I see ${told}.\n\n`;
 }
 
-function callsOf({ parts }: Message): ToolCallPart[] {
+function callsOf({ parts }: ModelMessage): ToolCallPart[] {
   return parts.filter((part) => part.kind === "tool_call");
 }
 
 /** The file that a call named last; undefined = none did. */
-function lastFileOf(messages: readonly Message[]): string | undefined {
+function lastFileOf(messages: readonly ModelMessage[]): string | undefined {
   return messages
     .flatMap(callsOf)
     .map(({ name, arguments: args }) => (name === "list_files" ? undefined : args["path"]))

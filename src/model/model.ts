@@ -16,6 +16,8 @@ export interface ModelImage extends Image {
 
 export type ModelPart =
   | Exclude<Part, FilePart | ImagePart | ToolResultPart>
+  /** What an attached file says, or a word about it. */
+  | { readonly kind: "text"; readonly text: string; readonly isAttached?: true }
   | (ImagePart & ModelImage)
   | (Omit<ToolResultPart, "images"> & { readonly images?: readonly ModelImage[] });
 

@@ -1,35 +1,10 @@
+import type OpenAI from "openai";
 import type { ToolCallPart } from "../message/message.ts";
-import type { ModelImage, ModelMessage, ModelPart, ModelRequest, ModelTool } from "./model.ts";
+import type { ModelImage, ModelMessage, ModelPart, ModelRequest } from "./model.ts";
 
-/** What is sent of a message, as the reference of OpenAI's API has it under "Create chat completion". */
-type ChatMessage =
-  | { readonly role: "system"; readonly content: string }
-  | { readonly role: "user"; readonly content: string | readonly ChatPart[] }
-  | { readonly role: "assistant"; readonly content?: string; readonly tool_calls?: readonly ChatCall[] }
-  | { readonly role: "tool"; readonly tool_call_id: string; readonly content: string };
-
-type ChatPart =
-  | { readonly type: "text"; readonly text: string }
-  | { readonly type: "image_url"; readonly image_url: { readonly url: string } };
-
-interface ChatCall {
-  readonly id: string;
-  readonly type: "function";
-  readonly function: { readonly name: string; readonly arguments: string };
-}
-
-interface ChatTool {
-  readonly type: "function";
-  readonly function: Pick<ModelTool, "name" | "description" | "parameters">;
-}
-
-interface ChatRequest {
-  readonly model: string;
-  readonly messages: readonly ChatMessage[];
-  readonly stream: true;
-  readonly stream_options: { readonly include_usage: true };
-  readonly tools?: readonly ChatTool[];
-}
+type ChatMessage = OpenAI.ChatCompletionMessageParam;
+type ChatPart = OpenAI.ChatCompletionContentPart;
+type ChatRequest = OpenAI.ChatCompletionCreateParamsStreaming;
 
 /** A model request as Chat Completions wants it, streamed and with the usage at its end. Throws what reading a picture throws. */
 export async function toChatRequest(request: ModelRequest): Promise<ChatRequest> {
@@ -42,7 +17,7 @@ export async function toChatRequest(request: ModelRequest): Promise<ChatRequest>
     ...(request.tools.length > 0 && {
       tools: request.tools.map(({ name, description, parameters }) => ({
         type: "function",
-        function: { name, description, parameters },
+        function: { name, description, parameters: { ...parameters } },
       })),
     }),
   };
@@ -127,7 +102,7 @@ function toAssistant(parts: readonly ModelPart[]): ChatMessage[] {
 }
 
 /** Always valid JSON, also where the model sent something else: some servers parse it and fail the whole call. */
-function toChatCall(part: ToolCallPart): ChatCall {
+function toChatCall(part: ToolCallPart): OpenAI.ChatCompletionMessageFunctionToolCall {
   return {
     id: part.providerCallId,
     type: "function",

@@ -29,10 +29,12 @@ export async function assessCommand(text: string, place: Pick<ToolPlace, "worksp
   const doubt = parsed.unclear || inside.unclear || tooMany;
   if (doubt === "") return { risk, subjects };
   const reason = risk.level === "destructive" ? `${doubt}; ${risk.reason}` : doubt;
+  const isUnread = parsed.unclear !== "" && parsed.commands.length + parsed.redirects.length === 0;
   return {
     risk: { level: risk.level === "destructive" ? "destructive" : "unknown", reason },
     subjects,
     onlyOnce: true,
+    isUnseen: isUnread || !files.isWhole,
   };
 }
 

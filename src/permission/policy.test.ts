@@ -121,6 +121,12 @@ test("what is not understood is allowed by no rule, and in TRUST_ALL only where 
   );
 });
 
+test("what nobody could look at is asked about in TRUST_ALL too: it may touch what is protected", () => {
+  const assessment = { risk: risk("unknown"), subjects: [], onlyOnce: true };
+  expect(ask(assessment, { tool: "shell", mode: "trust_all" }).verdict).toBe("allow");
+  expect(ask({ ...assessment, isUnseen: true }, { tool: "shell", mode: "trust_all" }).verdict).toBe("ask");
+});
+
 test("a deny rule for a command is not got around by what stands before its name", () => {
   const rules = [rule("deny", "shell", "rm *")];
   for (const words of [

@@ -83,9 +83,12 @@ function ruleOn(question: Question): Ruling {
   return byMode(question);
 }
 
-/** No rule can allow it. Where a rule forbids some of what it might turn out to be, no mode can either. */
+/** No rule can allow it. Where a rule, or what is protected, forbids some of what it might turn out to be, no mode can either. */
 function ruleOnUnclear(question: Question, rules: readonly Rule[]): Ruling {
   const { mode, assessment } = question;
+  if (mode === "trust_all" && assessment.isUnseen === true) {
+    return { verdict: "ask", reason: `${assessment.risk.reason}, so it may touch what is protected` };
+  }
   const limiting = rules.find(({ effect }) => effect !== "allow");
   if (mode === "trust_all" && limiting !== undefined) {
     return { verdict: "ask", reason: `${assessment.risk.reason}, so a rule may speak against it`, rule: limiting };

@@ -47,15 +47,25 @@ export function refuseWith(reply: ServerReply, status: number, error: DomainErro
   endWith(reply, { ...json, ...code, reason, ...(Object.keys(metadata).length > 0 && { metadata }) });
 }
 
-/** What a path is answered with that nothing is at; where it may be meant for a method, as Connect has it. */
+/** What a path is answered with that nothing is at. */
 export function refusePath(reply: ServerReply, path: string): void {
-  const isMethod = /^\/[\w.]+\.\w+\/\w+(?:\?|$)/.test(path);
-  const error = isMethod
-    ? new ConnectError("there is no such method; the methods are /parley.v1.SERVICE/METHOD", Code.Unimplemented)
-    : new ConnectError("there is nothing at this path", Code.NotFound);
+  if (/^\/[\w.]+\.\w+\/\w+(?:\?|$)/.test(path)) {
+    return refuseInWords(reply, 404, "there is no such method; the methods are /parley.v1.SERVICE/METHOD");
+  }
+  const error = new ConnectError("there is nothing at this path", Code.NotFound);
   addFrameworkReason(error);
   reply.statusCode = 404;
-  endWith(reply, { ...errorToJson(error, undefined), reason: isMethod ? "UNIMPLEMENTED" : "NOT_FOUND" });
+  endWith(reply, { ...errorToJson(error, undefined), reason: "NOT_FOUND" });
+}
+
+/**
+ * Refuses what is no call of a method. All three protocols read the status and take JSON for a method's own error, so the words are
+ * for humans alone. Source: the Connect conformance suite, "Unexpected Requests".
+ */
+export function refuseInWords(reply: ServerReply, status: number, words: string): void {
+  reply.statusCode = status;
+  reply.setHeader("content-type", "text/plain");
+  reply.end(`${words}\n`);
 }
 
 /** As Connect writes errors, and with the reason beside, for who reads no details. */

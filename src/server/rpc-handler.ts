@@ -13,6 +13,7 @@ import { frameWriterKey } from "../rpc/frame-writer.ts";
 import { peerKey } from "../rpc/interceptors/principal.ts";
 import { isPeerGone } from "../rpc/interceptors/peer-gone.ts";
 import { createFrameWriter } from "./frame-writer.ts";
+import { refuseInWords } from "./http-refusal.ts";
 import type { Limits } from "./limits.ts";
 import { cutLater, linger, onAnswered } from "./linger.ts";
 import type { ServerReply, ServerRequest } from "./listener.ts";
@@ -71,6 +72,8 @@ async function serve(
   // The one message has been read or refused; a stream of messages may go on until the answer ends.
   if (hasOneMessage) linger(request, reply, deps);
   else onAnswered(reply, () => cutLater(request, deps));
+  const words = answer.body === undefined ? wordsFor(answer.status, handler) : undefined;
+  if (words !== undefined) return refuseInWords(reply, answer.status, words);
   await universalResponseToNodeResponse(letGoWhenClosed(answer, reply), reply);
 }
 
@@ -83,6 +86,15 @@ function letGoWhenClosed(answer: UniversalServerResponse, reply: ServerReply): U
   const body = answer.body[Symbol.asyncIterator]();
   reply.once("close", () => void body.return?.().catch(() => undefined));
   return { ...answer, body: { [Symbol.asyncIterator]: () => body } };
+}
+
+/** For what the framework refuses with a status alone. */
+function wordsFor(status: number, { method }: UniversalHandler): string | undefined {
+  if (status === 405) return "methods are called with POST, reads also with GET";
+  if (status !== 415) return undefined;
+  return method.methodKind === "unary"
+    ? "the content-type of this method is application/json, application/proto, application/grpc or application/grpc-web"
+    : "the content-type of this stream is application/connect+json, application/connect+proto, application/grpc or application/grpc-web";
 }
 
 function tooLate(): ConnectError {

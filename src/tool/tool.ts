@@ -40,6 +40,8 @@ export interface Assessment {
   readonly subjects: readonly Subject[];
   /** True: only a human may let it run, this once; no rule can (what cannot be understood is asked about). */
   readonly onlyOnce?: boolean;
+  /** True: what it touches is not among the subjects, not even in part, so no mode lets it run unasked. */
+  readonly isUnseen?: boolean;
 }
 
 /** Where a session's tools work. */

@@ -49,11 +49,11 @@ async function showParts(blobs: Blobs, { parts }: Message, room: Room): Promise<
   for (const part of parts) {
     if (part.kind === "image") {
       const image = await showImage(blobs, part, room);
-      shown.push(typeof image === "string" ? { kind: "text", text: image } : { kind: "image", ...image });
+      shown.push(typeof image === "string" ? attached(image) : { kind: "image", ...image });
     } else if (part.kind === "file") {
       const isSent = part.sizeBytes <= Math.min(fileBytes, MAX_FILE_BYTES);
       if (isSent) fileBytes -= part.sizeBytes;
-      shown.push({ kind: "text", text: await showFile(blobs, part, isSent) });
+      shown.push(attached(await showFile(blobs, part, isSent)));
     } else if (part.kind === "tool_result" && part.images !== undefined) {
       const images = await Promise.all(part.images.map((image) => showImage(blobs, image, room)));
       const words = images.filter((image) => typeof image === "string").join("");
@@ -61,6 +61,10 @@ async function showParts(blobs: Blobs, { parts }: Message, room: Room): Promise<
     } else shown.push(part as ModelPart);
   }
   return shown;
+}
+
+function attached(text: string): ModelPart {
+  return { kind: "text", text, isAttached: true };
 }
 
 /** The picture, or a word where it is not sent. */

@@ -133,7 +133,9 @@ for (const language of LANGUAGES) {
       await approveNext();
       const { status, stdout, stderr } = await asking;
       expect(status).toBe(0);
-      expect(stderr).toMatch(/^ask: waiting for a human: write_file: change hello\.txt \(parley requests answer req_\w+\)\n$/);
+      expect(stderr).toMatch(
+        /^ask: waiting for a human: write_file: change hello\.txt \(parley requests answer req_\w+\)\n$/,
+      );
       expect(stdout.toString()).toContain("I will write hello.txt.\n");
     });
 
