@@ -132,7 +132,7 @@ module.exports = {
       "nothing inside knows HTTP; a model adapter may speak it to its provider, and a tool to the web",
       {
         path: "^src/",
-        pathNot: `^src/(rpc|client|cli|server|model)/|^src/tool/safe-fetch(-body)?\\.ts$|${test}`,
+        pathNot: `^src/(rpc|client|cli|server|model)/|^src/tool/web/safe-fetch(-body)?\\.ts$|${test}`,
       },
       { path: "^(node:)?(http|https|http2)$|node_modules/(fastify|@fastify)/" },
     ),

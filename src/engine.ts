@@ -10,7 +10,7 @@ import { openTurns } from "./engine/open-turns.ts";
 import { serve } from "./engine/serve.ts";
 import { createLogOutput } from "./log-output.ts";
 import { prepareWaysIn } from "./server/ways-in.ts";
-import { endLeftOvers } from "./tool/processes.ts";
+import { endLeftOvers } from "./tool/process/processes.ts";
 import { recoverTurns } from "./turn/recover.ts";
 
 /** What `startEngine` is told, and what makes it from the environment and flags. */

@@ -1,5 +1,5 @@
 import { assessCommand } from "../../src/permission/assess-command.ts";
-import { createCommands } from "../../src/tool/commands.ts";
+import { createCommands } from "../../src/tool/process/commands.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,8 +1,8 @@
 import Sqlite from "better-sqlite3";
 import { selectNewestMessages, selectStreaming } from "../../src/message/message-store.ts";
 import { selectSession } from "../../src/session/session-store.ts";
-import { selectQueue } from "../../src/turn/queue-store.ts";
-import { selectOpenCalls } from "../../src/turn/tool-call-store.ts";
+import { selectQueue } from "../../src/turn/queue/queue-store.ts";
+import { selectOpenCalls } from "../../src/turn/call/tool-call-store.ts";
 import { selectRunningTurn } from "../../src/turn/turn-store.ts";
 import { historyStore, type StoredHistory } from "../history-store.ts";
 import { count, ms, verdict } from "../row.ts";

@@ -1,5 +1,5 @@
-import { diffOf } from "../tool/file-diff.ts";
-import { textOf } from "../tool/file-text.ts";
+import { diffOf } from "../tool/file/file-diff.ts";
+import { textOf } from "../tool/file/file-text.ts";
 
 /** How a file changed, for people. */
 export interface ChangeDiff {

@@ -1,5 +1,5 @@
 import type { Config } from "../config.ts";
-import { probeSandbox } from "../tool/sandbox-probe.ts";
+import { probeSandbox } from "../tool/sandbox/sandbox-probe.ts";
 import { failed, type Finding, ok, warning } from "./finding.ts";
 
 /** Tries whether the commands of agents can be put into a sandbox on this machine. */

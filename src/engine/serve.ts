@@ -17,7 +17,7 @@ import { createTokenFinder } from "../rpc/interceptors/principal.ts";
 import { registerServices, SERVICES } from "../rpc/services.ts";
 import { createApp } from "../server/app.ts";
 import type { WaysIn } from "../server/ways-in.ts";
-import { forgetOldImports } from "../session/import-store.ts";
+import { forgetOldImports } from "../session/transfer/import-store.ts";
 import { sweepTombstones } from "../session/session-changes.ts";
 import { createSessionDrafts } from "../session/session-draft.ts";
 import { SCHEMA_VERSION } from "../store/migrate.ts";

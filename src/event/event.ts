@@ -3,7 +3,7 @@ import type { Image, JsonObject, Message, Role, ToolOutcome } from "../message/m
 import type { Request } from "../request/request.ts";
 import type { Session } from "../session/session.ts";
 import type { TodoItem } from "../todo/todo.ts";
-import type { QueuedMessage } from "../turn/queued-message.ts";
+import type { QueuedMessage } from "../turn/queue/queued-message.ts";
 import type { Turn, TurnEndReason, TurnError } from "../turn/turn.ts";
 import type { Usage } from "../usage/usage.ts";
 

@@ -1,8 +1,8 @@
 import type { OutputStream } from "../tool/tool.ts";
-import { endProcesses } from "../tool/end-processes.ts";
-import { createHunt } from "../tool/hunt.ts";
-import { type ProcessExit, startProcess } from "../tool/process.ts";
-import { MARK_NAME } from "../tool/process-table.ts";
+import { endProcesses } from "../tool/process/end-processes.ts";
+import { createHunt } from "../tool/process/hunt.ts";
+import { type ProcessExit, startProcess } from "../tool/process/process.ts";
+import { MARK_NAME } from "../tool/process/process-table.ts";
 import { type HookAnswer, MAX_ANSWER_BYTES, parseAnswer } from "./hook-answer.ts";
 import { HookFailed, type HookTarget } from "./hook.ts";
 

@@ -1,6 +1,6 @@
 import type { Scrub } from "../audit/scrub.ts";
 import type { Clock } from "../clock.ts";
-import { markOf } from "../tool/processes.ts";
+import { markOf } from "../tool/process/processes.ts";
 import { askCommand, tellCommand } from "./call-command.ts";
 import { callUrl } from "./call-url.ts";
 import { HOOK_DECISIONS, type HookAnswer, type HookDecision, parseAnswer, toReason } from "./hook-answer.ts";

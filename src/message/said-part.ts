@@ -3,7 +3,7 @@ import { blobNotFound, checkedContentType, type Blob } from "../blob/blob.ts";
 import { readBytes } from "../blob/read-bytes.ts";
 import { writeBytes } from "../blob/write-bytes.ts";
 import { DomainError, invalidField } from "../errors.ts";
-import { imageType } from "../tool/file-text.ts";
+import { imageType } from "../tool/file/file-text.ts";
 import type { Attachment, Part, Role } from "./message.ts";
 
 /** Bytes as a caller gives them: these, or those of a blob. Exactly one is not empty. */

@@ -1,9 +1,9 @@
 import type { Clock } from "../clock.ts";
 import { DomainError } from "../errors.ts";
-import { createDemoModel } from "./demo.ts";
+import { createDemoModel } from "./demo/demo.ts";
 import type { Model } from "./model.ts";
-import { createOpenaiChatModel } from "./openai-chat.ts";
-import type { Proxies } from "./proxies.ts";
+import { createOpenaiChatModel } from "./openai/openai-chat.ts";
+import type { Proxies } from "./openai/proxies.ts";
 
 /** Everything a client depends on. Profiles fit. */
 export interface ModelConfig {

@@ -1,7 +1,7 @@
 import { DomainError } from "../errors.ts";
 import type { StoredSession } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
-import { findCall, type ToolCall } from "../turn/tool-call-store.ts";
+import { findCall, type ToolCall } from "../turn/call/tool-call-store.ts";
 import type { CallDecision } from "./call-decision.ts";
 
 /** A call that was made, with what was decided on it. Throws DomainError `CALL_NOT_FOUND`, `NOT_DECIDED`. */

@@ -13,9 +13,9 @@ import {
 import type { JsonObject } from "../message/message.ts";
 import type { ModelMessage } from "../model/model.ts";
 import type { OfferedTool } from "../tool/tool.ts";
-import { estimateMessage, estimateTokens, estimateTool } from "../turn/estimate-tokens.ts";
-import { lookAtContext, type LookDeps } from "../turn/look-at-context.ts";
-import type { Instruction, InstructionSource as Source } from "../turn/model-context.ts";
+import { estimateMessage, estimateTokens, estimateTool } from "../turn/context/estimate-tokens.ts";
+import { lookAtContext, type LookDeps } from "../turn/context/look-at-context.ts";
+import type { Instruction, InstructionSource as Source } from "../turn/context/model-context.ts";
 import { roleToProto, structOf } from "./message-proto.ts";
 import { readPage } from "./page.ts";
 

@@ -12,7 +12,7 @@ import type { Profiles } from "../profile/profile.ts";
 import type { RequestChange } from "../request/request-changes.ts";
 import { requestTopic, type WatchRequestsDeps } from "../request/watch-requests.ts";
 import type { StoredSession } from "../session/session-store.ts";
-import { sessionTopic, type WatchedSession, type WatchSessionsDeps } from "../session/watch-sessions.ts";
+import { sessionTopic, type WatchedSession, type WatchSessionsDeps } from "../session/list/watch-sessions.ts";
 import { requestToProto } from "./request-proto.ts";
 import { filterFromProto } from "./session-filter-proto.ts";
 import { sessionToProto } from "./session-proto.ts";

@@ -16,7 +16,7 @@ import {
   type SessionFilter,
   type SessionOrder,
   type SessionPlace,
-} from "../session/list-sessions.ts";
+} from "../session/list/list-sessions.ts";
 import { getSession } from "../session/session-store.ts";
 import { roleToProto, rolesFromProto } from "./message-proto.ts";
 import { MAX_PAGE_BYTES, readPage } from "./page.ts";

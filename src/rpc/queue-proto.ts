@@ -7,8 +7,8 @@ import {
   type QueuedMessage as QueuedMessageProto,
 } from "../../gen/ts/parley/v1/queue_pb.ts";
 import type { Part } from "../message/message.ts";
-import type * as domain from "../turn/queued-message.ts";
-import type { QueuedMessage } from "../turn/queued-message.ts";
+import type * as domain from "../turn/queue/queued-message.ts";
+import type { QueuedMessage } from "../turn/queue/queued-message.ts";
 import { partToProto } from "./message-proto.ts";
 
 const KINDS: Readonly<Record<domain.QueuedKind, QueuedKind>> = {

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type SandboxInfoSchema, SandboxMode } from "../../gen/ts/parley/v1/engine_service_pb.ts";
-import type { SandboxMode as Mode, SandboxState } from "../tool/sandbox.ts";
+import type { SandboxMode as Mode, SandboxState } from "../tool/sandbox/sandbox.ts";
 
 const MODES: Readonly<Record<Mode, SandboxMode>> = {
   required: SandboxMode.REQUIRED,

@@ -1,5 +1,5 @@
 import type { SessionFilter as SessionFilterProto } from "../../gen/ts/parley/v1/engine_service_pb.ts";
-import type { SessionFilter } from "../session/list-sessions.ts";
+import type { SessionFilter } from "../session/list/list-sessions.ts";
 import { canonicalWorkspace } from "../workspace/workspace.ts";
 import { sessionStatesFromProto } from "./session-proto.ts";
 

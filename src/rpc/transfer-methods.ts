@@ -2,9 +2,9 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { SessionService } from "../../gen/ts/parley/v1/session_service_pb.ts";
 import type { Profiles } from "../profile/profile.ts";
 import { batchDelete, type BatchDeleteDeps } from "../session/batch-delete.ts";
-import { exportSessions } from "../session/export-sessions.ts";
-import { forkSession, type ForkSessionDeps } from "../session/fork-session.ts";
-import { importSessions, type ImportSessionsDeps } from "../session/import-sessions.ts";
+import { exportSessions } from "../session/transfer/export-sessions.ts";
+import { forkSession, type ForkSessionDeps } from "../session/history/fork-session.ts";
+import { importSessions, type ImportSessionsDeps } from "../session/transfer/import-sessions.ts";
 import { actorOf } from "./actor.ts";
 import { sessionToProto } from "./session-proto.ts";
 

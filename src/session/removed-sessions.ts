@@ -1,6 +1,6 @@
 import { delay, systemClock, type Clock } from "../clock.ts";
 import type { Database, Statement } from "../store/database.ts";
-import { nextRangePiece } from "./removed-ranges.ts";
+import { nextRangePiece } from "./history/removed-ranges.ts";
 
 /** Rows removed in one transaction: small enough that nobody who streams notices. */
 const ROWS_AT_ONCE = 500;

@@ -15,7 +15,7 @@ import {
   setDraftEnd,
 } from "./draft-store.ts";
 import type { NewSession } from "./draft-store.ts";
-import { HistoryChanged, type History } from "./history.ts";
+import { HistoryChanged, type History } from "./history/history.ts";
 import type { RemovedSessions } from "./removed-sessions.ts";
 
 export interface SessionDraftsDeps {

@@ -3,8 +3,8 @@ import { asksFor, hangsAfter, says } from "../../test/helpers/scripted-model.ts"
 import { deaf, setUp } from "../../test/helpers/turn-engine.ts";
 import { appendMessage } from "../message/append-message.ts";
 import type { Message } from "../message/message.ts";
-import { followUp } from "../turn/queue.ts";
-import { steer } from "../turn/steer.ts";
+import { followUp } from "../turn/queue/queue.ts";
+import { steer } from "../turn/queue/steer.ts";
 import { createSession } from "./create-session.ts";
 import { takeSnapshot, type Snapshot } from "./snapshot.ts";
 

@@ -19,8 +19,8 @@ import {
 import type { Database, Query, Row } from "../store/database.ts";
 import { selectTodos, todosFromRow, type TodoRow } from "../todo/todo-store.ts";
 import type { TodoItem } from "../todo/todo.ts";
-import { queuedFromRow, selectQueue, type QueuedRow, type StoredQueued } from "../turn/queue-store.ts";
-import { callFromRow, selectOpenCalls, type CallRow, type ToolCall } from "../turn/tool-call-store.ts";
+import { queuedFromRow, selectQueue, type QueuedRow, type StoredQueued } from "../turn/queue/queue-store.ts";
+import { callFromRow, selectOpenCalls, type CallRow, type ToolCall } from "../turn/call/tool-call-store.ts";
 import { selectRunningTurn, turnFromRow, type StoredTurn, type TurnRow } from "../turn/turn-store.ts";
 import { getSession, selectSession, sessionFromRow, type SessionRow, type StoredSession } from "./session-store.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { demoTitle } from "../model/demo-title.ts";
+import { demoTitle } from "../model/demo/demo-title.ts";
 import { cleanTitle, firstWords, MAX_TITLE } from "./title.ts";
 
 test.each([

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from "../message/message.ts";
-import { checkNames, findText, readText } from "./file-arguments.ts";
+import { checkNames, findText, readText } from "./file/file-arguments.ts";
 import type { HumanQuestion, QuestionOption, WaitingTool } from "./tool.ts";
 
 const ASK_HUMAN = "ask_human";

@@ -1,5 +1,5 @@
 import type { JsonObject } from "../message/message.ts";
-import { checkNames, readText } from "./file-arguments.ts";
+import { checkNames, readText } from "./file/file-arguments.ts";
 import type { WaitingTool } from "./tool.ts";
 
 export const RUN_AGENT = "run_agent";

@@ -6,8 +6,8 @@ import { addSessionUsage, type StoredSession } from "../session/session-store.ts
 import type { Statement } from "../store/database.ts";
 import { addUsage, type Usage } from "../usage/usage.ts";
 import type { Answer } from "./answer.ts";
-import { insertCall } from "./tool-call-store.ts";
-import { callsOf } from "./transcript.ts";
+import { insertCall } from "./call/tool-call-store.ts";
+import { callsOf } from "./context/transcript.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import { setTurnUsage, type StoredTurn } from "./turn-store.ts";
 import type { TurnError } from "./turn.ts";

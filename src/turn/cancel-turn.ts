@@ -1,6 +1,6 @@
 import { DomainError } from "../errors.ts";
 import { getSession } from "../session/session-store.ts";
-import type { KilledProcess, Processes } from "../tool/processes.ts";
+import type { KilledProcess, Processes } from "../tool/process/processes.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import type { TurnRunner } from "./turn-runner.ts";
 import { getTurn, setCancelling, type StoredTurn } from "./turn-store.ts";

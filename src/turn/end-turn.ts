@@ -4,11 +4,11 @@ import { getSession, handOver, setIdle, type StoredSession } from "../session/se
 import { joinFacts, NO_FACTS, type Facts } from "../event/facts.ts";
 import { ClaimLost } from "../store/database.ts";
 import type { Closing } from "./answer-log.ts";
-import { closeCalls } from "./close-calls.ts";
+import { closeCalls } from "./call/close-calls.ts";
 import type { TurnEnd } from "./turn.ts";
 import { openTurn } from "./open-turn.ts";
-import { queueJoined, queueLeft } from "./queue-events.ts";
-import { claimQueue, deleteQueued, listQueued, moveToFollowUps, type StoredQueued } from "./queue-store.ts";
+import { queueJoined, queueLeft } from "./queue/queue-events.ts";
+import { claimQueue, deleteQueued, listQueued, moveToFollowUps, type StoredQueued } from "./queue/queue-store.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import { getTurn, setTurnEnded, type StoredTurn } from "./turn-store.ts";
 

@@ -14,7 +14,7 @@ import {
   type Closing,
   type ModelCall,
 } from "./answer-log.ts";
-import { buildContext, toModelRequest } from "./model-context.ts";
+import { buildContext, toModelRequest } from "./context/model-context.ts";
 import type { TurnEnd } from "./turn.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import { setTurnSteps, type StoredTurn } from "./turn-store.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { Budget } from "./budget.ts";
+import type { Budget } from "./limit/budget.ts";
 import { nextStep, type TurnView } from "./next-step.ts";
-import type { CallState, ToolCall } from "./tool-call-store.ts";
+import type { CallState, ToolCall } from "./call/tool-call-store.ts";
 import { DEFAULT_LIMITS } from "./turn.ts";
 
 const asked: TurnView["lastMessage"] = { role: "user", status: "complete", parts: [{ kind: "text", text: "hi" }] };

@@ -1,10 +1,10 @@
 import type { StoredMessage } from "../message/message-store.ts";
 import type { Request } from "../request/request.ts";
-import { isAtWork, type AgentCall } from "./agent-calls.ts";
-import { findReached, type Budget, type ReachedLimit } from "./budget.ts";
-import { endOfLimit, isGranted, reachedOf } from "./limit-words.ts";
-import type { StoredQueued } from "./queue-store.ts";
-import type { ToolCall } from "./tool-call-store.ts";
+import { isAtWork, type AgentCall } from "./agents/agent-calls.ts";
+import { findReached, type Budget, type ReachedLimit } from "./limit/budget.ts";
+import { endOfLimit, isGranted, reachedOf } from "./limit/limit-words.ts";
+import type { StoredQueued } from "./queue/queue-store.ts";
+import type { ToolCall } from "./call/tool-call-store.ts";
 import type { Turn, TurnEnd } from "./turn.ts";
 
 /** All that decides what a turn does next, as the store has it. */

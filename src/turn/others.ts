@@ -1,4 +1,4 @@
-import { isAsked, type ToolCall } from "./tool-call-store.ts";
+import { isAsked, type ToolCall } from "./call/tool-call-store.ts";
 import type { StoredTurn } from "./turn-store.ts";
 
 /** It waits for others, or what they said has come and was not taken up. */

@@ -6,13 +6,13 @@ import { findSession, type StoredSession } from "../session/session-store.ts";
 import { MAX_LEVELS } from "../session/waiting-on.ts";
 import type { Database, Statement } from "../store/database.ts";
 import { joinFacts, NO_FACTS } from "../event/facts.ts";
-import { auditOfEnd } from "./call-audit.ts";
+import { auditOfEnd } from "./call/call-audit.ts";
 import { hasAskedOthers } from "./others.ts";
-import { UNKNOWN_RESULT, withPrinted } from "./call-results.ts";
+import { UNKNOWN_RESULT, withPrinted } from "./call/call-results.ts";
 import { endTurn } from "./end-turn.ts";
 import type { TurnEnd } from "./turn.ts";
-import { listCalls } from "./tool-call-store.ts";
-import { toolCallEnded } from "./call-end.ts";
+import { listCalls } from "./call/tool-call-store.ts";
+import { toolCallEnded } from "./call/call-end.ts";
 import type { TurnDeps } from "./turn-deps.ts";
 import type { TurnRunner } from "./turn-runner.ts";
 import {

@@ -4,10 +4,10 @@ import type { CallDecision } from "../permission/call-decision.ts";
 import type { Request } from "../request/request.ts";
 import { setTurnState, type StoredSession } from "../session/session-store.ts";
 import type { Database } from "../store/database.ts";
-import { auditOfDecision } from "./call-audit.ts";
-import { deniedResult, resultOfQuestion } from "./call-results.ts";
-import { findCall, setCallDecision } from "./tool-call-store.ts";
-import { toolCallEnded } from "./call-end.ts";
+import { auditOfDecision } from "./call/call-audit.ts";
+import { deniedResult, resultOfQuestion } from "./call/call-results.ts";
+import { findCall, setCallDecision } from "./call/tool-call-store.ts";
+import { toolCallEnded } from "./call/call-end.ts";
 import { setTurnGoingOn } from "./turn-store.ts";
 
 /** What the end of a request means for the turn that waits for it: it goes on. */

@@ -7,7 +7,7 @@ import { createRequestBells } from "../request/request-bells.ts";
 import { createRemovedSessions } from "../session/removed-sessions.ts";
 import { getSession } from "../session/session-store.ts";
 import type { Tool, ToolResult } from "../tool/tool.ts";
-import { toTranscript } from "./transcript.ts";
+import { toTranscript } from "./context/transcript.ts";
 import { getTurn, setCancelling } from "./turn-store.ts";
 import { DEFAULT_LIMITS } from "./turn.ts";
 

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ApprovalMode, PermissionScope, SandboxMode } from "../../src/client/client.ts";
-import { probeSandbox } from "../../src/tool/sandbox-probe.ts";
+import { probeSandbox } from "../../src/tool/sandbox/sandbox-probe.ts";
 import { useGate } from "./gate-world.ts";
 
 const machine = await probeSandbox({ path: "/usr/local/bin:/usr/bin:/bin", hasNetwork: false });

@@ -9,7 +9,7 @@ import {
   RuleEffect,
   TurnEndReason,
 } from "../../src/client/client.ts";
-import { readMark } from "../../src/tool/process-table.ts";
+import { readMark } from "../../src/tool/process/process-table.ts";
 import { ownSeconds, processesOf, processesWith, untilThere } from "../faults/commands.ts";
 import { BYPASSES } from "../security/bypasses.ts";
 import { makeLinksOut } from "../security/links-out.ts";

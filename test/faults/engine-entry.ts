@@ -9,7 +9,7 @@ import { readConfig } from "../../src/config.ts";
 import { type EngineParts, startEngine } from "../../src/engine.ts";
 import { installShutdown } from "../../src/server/shutdown.ts";
 import type { Tool } from "../../src/tool/tool.ts";
-import { createWriteFileTool } from "../../src/tool/write-file.ts";
+import { createWriteFileTool } from "../../src/tool/file/write-file.ts";
 import type { AroundChange } from "../../src/workspace/file-change.ts";
 import { createFiles } from "../../src/workspace/files.ts";
 import { createPathGuard } from "../../src/workspace/path-guard.ts";

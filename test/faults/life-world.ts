@@ -13,12 +13,12 @@ import { ModelError, type Model, type ModelEvent } from "../../src/model/model.t
 import { createProfiles } from "../../src/profile/profile.ts";
 import { encodePayload, entryToProto } from "../../src/rpc/event-codec.ts";
 import { snapshotToProto } from "../../src/rpc/snapshot-proto.ts";
-import { clearHistory } from "../../src/session/clear-history.ts";
+import { clearHistory } from "../../src/session/history/clear-history.ts";
 import { createSession } from "../../src/session/create-session.ts";
 import { deleteSession } from "../../src/session/delete-session.ts";
-import { forkSession } from "../../src/session/fork-session.ts";
+import { forkSession } from "../../src/session/history/fork-session.ts";
 import { createRemovedSessions } from "../../src/session/removed-sessions.ts";
-import { rewindSession } from "../../src/session/rewind-session.ts";
+import { rewindSession } from "../../src/session/history/rewind-session.ts";
 import { createSessionDrafts } from "../../src/session/session-draft.ts";
 import { takeSnapshot, type Snapshot } from "../../src/session/snapshot.ts";
 import type { Database, Transaction } from "../../src/store/database.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { createFetchUrlTool } from "../../src/tool/fetch-url.ts";
-import { publicWeb } from "../../src/tool/safe-fetch.ts";
-import { refuseAddress } from "../../src/tool/web-address.ts";
-import { readWebUrl } from "../../src/tool/web-url.ts";
+import { createFetchUrlTool } from "../../src/tool/web/fetch-url.ts";
+import { publicWeb } from "../../src/tool/web/safe-fetch.ts";
+import { refuseAddress } from "../../src/tool/web/web-address.ts";
+import { readWebUrl } from "../../src/tool/web/web-url.ts";
 import { CLOSED_ADDRESSES, CLOSED_URLS, OPEN_ADDRESSES, REFUSED_URLS } from "./addresses.ts";
 
 const closed = Object.entries(CLOSED_ADDRESSES).flatMap(([what, addresses]) =>

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from "vitest";
 import type { MockServerOptions } from "@copilotkit/aimock";
 import { systemClock } from "../../src/clock.ts";
 import type { ModelEvent, ModelPart, ModelRequest } from "../../src/model/model.ts";
-import { createOpenaiChatModel } from "../../src/model/openai-chat.ts";
+import { createOpenaiChatModel } from "../../src/model/openai/openai-chat.ts";
 import { callModel } from "../../src/model/retry.ts";
 import { startAimock } from "../helpers/aimock.ts";
 import { collect, textOf } from "../helpers/collect.ts";
