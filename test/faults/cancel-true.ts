@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { TurnEndReason } from "../../src/client/client.ts";
-import { ownSeconds, processesWith, startCommandWorld, untilThere } from "./commands.ts";
+import { ownSeconds, processesWith, startCommandWorld, untilLeft, untilThere } from "./commands.ts";
 import { control, cost, type Figure, none } from "./figure.ts";
 
 export interface CancelTrueResult {
@@ -58,6 +58,7 @@ export async function leftByGroup(): Promise<number> {
   const gone = new Promise((resolve) => shell.once("exit", resolve));
   process.kill(-(shell.pid ?? 0), "SIGKILL");
   await gone;
+  await untilLeft(`sleep ${seconds}`, 1);
   const left = processesWith(`sleep ${seconds}`);
   for (const pid of left) process.kill(pid, "SIGKILL");
   return left.length;

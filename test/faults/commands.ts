@@ -112,6 +112,12 @@ export async function untilThere(command: string, count: number, limitMs = 120_0
   }
 }
 
+/** Resolves when no more than so many of them are left: who was told to end is there for a moment more. */
+export async function untilLeft(command: string, count: number, limitMs = 120_000): Promise<void> {
+  const startedAt = performance.now();
+  while (processesOf(command).length > count && performance.now() - startedAt < limitMs) await pause(20);
+}
+
 /** A number of seconds that no other test sleeps. */
 export function ownSeconds(): string {
   return `${3000 + Math.floor(Math.random() * 1000)}.${process.pid}${Math.floor(Math.random() * 1_000_000)}`;
