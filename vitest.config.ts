@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    globalSetup: "test/helpers/temporary-folder.ts",
     pool: "forks",
     maxWorkers: 2,
     // No test asserts how fast the machine is: these are only there so that a hang ends, and is one after minutes, too.
