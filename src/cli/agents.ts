@@ -3,7 +3,7 @@ import { toJsonString } from "@bufbuild/protobuf";
 import { type AgentDefinition, AgentDefinitionSchema, AgentSource, type Client } from "../client/client.ts";
 import type { Context } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
-import { formatTable } from "./format.ts";
+import { formatTable } from "./view/format.ts";
 import type { Output } from "./output.ts";
 
 /**

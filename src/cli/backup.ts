@@ -9,7 +9,7 @@ import { readDataDir } from "../config.ts";
 import { DomainError } from "../errors.ts";
 import type { Context } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
-import { formatBytes } from "./format.ts";
+import { formatBytes } from "./view/format.ts";
 import { findRunning } from "./running-engine.ts";
 
 /** As long as a very large store on a slow disk takes. */

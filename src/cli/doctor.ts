@@ -7,7 +7,7 @@ import type { StoredEvent } from "../doctor/log-checks.ts";
 import { checkSandbox } from "../doctor/sandbox-check.ts";
 import type { Context } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
-import { formatTable } from "./format.ts";
+import { formatTable } from "./view/format.ts";
 
 /** Says how everything in the data directory is, and whether commands can be put into a sandbox; 1 where something is broken. */
 export async function doctor(context: Context): Promise<ExitCode> {

@@ -7,7 +7,7 @@ import type { Context } from "./context.ts";
 import { engineLogFile, findTail } from "./engine-log.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { onInterrupt } from "./interrupt.ts";
-import { logLine } from "./log-line.ts";
+import { logLine } from "./view/log-line.ts";
 
 const POLL_MS = 200;
 

@@ -4,7 +4,7 @@ import { systemClock } from "../clock.ts";
 import { readDataDir } from "../config.ts";
 import type { Context } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
-import { formatBytes, formatCount } from "./format.ts";
+import { formatBytes, formatCount } from "./view/format.ts";
 
 /** Puts a backup in the place of the data directory's store. The engine must be stopped. */
 export async function restore(context: Context, folder: string): Promise<ExitCode> {

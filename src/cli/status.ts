@@ -10,7 +10,7 @@ import {
 } from "../client/client.ts";
 import type { Context } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
-import { formatBytes, formatCount, formatSpan, formatTable } from "./format.ts";
+import { formatBytes, formatCount, formatSpan, formatTable } from "./view/format.ts";
 
 /** An engine that does not tell its state by then is not well. */
 const TIMEOUT_MS = 10_000;

@@ -9,11 +9,11 @@ import {
 import type { Context } from "./context.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { UsageError } from "./failure.ts";
-import { tellState } from "./follow-state.ts";
+import { tellState } from "./view/follow-state.ts";
 import { onInterrupt } from "./interrupt.ts";
-import { createLiveView } from "./live-view.ts";
+import { createLiveView } from "./view/live-view.ts";
 import { resolveSession } from "./session-ref.ts";
-import { createSessionView, type SessionView } from "./session-view.ts";
+import { createSessionView, type SessionView } from "./view/session-view.ts";
 
 export interface WatchOptions {
   readonly afterSeq?: bigint;

@@ -3,7 +3,7 @@ import { AuditEntrySchema, type Client } from "../../client/client.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { onInterrupt } from "../interrupt.ts";
-import { writePieces } from "../write-pieces.ts";
+import { writePieces } from "../view/write-pieces.ts";
 import { type EntryOptions, readEntries } from "./entries.ts";
 
 /** JSON lines, the newest entry first; to stdout unless a file is named. */

@@ -3,7 +3,7 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type AuditEntry, AuditEntrySchema } from "../../client/client.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { formatTable, formatTime } from "../format.ts";
+import { formatTable, formatTime } from "../view/format.ts";
 import type { Output } from "../output.ts";
 import { type EntryOptions, readEntries } from "./entries.ts";
 

@@ -1,8 +1,8 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Client, type Event, followSession, type Session } from "../../client/client.ts";
-import { createAgentView } from "../agent-view.ts";
+import { createAgentView } from "../view/agent-view.ts";
 import type { Output } from "../output.ts";
-import type { Page } from "../page.ts";
+import type { Page } from "../view/page.ts";
 import { tryAgain } from "../try-again.ts";
 
 /** Follows the agents that a session's turn starts, each in its own session, until its turn is over. */

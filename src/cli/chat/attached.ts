@@ -1,7 +1,7 @@
 import { type ChatCommand, list } from "./command.ts";
 import type { Chat } from "./state.ts";
 import { attachAs, attachFile } from "../attach-file.ts";
-import { formatBytes } from "../format.ts";
+import { formatBytes } from "../view/format.ts";
 
 async function attach(chat: Chat, argument: string): Promise<void> {
   if (argument === "none") chat.attached = [];

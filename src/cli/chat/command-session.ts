@@ -3,7 +3,7 @@ import type { Session } from "../../client/client.ts";
 import { type ChatCommand, list, needed, roomOf, toNumber } from "./command.ts";
 import { enterRoom, leaveRoom } from "./room.ts";
 import type { Chat } from "./state.ts";
-import { formatSpan, formatTable } from "../format.ts";
+import { formatSpan, formatTable } from "../view/format.ts";
 import { resolveSession } from "../session-ref.ts";
 import { stateWord } from "../sessions/list.ts";
 import { shorten } from "../terminal/width.ts";

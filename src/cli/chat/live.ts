@@ -16,7 +16,7 @@ import { openDesk } from "../answering/open-desk.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { failureOf } from "../failure.ts";
-import { createPage } from "../page.ts";
+import { createPage } from "../view/page.ts";
 import { createStatusLabel } from "../terminal/spinner.ts";
 import { openTypedHistory, type TypedHistory } from "../terminal/typed-history.ts";
 

@@ -11,9 +11,9 @@ import {
 import type { Chat, ChatOptions, NextSession, Room } from "./state.ts";
 import type { Context } from "../context.ts";
 import { modeOf } from "../permissions/words.ts";
-import { turnEndLine } from "../session-lines.ts";
+import { turnEndLine } from "../view/session-lines.ts";
 import { resolveSession } from "../session-ref.ts";
-import type { SessionView } from "../session-view.ts";
+import type { SessionView } from "../view/session-view.ts";
 
 /** What the sessions that a chat makes begin with. */
 export function nextSession({ profile = "", agent = "", model = "", workspace, mode }: ChatOptions): NextSession {

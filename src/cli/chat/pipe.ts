@@ -8,7 +8,7 @@ import type { Chat, ChatOptions } from "./state.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { onInterrupt } from "../interrupt.ts";
-import { createPage } from "../page.ts";
+import { createPage } from "../view/page.ts";
 
 /** One line after the other, each when the turn before it is over. */
 export async function chatInPipe(context: Context, client: Client, options: ChatOptions): Promise<ExitCode> {

@@ -13,10 +13,10 @@ import type { Chat, Room } from "./state.ts";
 import { createChatTurns } from "./turns.ts";
 import { tellAsked } from "../requests/tell-asked.ts";
 import { modeText } from "../permissions/words.ts";
-import { tellState } from "../follow-state.ts";
-import { createSessionFacts, type SessionFacts } from "../session-facts.ts";
+import { tellState } from "../view/follow-state.ts";
+import { createSessionFacts, type SessionFacts } from "../view/session-facts.ts";
 import { tryAgain } from "../try-again.ts";
-import { createSessionView } from "../session-view.ts";
+import { createSessionView } from "../view/session-view.ts";
 
 /** How much of what was said before is shown again. */
 const SHOWN = 20;

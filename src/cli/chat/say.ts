@@ -3,7 +3,7 @@ import { reasonOf, type Turn } from "../../client/client.ts";
 import { enterNewRoom } from "./room.ts";
 import type { Chat, Room } from "./state.ts";
 import type { AttachedFile } from "../attach-file.ts";
-import { checkSaidBytes } from "../said-text.ts";
+import { checkSaidBytes } from "../view/said-text.ts";
 import { tryAgain } from "../try-again.ts";
 
 export const textPart = (text: string) => ({ content: { case: "text" as const, value: text } });

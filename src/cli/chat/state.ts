@@ -4,11 +4,11 @@ import type { ChatTurns } from "./turns.ts";
 import type { AttachedFile } from "../attach-file.ts";
 import type { Desk } from "../answering/desk.ts";
 import type { Context } from "../context.ts";
-import type { Page } from "../page.ts";
+import type { Page } from "../view/page.ts";
 import type { ModeWord } from "../permissions/names.ts";
-import type { SessionFacts } from "../session-facts.ts";
+import type { SessionFacts } from "../view/session-facts.ts";
 import type { ChangedTurn } from "../sessions/changed-turns.ts";
-import type { SessionView } from "../session-view.ts";
+import type { SessionView } from "../view/session-view.ts";
 
 export interface ChatOptions {
   readonly session?: string;

@@ -2,7 +2,7 @@ import { waitingLine } from "./command-queue.ts";
 import type { Chat } from "./state.ts";
 import { ApprovalMode } from "../../client/client.ts";
 import { modeWord } from "../permissions/words.ts";
-import { formatCount, formatSpan } from "../format.ts";
+import { formatCount, formatSpan } from "../view/format.ts";
 
 const MAX_WAITING = 4;
 

@@ -10,7 +10,7 @@ import {
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { NotThereError, UsageError } from "../failure.ts";
-import { formatTime } from "../format.ts";
+import { formatTime } from "../view/format.ts";
 import { resolveSession } from "../session-ref.ts";
 import { decisionWord, riskWord, ruleText } from "./words.ts";
 

@@ -4,7 +4,7 @@ import { durationFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Client, PermissionScope, type Rule, RuleEffect, RuleSchema } from "../../client/client.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { formatSpan, formatTable } from "../format.ts";
+import { formatSpan, formatTable } from "../view/format.ts";
 import type { Output } from "../output.ts";
 import { resolveSession } from "../session-ref.ts";
 import { ruleText, scopeWord } from "./words.ts";

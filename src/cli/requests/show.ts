@@ -4,7 +4,7 @@ import { type Permission, type Request, RequestSchema, RequestState } from "../.
 import { callHead, callRows } from "../answering/call-lines.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { formatTime } from "../format.ts";
+import { formatTime } from "../view/format.ts";
 import type { Output } from "../output.ts";
 import { riskWord, ruleText } from "../permissions/words.ts";
 import { findRequest } from "./find.ts";

@@ -5,7 +5,7 @@ import { guardSilence } from "../../client/silence.ts";
 import { systemClock } from "../../clock.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { tellState } from "../follow-state.ts";
+import { tellState } from "../view/follow-state.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { callOf, requestLine } from "./lines.ts";
 import { priorityName } from "./words.ts";

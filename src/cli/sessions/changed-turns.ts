@@ -2,7 +2,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Client, type Message, type RevertedFile, RevertOutcome, Role, type Turn } from "../../client/client.ts";
 import { wholeMessage } from "../../client/transcript.ts";
 import { UsageError } from "../failure.ts";
-import { formatSpan } from "../format.ts";
+import { formatSpan } from "../view/format.ts";
 import type { Output } from "../output.ts";
 import { shorten } from "../terminal/width.ts";
 import { askRevert } from "./revert-files.ts";

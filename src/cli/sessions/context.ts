@@ -8,7 +8,7 @@ import {
 } from "../../client/client.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { formatCount, formatTable } from "../format.ts";
+import { formatCount, formatTable } from "../view/format.ts";
 import { resolveSession } from "../session-ref.ts";
 import { shorten } from "../terminal/width.ts";
 

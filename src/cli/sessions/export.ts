@@ -1,12 +1,12 @@
 import type { Client } from "../../client/client.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { formatBytes } from "../format.ts";
+import { formatBytes } from "../view/format.ts";
 import { findBlobs, saveBlobs } from "./blobs-beside.ts";
 import { onInterrupt } from "../interrupt.ts";
-import { createProgress } from "../progress.ts";
+import { createProgress } from "../view/progress.ts";
 import { resolveSessions } from "../session-ref.ts";
-import { writePieces } from "../write-pieces.ts";
+import { writePieces } from "../view/write-pieces.ts";
 
 export interface ExportOptions {
   /** A file; stdout unless given. */

@@ -5,11 +5,11 @@ import { ImportSessionsResponseSchema } from "../../client/client.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { UsageError } from "../failure.ts";
-import { formatCount } from "../format.ts";
+import { formatCount } from "../view/format.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { uploadBlobs } from "./blobs-beside.ts";
 import { cutIntoBlobs } from "./import-pieces.ts";
-import { createProgress } from "../progress.ts";
+import { createProgress } from "../view/progress.ts";
 
 /** A large file takes its time, all of it in one transaction. */
 const TIMEOUT_MS = 3_600_000;

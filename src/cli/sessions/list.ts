@@ -3,7 +3,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Client, type Session, SessionOrder, SessionSchema, SessionState } from "../../client/client.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { formatSpan, formatTable } from "../format.ts";
+import { formatSpan, formatTable } from "../view/format.ts";
 import type { Output } from "../output.ts";
 import { resolveSession } from "../session-ref.ts";
 import { shorten } from "../terminal/width.ts";

@@ -3,7 +3,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Role, type SearchHit, SearchHitSchema } from "../../client/client.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { formatSpan } from "../format.ts";
+import { formatSpan } from "../view/format.ts";
 import { resolveSession } from "../session-ref.ts";
 
 const DEFAULT_LIMIT = 20;

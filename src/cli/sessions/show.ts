@@ -11,10 +11,10 @@ import {
 import { wholeMessage } from "../../client/transcript.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { formatCount, formatTime } from "../format.ts";
+import { formatCount, formatTime } from "../view/format.ts";
 import { resolveSession } from "../session-ref.ts";
-import { createSessionView } from "../session-view.ts";
-import { todoLines } from "../todo-lines.ts";
+import { createSessionView } from "../view/session-view.ts";
+import { todoLines } from "../view/todo-lines.ts";
 import { stateWord } from "./list.ts";
 
 const PAGE = 1000;

@@ -3,7 +3,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Access_Scope, type Client, type Token, TokenSchema } from "../../client/client.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { formatSpan, formatTable } from "../format.ts";
+import { formatSpan, formatTable } from "../view/format.ts";
 
 const PAGE_SIZE = 1000;
 

@@ -1,10 +1,10 @@
-import { type Event, type Session, type ToolResult, type TurnEnded, TurnEndReason } from "../client/client.ts";
+import { type Event, type Session, type ToolResult, type TurnEnded, TurnEndReason } from "../../client/client.ts";
 import { callLines, type ShownCall } from "./call-view.ts";
 import { formatCount } from "./format.ts";
-import type { Output } from "./output.ts";
+import type { Output } from "../output.ts";
 import type { Page } from "./page.ts";
 import { turnEndText } from "./session-lines.ts";
-import { shorten, widthOf } from "./terminal/width.ts";
+import { shorten, widthOf } from "../terminal/width.ts";
 
 /** So many calls of an agent are shown; the rest are counted, as what it comes to is the result of its own call. */
 const MAX_CALLS = 12;

@@ -1,10 +1,10 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { EventSchema, SessionSchema, ToolCallState, TurnEndReason } from "../client/client.ts";
+import { EventSchema, SessionSchema, ToolCallState, TurnEndReason } from "../../client/client.ts";
 import { createAgentView } from "./agent-view.ts";
-import type { Output } from "./output.ts";
+import type { Output } from "../output.ts";
 import { createPage } from "./page.ts";
-import { createStyle } from "./terminal/style.ts";
+import { createStyle } from "../terminal/style.ts";
 
 type Payload = MessageInitShape<typeof EventSchema>["payload"];
 

@@ -1,4 +1,4 @@
-import type { Context } from "./context.ts";
+import type { Context } from "../context.ts";
 import { formatBytes } from "./format.ts";
 
 /** How much has gone over the wire, for a human who waits. */

@@ -1,6 +1,6 @@
-import type { Output } from "./output.ts";
-import { createSpinner, type Spinner } from "./terminal/spinner.ts";
-import { wrapWords } from "./terminal/wrap-words.ts";
+import type { Output } from "../output.ts";
+import { createSpinner, type Spinner } from "../terminal/spinner.ts";
+import { wrapWords } from "../terminal/wrap-words.ts";
 
 /** Blocks of text under each other, one empty line between two of different kinds. Text may come in pieces. */
 export interface Page {

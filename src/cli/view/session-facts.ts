@@ -5,7 +5,7 @@ import {
   QueuedKind,
   type Session,
   type Usage,
-} from "../client/client.ts";
+} from "../../client/client.ts";
 
 /** What a human wants to know of a session at a glance, kept up with its events. */
 export interface SessionFacts {

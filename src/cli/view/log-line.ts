@@ -1,5 +1,5 @@
-import type { Style } from "./terminal/style.ts";
-import { visibleLine } from "./terminal/visible.ts";
+import type { Style } from "../terminal/style.ts";
+import { visibleLine } from "../terminal/visible.ts";
 
 const LEVELS: Readonly<Record<number, string>> = {
   10: "trace",

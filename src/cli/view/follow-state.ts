@@ -1,6 +1,6 @@
-import type { FollowState } from "../client/client.ts";
-import type { Context } from "./context.ts";
-import { failureOf } from "./failure.ts";
+import type { FollowState } from "../../client/client.ts";
+import type { Context } from "../context.ts";
+import { failureOf } from "../failure.ts";
 
 /** A restart of the engine takes less; nobody needs to be told of a hiccup. */
 const TELL_AFTER_FAILURES = 3;

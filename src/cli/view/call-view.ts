@@ -1,10 +1,10 @@
-import { type FileChanged, FileChangeKind, type ToolResult, ToolCallState } from "../client/client.ts";
-import { callText } from "./answering/call-lines.ts";
-import { readJsonObject } from "./answering/json-object.ts";
-import type { Output } from "./output.ts";
-import { diffLines } from "./terminal/diff-lines.ts";
-import { shorten, widthOf } from "./terminal/width.ts";
-import { firstRowsOf } from "./terminal/wrap.ts";
+import { type FileChanged, FileChangeKind, type ToolResult, ToolCallState } from "../../client/client.ts";
+import { callText } from "../answering/call-lines.ts";
+import { readJsonObject } from "../answering/json-object.ts";
+import type { Output } from "../output.ts";
+import { diffLines } from "../terminal/diff-lines.ts";
+import { shorten, widthOf } from "../terminal/width.ts";
+import { firstRowsOf } from "../terminal/wrap.ts";
 
 export interface ShownCall {
   readonly name: string;

@@ -1,4 +1,4 @@
-import { UsageError } from "./failure.ts";
+import { UsageError } from "../failure.ts";
 
 /** The engine takes no message whose parts are more together. */
 export const MAX_SAID_BYTES = 1024 * 1024;

@@ -1,6 +1,6 @@
-import type { Output } from "./output.ts";
+import type { Output } from "../output.ts";
 import type { Page } from "./page.ts";
-import { shorten } from "./terminal/width.ts";
+import { shorten } from "../terminal/width.ts";
 
 /** Of what a call prints, so many lines are shown while it runs, the last ones. */
 const MAX_LINES = 6;

@@ -1,8 +1,8 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { FileChangedSchema, FileChangeKind, ToolCallState, ToolResultSchema } from "../client/client.ts";
+import { FileChangedSchema, FileChangeKind, ToolCallState, ToolResultSchema } from "../../client/client.ts";
 import { callLines, changeLines } from "./call-view.ts";
-import { createOutput } from "./output.ts";
+import { createOutput } from "../output.ts";
 
 const stream = { isTTY: true, columns: 60, write: () => true } as unknown as NodeJS.WriteStream;
 const plain = createOutput(stream, { color: false, env: {} });

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { open, rename, rm } from "node:fs/promises";
-import { UsageError } from "./failure.ts";
+import { UsageError } from "../failure.ts";
 
 /** Writes to a file, which is there whole or not at all; `-` is stdout. */
 export async function writePieces(

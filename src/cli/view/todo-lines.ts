@@ -1,5 +1,5 @@
-import { type TodoItem, TodoState } from "../client/client.ts";
-import type { Output } from "./output.ts";
+import { type TodoItem, TodoState } from "../../client/client.ts";
+import type { Output } from "../output.ts";
 
 /** What an agent means to do, a line each. */
 export function todoLines({ style, foreignLine }: Output, items: readonly TodoItem[]): string[] {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { MAX_MESSAGE_BYTES } from "../message/message.ts";
-import { UsageError } from "./failure.ts";
+import { MAX_MESSAGE_BYTES } from "../../message/message.ts";
+import { UsageError } from "../failure.ts";
 import { checkSaidBytes } from "./said-text.ts";
 
 test("as much may be said as the engine takes, and not a byte more", () => {

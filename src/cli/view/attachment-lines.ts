@@ -1,6 +1,6 @@
-import type { Part } from "../client/client.ts";
+import type { Part } from "../../client/client.ts";
 import { formatBytes } from "./format.ts";
-import type { Output } from "./output.ts";
+import type { Output } from "../output.ts";
 
 /** The pictures and files of a message, a line each. */
 export function attachmentLines({ style, foreignLine }: Output, parts: readonly Part[]): string[] {

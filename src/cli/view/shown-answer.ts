@@ -1,6 +1,6 @@
-import { createMarkdown, type Markdown } from "./terminal/markdown.ts";
-import { createProse } from "./terminal/prose.ts";
-import type { Output } from "./output.ts";
+import { createMarkdown, type Markdown } from "../terminal/markdown.ts";
+import { createProse } from "../terminal/prose.ts";
+import type { Output } from "../output.ts";
 import type { Page } from "./page.ts";
 
 /** A message that is being made, on a page. */

@@ -13,13 +13,13 @@ import {
   type ToolResult,
   type Transcript,
   type TranscriptMessage,
-} from "../client/client.ts";
-import { wholeMessage } from "../client/transcript.ts";
+} from "../../client/client.ts";
+import { wholeMessage } from "../../client/transcript.ts";
 import { callLines, changeLines, type ShownCall } from "./call-view.ts";
 import { attachmentLines } from "./attachment-lines.ts";
-import type { Output } from "./output.ts";
+import type { Output } from "../output.ts";
 import { createPage, type Page } from "./page.ts";
-import { answeredLine, callOf, requestLine } from "./requests/lines.ts";
+import { answeredLine, callOf, requestLine } from "../requests/lines.ts";
 import { createRunningOutput } from "./running-output.ts";
 import { createShownAnswer, type ShownAnswer } from "./shown-answer.ts";
 import { clearedText, CUT_OFF, retryText, revertedText, saidLines, turnEndLine } from "./session-lines.ts";

@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { ApprovalMode, EventSchema, QueuedKind, SessionSchema } from "../client/client.ts";
+import { ApprovalMode, EventSchema, QueuedKind, SessionSchema } from "../../client/client.ts";
 import { createSessionFacts } from "./session-facts.ts";
 
 type EventInit = MessageInitShape<typeof EventSchema>;

@@ -1,9 +1,9 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
-import { EventSchema, GetSnapshotResponseSchema, MessageStatus, Role, TurnEndReason } from "../client/client.ts";
-import type { Output } from "./output.ts";
+import { EventSchema, GetSnapshotResponseSchema, MessageStatus, Role, TurnEndReason } from "../../client/client.ts";
+import type { Output } from "../output.ts";
 import { createSessionView, type SessionView } from "./session-view.ts";
-import { createStyle } from "./terminal/style.ts";
+import { createStyle } from "../terminal/style.ts";
 
 type EventInit = MessageInitShape<typeof EventSchema>;
 type Payload = EventInit["payload"];

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createOutput } from "./output.ts";
+import { createOutput } from "../output.ts";
 import { createPage } from "./page.ts";
 import { createRunningOutput } from "./running-output.ts";
 

@@ -1,8 +1,8 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { MessageStatus, type RetryScheduled, type TurnEnded, TurnEndReason } from "../client/client.ts";
+import { MessageStatus, type RetryScheduled, type TurnEnded, TurnEndReason } from "../../client/client.ts";
 import { formatSpan } from "./format.ts";
-import type { Output } from "./output.ts";
-import { wrapWords } from "./terminal/wrap-words.ts";
+import type { Output } from "../output.ts";
+import { wrapWords } from "../terminal/wrap-words.ts";
 
 /** What a human said. On a terminal it breaks between words, but for lines that begin with a space, which may be code. */
 export function saidLines({ style, foreign, isTerminal, columns }: Output, text: string): string[] {

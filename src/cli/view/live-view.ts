@@ -1,8 +1,8 @@
-import type { Context } from "./context.ts";
+import type { Context } from "../context.ts";
 import { createPage } from "./page.ts";
-import { createScreen } from "./terminal/screen.ts";
+import { createScreen } from "../terminal/screen.ts";
 import { createSessionView, type SessionView } from "./session-view.ts";
-import { createStatusLabel } from "./terminal/spinner.ts";
+import { createStatusLabel } from "../terminal/spinner.ts";
 
 /** A session on a terminal, where somebody looks on and types nothing. */
 export interface LiveView {

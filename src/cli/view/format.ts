@@ -1,4 +1,4 @@
-import { widthOf } from "./terminal/width.ts";
+import { widthOf } from "../terminal/width.ts";
 
 /** "3 s", "12 min", "4 h", "9 d": the largest unit alone, as nobody needs more of it. */
 export function formatSpan(spanMs: number): string {
