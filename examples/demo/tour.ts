@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createPage, type Page } from "../../src/cli/page.ts";
+import { createPage, type Page } from "../../src/cli/view/page.ts";
 import type { Output } from "../../src/cli/output.ts";
-import { createSessionView } from "../../src/cli/session-view.ts";
+import { createSessionView } from "../../src/cli/view/session-view.ts";
 import { diffLines } from "../../src/cli/terminal/diff-lines.ts";
 import {
   Access_Scope,
